@@ -1,0 +1,48 @@
+# The four verbs: run, test, check, bench. Each does its own set-up.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/pip --disable-pip-version-check --quiet install --require-hashes
+
+.PHONY: run test check bench lock clean
+
+run: $(VENV)/.run
+	@PORTAL_EMBEDDED=1 PYTHONUNBUFFERED=1 exec $(BIN)/python manage.py run
+
+$(VENV)/pyvenv.cfg:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "Python 3.11 or newer is needed: make PYTHON=/path/to/python3.11 ..." >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV) \
+	  || { echo "Python's venv module is needed (Debian: apt-get install python3-venv)." >&2; exit 1; }
+
+$(VENV)/.run: $(VENV)/pyvenv.cfg requirements.txt requirements-embedded.txt
+	@echo "Installing what the portal needs into $(VENV) ..."
+	@$(PIP) -r requirements.txt -r requirements-embedded.txt
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.run requirements-dev.txt
+	@echo "Installing what tests and checks need into $(VENV) ..."
+	@$(PIP) -r requirements-dev.txt
+	@touch $@
+
+test: $(VENV)/.dev
+	@sh tests/install-servers.sh
+	@$(BIN)/python -m pytest $(ARGS)
+
+check: $(VENV)/.dev
+	@PATH="$(abspath $(BIN)):$$PATH" sh tests/check.sh
+
+bench: $(VENV)/.dev
+	@sh tests/install-servers.sh
+	@for bench in bench/*_*.py; do $(BIN)/python $$bench || exit 1; done
+
+# Resolve the locks anew. The lock names no registry: pip uses the one it is set up for.
+lock: $(VENV)/.dev
+	@for name in requirements requirements-embedded requirements-dev; do \
+	  $(BIN)/uv pip compile --quiet --generate-hashes --universal --python-version 3.11 \
+	    --no-emit-index-url --no-header $(LOCK_ARGS) $$name.in --output-file $$name.txt || exit 1; \
+	done
+
+clean:
+	rm -rf $(VENV) var .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -1,0 +1,1 @@
+"""A self-service portal for Amazon Managed Grafana service-account tokens."""

@@ -1,0 +1,78 @@
+"""The demo people, and what they may do when no access file says otherwise."""
+
+from django.conf import settings
+from django.contrib.auth.hashers import check_password, make_password
+
+from portal.access import (
+    EVERY,
+    LONGEST_LIFETIME,
+    AccessFile,
+    ConnectionEntry,
+    GrantEntry,
+    PersonEntry,
+    TeamEntry,
+)
+from portal.models import User, Workspace
+
+PEOPLE = {
+    "engineer@example.com": "engineer in team platform",
+    "teammate@example.com": "engineer in team platform",
+    "lead@example.com": "lead of team platform",
+    "outsider@example.com": "engineer in team mobile",
+    "admin@example.com": "admin and auditor",
+}
+
+
+def access_file() -> AccessFile:
+    """Team platform gets every workspace but the last by name, which is team mobile's."""
+    workspaces = list(Workspace.objects.present().order_by("name", "aws_id"))
+    ids = [workspace.aws_id for workspace in workspaces]
+    platform, mobile = ids[:-1], ids[-1:]
+    return AccessFile(
+        connections=(ConnectionEntry("main"),),
+        people=(PersonEntry("admin@example.com", admin=True, auditor=True),),
+        teams=(
+            TeamEntry(
+                "platform",
+                leads=("lead@example.com",),
+                members=("engineer@example.com", "teammate@example.com"),
+                grants=tuple(_grant(workspace) for workspace in platform),
+            ),
+            TeamEntry(
+                "mobile",
+                leads=(),
+                members=("outsider@example.com",),
+                grants=tuple(_grant(workspace) for workspace in mobile),
+            ),
+        ),
+    )
+
+
+def _grant(workspace: str) -> GrantEntry:
+    return GrantEntry(
+        workspace=workspace,
+        service_accounts=(EVERY,),
+        max_ttl=LONGEST_LIFETIME,
+        default_ttl=7 * 86_400,
+        approval="never",
+        reason_required=False,
+        self_approval=False,
+        max_live=None,
+        max_live_per_person=None,
+    )
+
+
+def set_passwords() -> None:
+    """Give the demo people their password, unless they have it: a start must be quick.
+
+    They share one password, so they may share its hash too, and one check tells for all.
+    """
+    people = [User.objects.get_or_create(email=email)[0] for email in PEOPLE]
+    first = people[0]
+    if all(person.password == first.password and person.is_demo for person in people) and (
+        check_password(settings.DEMO_PASSWORD, first.password)
+    ):
+        return
+    User.objects.filter(email__in=PEOPLE).update(
+        is_demo=True, password=make_password(settings.DEMO_PASSWORD)
+    )

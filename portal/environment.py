@@ -1,0 +1,164 @@
+"""Reads settings from the environment, or stops the start with one line that names the setting.
+
+Every setting may also be given as ``NAME_FILE``, a path to a file that holds the value (the way
+Docker, Kubernetes and systemd hand over secrets). Values are never printed: they may be secrets.
+"""
+
+import os
+import secrets
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NoReturn, TypeVar
+
+import environ
+from django.core.exceptions import ImproperlyConfigured
+
+T = TypeVar("T")
+
+env = environ.FileAwareEnv()
+
+EMBEDDED_FILE = "portal.env"
+"""The file in PORTAL_DATA_DIR that holds what the embedded default has generated for itself."""
+
+DATABASE_SCHEMES = ("sqlite:", "postgres:", "postgresql:")
+BROKER_SCHEMES = ("redis:", "rediss:", "redis+socket:", "unix:")
+
+
+class SettingError(SystemExit):
+    """A setting is missing or malformed; ends the process with one line on standard error."""
+
+
+def refuse(name: str, why: str) -> NoReturn:
+    """Stop the start, naming the setting and what is wrong with it (never its value)."""
+    raise SettingError(f"portal: setting {name} {why}")
+
+
+def read(name: str, parse: Callable[[str], T], *, default: str | None = None, wanted: str) -> T:
+    """The setting ``name`` as ``parse`` makes it.
+
+    ``wanted`` completes the sentence "setting NAME must be …" when it is missing or malformed.
+    """
+    try:
+        text = env.str(name, default=default)
+    except (ImproperlyConfigured, OSError):
+        refuse(name, f"is missing or unreadable: it must be {wanted}")
+    if text is None:
+        refuse(name, f"is missing: it must be {wanted}")
+    try:
+        return parse(text.strip())
+    except (ValueError, ImproperlyConfigured):
+        refuse(name, f"is malformed: it must be {wanted}")
+
+
+def whole_number(least: int, most: int) -> Callable[[str], int]:
+    """A parser for a whole number between two bounds, both included."""
+
+    def parse(text: str) -> int:
+        number = int(text)
+        if not least <= number <= most:
+            raise ValueError
+        return number
+
+    return parse
+
+
+def one_of(*choices: str) -> Callable[[str], str]:
+    """A parser that admits only the given words."""
+
+    def parse(text: str) -> str:
+        if text not in choices:
+            raise ValueError
+        return text
+
+    return parse
+
+
+def words(text: str) -> list[str]:
+    """A comma-separated list, at least one word long."""
+    found = [word.strip() for word in text.split(",") if word.strip()]
+    if not found:
+        raise ValueError
+    return found
+
+
+def secret(text: str) -> str:
+    """A secret of at least 32 characters: shorter ones can be guessed."""
+    if len(text) < 32:
+        raise ValueError
+    return text
+
+
+def origin(text: str) -> str:
+    """A web origin such as ``https://tokens.example.com``: scheme and host, no path."""
+    scheme, separator, host = text.rstrip("/").partition("://")
+    if scheme not in ("http", "https") or not separator or not host or "/" in host:
+        raise ValueError
+    return f"{scheme}://{host}"
+
+
+def database(text: str) -> dict[str, Any]:
+    """Django's database settings from a URL such as ``postgres://user:password@host/name``."""
+    if not text.startswith(DATABASE_SCHEMES):
+        raise ValueError
+    return dict(environ.Env.db_url_config(text))
+
+
+def broker(text: str) -> str:
+    """The URL of a Valkey or Redis server."""
+    if not text.startswith(BROKER_SCHEMES):
+        raise ValueError
+    return text
+
+
+def mail(text: str) -> dict[str, Any]:
+    """Django's mail settings from a URL such as ``smtp+tls://user:password@host:587``."""
+    return dict(environ.Env.email_url_config(text))
+
+
+def load_embedded_secrets(data_dir: Path) -> None:
+    """Give the embedded default the secrets that it has generated for itself, once.
+
+    What stands in the environment wins. The file is readable by its owner alone.
+    """
+    data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    file = data_dir / EMBEDDED_FILE
+    if not file.exists():
+        lines = {
+            "SECRET_KEY": secrets.token_urlsafe(48),
+            "AUDIT_KEY": secrets.token_urlsafe(48),
+            "GENERATED_DEMO_PASSWORD": secrets.token_urlsafe(12),
+            "SANDBOX_SECRET_ACCESS_KEY": secrets.token_urlsafe(30),
+        }
+        # Written beside and linked into place: of two processes that start at once one wins,
+        # and neither ever reads half a file.
+        draft = data_dir / f".{EMBEDDED_FILE}.{secrets.token_hex(4)}"
+        draft.touch(mode=0o600)
+        draft.write_text("".join(f"{name}={value}\n" for name, value in lines.items()))
+        try:
+            file.hardlink_to(draft)
+        except FileExistsError:
+            pass
+        finally:
+            draft.unlink()
+    for line in file.read_text().splitlines():
+        name, _, value = line.partition("=")
+        if f"{name}_FILE" not in env.ENVIRON:
+            env.ENVIRON.setdefault(name, value)
+
+
+def point_at_sandbox(port: int) -> None:
+    """Send every AWS call of this process to the sandbox, with the sandbox's own credentials.
+
+    Whatever AWS settings the environment holds are set aside: nothing may reach a real account.
+    """
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        del os.environ[name]
+    os.environ.update(
+        AWS_ENDPOINT_URL_GRAFANA=f"http://127.0.0.1:{port}",
+        AWS_ACCESS_KEY_ID="SANDBOX",
+        AWS_SECRET_ACCESS_KEY=env.str("SANDBOX_SECRET_ACCESS_KEY"),
+        AWS_REGION="eu-west-1",
+        AWS_CONFIG_FILE=os.devnull,
+        AWS_SHARED_CREDENTIALS_FILE=os.devnull,
+        AWS_EC2_METADATA_DISABLED="true",
+    )

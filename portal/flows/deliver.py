@@ -1,0 +1,47 @@
+"""The recipient's browser confirms that it opened the key: the ciphertext goes for good."""
+
+import enum
+import hmac
+import uuid
+
+from django.db import transaction
+from django.db.models.functions import Now
+
+from portal import audit, policy
+from portal.audit import Actor
+from portal.models import Action, State, Token
+
+
+class Confirmation(enum.Enum):
+    """How a confirmation came out."""
+
+    DELIVERED = "delivered"
+    WRONG_FINGERPRINT = "wrong_fingerprint"
+    NOT_SEALED_YET = "not_sealed_yet"
+    GONE = "gone"
+
+
+def deliver(token_id: uuid.UUID, fingerprint: str, *, actor: Actor) -> Confirmation:
+    """Wipe the ciphertext and make the token active, once the browser proves that it has the key.
+
+    ``fingerprint`` is the lower-case hex SHA-256 of the key. A repeated confirmation with the same
+    fingerprint succeeds again, so a lost answer loses no key. Raises Token.DoesNotExist for anybody
+    but the recipient.
+    """
+    if actor.user is None:
+        raise Token.DoesNotExist
+    with transaction.atomic():
+        token = Token.objects.lock(token_id)
+        if not policy.may_receive(actor.user, token):
+            raise Token.DoesNotExist
+        if token.state in (State.QUEUED, State.ISSUING):
+            return Confirmation.NOT_SEALED_YET
+        if token.state != State.SEALED and token.delivered_at is None:
+            return Confirmation.GONE
+        if not hmac.compare_digest(token.fingerprint, fingerprint):
+            return Confirmation.WRONG_FINGERPRINT
+        if token.delivered_at is not None:
+            return Confirmation.DELIVERED
+        token.move_to(State.ACTIVE, sealed_key=None, delivered_at=Now())
+        audit.record(Action.TOKEN_DELIVERED, actor=actor, token=token)
+    return Confirmation.DELIVERED

@@ -1,0 +1,294 @@
+"""What happens when a token is issued: claim, call AWS, seal, store.
+
+AWS is called outside any transaction. A create is sent once: whenever its outcome is not known, the
+row goes back to the queue marked as unresolved, and the next attempt reconciles before it creates
+again (AMG_API, the recovery rule).
+"""
+
+import logging
+import random
+import time
+import uuid
+from collections.abc import Callable
+from datetime import timedelta
+
+from django.db import InterfaceError, OperationalError, connection, transaction
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from portal import audit, policy, sealing
+from portal.audit import SYSTEM
+from portal.flows import recover
+from portal.grafana.client import Client
+from portal.grafana.clients import client_for
+from portal.grafana.errors import (
+    ConflictException,
+    GrafanaError,
+    ResourceNotFoundException,
+    ThrottlingException,
+)
+from portal.grafana.types import CreatedToken
+from portal.models import Action, Outcome, State, Token
+
+TIME_TO_START_A_CALL = 12.0
+"""Seconds after the claim until which a call to AWS may begin: it takes at most 10 s more, and the
+task is ended at 30 s."""
+TIME_TO_STORE = 15.0
+"""Seconds for which storing a sealed key is tried again while the database can't be reached."""
+MOST_DUPLICATE_ANSWERS = 5
+LONGEST_BACKOFF = 60.0
+
+NAME_TAKEN = "NameTaken"
+NOT_GRANTED = "NotGranted"
+CANNOT_SEAL = "CannotSeal"
+
+
+log = logging.getLogger(__name__)
+
+
+def issue(token_id: uuid.UUID) -> bool:
+    """Try once to turn a queued request into a sealed key; returns whether the row changed.
+
+    Does nothing when another worker has the row. Every outcome is written to the row; raises only
+    when the database can't be reached, and then leaves the row to recovery.
+    """
+    token = Token.objects.for_pages().filter(pk=token_id).first()
+    if token is None or not Token.objects.filter(pk=token_id).claim(token.attempt + 1):
+        return False
+    _Attempt(token).run()
+    return True
+
+
+class _OutOfTimeError(Exception):
+    """Too little of the attempt's time is left to begin another call."""
+
+
+class _Attempt:
+    """One claimed attempt. ``token`` is the row as it stood before the claim, one attempt later."""
+
+    def __init__(self, token: Token) -> None:
+        self.started = time.monotonic()
+        token.attempt += 1
+        self.token = token
+        self.was_unresolved = token.unresolved_since is not None
+
+    def run(self) -> None:
+        token = self.token
+        client = client_for(**token.workspace.connection.client_settings)
+        try:
+            if self.was_unresolved:
+                found = recover.remove_orphans(token, client, before_each_call=self._check_time)
+                if token.duplicate_answers and not found:
+                    self._fail(NAME_TAKEN)
+                    return
+        except (GrafanaError, _OutOfTimeError) as trouble:
+            # Nothing was created by this attempt; what was unknown before stays so.
+            self._put_back(trouble if isinstance(trouble, GrafanaError) else None)
+            return
+        if not self._still_granted():
+            return
+        try:
+            self._check_time()
+            created = client.create_token(
+                token.workspace.aws_id,
+                token.service_account.aws_id,
+                name=token.name,
+                seconds_to_live=token.seconds_to_live,
+            )
+        except _OutOfTimeError:
+            self._put_back(None)
+        except GrafanaError as error:
+            self._refused(error)
+        else:
+            self._store(created, client)
+
+    def _check_time(self) -> None:
+        if time.monotonic() - self.started > TIME_TO_START_A_CALL:
+            raise _OutOfTimeError
+
+    # -- Before the call ------------------------------------------------------------------------
+
+    def _still_granted(self) -> bool:
+        """Ask policy again: a grant may have gone or shrunk since the request."""
+        token = self.token
+        limits = policy.limits_for(token.owner, token.team, token.service_account)
+        obstacle = token.service_account.obstacle
+        if limits is None or obstacle:
+            self._fail(NOT_GRANTED, obstacle)
+            return False
+        token.seconds_to_live = min(token.seconds_to_live, limits.max_ttl)
+        return True
+
+    # -- AWS said no, or nothing ----------------------------------------------------------------
+
+    def _refused(self, error: GrafanaError) -> None:
+        if error.outcome_unknown:
+            self._put_back(error, unresolved=True)
+        elif error.speaks_of_existing_name:
+            answers = self.token.duplicate_answers + 1
+            if self.was_unresolved and answers < MOST_DUPLICATE_ANSWERS:
+                self._put_back(error, duplicate_answers=answers)
+            else:
+                self._fail(NAME_TAKEN, error.message, error)
+        elif error.retryable or isinstance(error, ThrottlingException | ConflictException):
+            self._put_back(error)
+        else:
+            self._fail(error.code, error.message, error)
+
+    def _put_back(
+        self,
+        error: GrafanaError | None,
+        *,
+        unresolved: bool = False,
+        **fields: int,
+    ) -> None:
+        """Back to the queue, to be tried again after a while by whoever comes first."""
+
+        def write(row: Token) -> None:
+            state = State.CANCELLED if row.cancel_requested else State.QUEUED
+            row.move_to(
+                state,
+                lease_until=None,
+                not_before=Now() + timedelta(seconds=_wait(error, row.attempt)),
+                rung_at=None,
+                error_code=error.code[:80] if error else "",
+                error_message=error.message[:500] if error else "",
+                aws_request_id=error.request_id[:100] if error else "",
+                **fields,
+                **self._knowledge(known=not unresolved, exists=False),
+            )
+
+        self._finish(write)
+
+    def _fail(
+        self,
+        code: str,
+        message: str = "",
+        error: GrafanaError | None = None,
+        *,
+        known: bool = True,
+    ) -> None:
+        def write(row: Token) -> None:
+            request_id = error.request_id[:100] if error else ""
+            row.move_to(
+                State.CANCELLED if row.cancel_requested else State.FAILED,
+                lease_until=None,
+                error_code=code[:80],
+                error_message=message[:500],
+                aws_request_id=request_id,
+                **self._knowledge(known=known, exists=False),
+            )
+            audit.record(
+                Action.TOKEN_FAILED,
+                actor=SYSTEM,
+                outcome=Outcome.FAILED,
+                token=row,
+                aws_request_id=request_id,
+                error_code=code,
+                reason=message,
+            )
+
+        self._finish(write)
+
+    # -- AWS made a token -----------------------------------------------------------------------
+
+    def _store(self, created: CreatedToken, client: Client) -> None:
+        token = self.token
+        try:
+            sealed = sealing.seal(created.key.reveal(), bytes(token.public_key), token.pk)
+        except (sealing.CannotSealError, sealing.InvalidPublicKeyError):
+            self._fail(CANNOT_SEAL, known=self._delete_in_hand(created, client))
+            return
+        fingerprint = sealing.fingerprint(created.key.reveal())
+        issued_at = created.answered_at or timezone.now()
+
+        def write(row: Token) -> None:
+            end = {"sealed_key": sealed, "sealed_at": Now()}
+            row.move_to(
+                State.REVOKING if row.cancel_requested else State.SEALED,
+                **({} if row.cancel_requested else end),
+                lease_until=None,
+                fingerprint=fingerprint,
+                seconds_to_live=token.seconds_to_live,
+                aws_token_id=created.id,
+                aws_request_id=created.request_id,
+                issued_at=issued_at,
+                expires_at=issued_at + timedelta(seconds=token.seconds_to_live),
+                error_code="",
+                error_message="",
+                **self._knowledge(known=True, exists=True),
+            )
+            audit.record(
+                Action.TOKEN_ISSUED,
+                actor=SYSTEM,
+                token=row,
+                aws_request_id=created.request_id,
+            )
+
+        if not self._finish(write, aws_token_id=created.id):
+            self._delete_in_hand(created, client)
+
+    def _delete_in_hand(self, created: CreatedToken, client: Client) -> bool:
+        """Delete a token whose key nobody will ever get, by the id that only we have.
+
+        False when AWS did not do it: then the list that recovery takes shows it.
+        """
+        token = self.token
+        try:
+            request_id = client.delete_token(
+                token.workspace.aws_id, token.service_account.aws_id, created.id
+            )
+        except ResourceNotFoundException as gone:
+            request_id = gone.request_id
+        except GrafanaError as error:
+            log.warning("orphan.not_removed", extra={"token": str(token.pk), "code": error.code})
+            return False
+        with transaction.atomic():
+            audit.record(
+                Action.TOKEN_ORPHAN_REMOVED,
+                actor=SYSTEM,
+                token=token,
+                aws_token_id=created.id,
+                aws_request_id=request_id,
+            )
+        return True
+
+    # -- Writing the outcome --------------------------------------------------------------------
+
+    def _knowledge(self, *, known: bool, exists: bool) -> dict[str, object]:
+        """What this attempt's outcome says about AWS: an earlier unknown outcome stays unknown."""
+        if known and not self.was_unresolved:
+            return {
+                "may_exist_at_aws": exists,
+                "unresolved_since": None,
+                "last_signature_at": None,
+            }
+        return {}
+
+    def _finish(self, write: Callable[[Token], None], *, aws_token_id: str = "") -> bool:
+        """Write an outcome if the attempt is still held; False when it was lost.
+
+        When the commit's own outcome is unknown, the row is read again: nothing is done twice.
+        """
+        deadline = time.monotonic() + TIME_TO_STORE
+        while True:
+            try:
+                with transaction.atomic():
+                    row = Token.objects.lock(self.token.pk)
+                    if row.state == State.ISSUING and row.attempt == self.token.attempt:
+                        write(row)
+                        return True
+                    return bool(aws_token_id) and row.aws_token_id == aws_token_id
+            except (OperationalError, InterfaceError):
+                connection.close()
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.2)
+
+
+def _wait(error: GrafanaError | None, attempt: int) -> float:
+    """Seconds until the next try: what AWS asked for, or twice as long each time, with jitter."""
+    backoff = min(LONGEST_BACKOFF, 0.5 * 2.0 ** (attempt - 1))
+    asked = error.retry_after or 0.0 if error else 0.0
+    # Jitter spreads workers that were refused together; it is no secret.
+    return max(asked, backoff) * random.uniform(1.0, 1.5)  # noqa: S311

@@ -1,0 +1,124 @@
+"""A person ends a token, or a request that has no token yet; a worker carries it out at AWS."""
+
+import uuid
+from datetime import timedelta
+
+from django.db import transaction
+from django.db.models.functions import Now
+
+from portal import audit, policy
+from portal.audit import SYSTEM, Actor
+from portal.grafana.clients import client_for
+from portal.grafana.errors import GrafanaError, ResourceNotFoundException
+from portal.models import Action, State, Token
+from portal.models.tokens import LEASE
+
+
+class NotPermittedError(Exception):
+    """The actor may see this token, and may not do this to it."""
+
+
+class WrongStateError(Exception):
+    """The token is no longer (or not yet) in a state in which this can be done."""
+
+    def __init__(self, token: Token) -> None:
+        super().__init__(f"the token is {token.get_state_display()}")
+        self.token = token
+
+
+def revoke(token_id: uuid.UUID, *, actor: Actor, reason: str = "") -> None:
+    """Ask for a token's end: it is deleted at AWS by the next worker, and retried until it is so.
+
+    An undelivered key is wiped at once. Raises NotPermittedError or WrongStateError.
+    """
+    with transaction.atomic():
+        token = _permitted(token_id, actor)
+        if token.state not in policy.REVOCABLE:
+            raise WrongStateError(token)
+        token.move_to(
+            State.REVOKING,
+            sealed_key=None,
+            not_before=None,
+            rung_at=None,
+            ended_by=actor.label,
+            end_reason=reason,
+        )
+        audit.record(Action.TOKEN_REVOKE_REQUESTED, actor=actor, token=token, reason=reason)
+
+
+def cancel(token_id: uuid.UUID, *, actor: Actor, reason: str = "") -> None:
+    """Withdraw a request whose key nobody has yet.
+
+    While AWS is being called only a flag can be set: the worker revokes what it gets. Raises
+    NotPermittedError or WrongStateError.
+    """
+    with transaction.atomic():
+        token = _permitted(token_id, actor)
+        if token.state not in policy.CANCELLABLE or token.cancel_requested:
+            raise WrongStateError(token)
+        if token.state == State.ISSUING:
+            token.change(cancel_requested=True, ended_by=actor.label, end_reason=reason)
+        else:
+            token.move_to(State.CANCELLED, not_before=None, ended_by=actor.label, end_reason=reason)
+        audit.record(Action.TOKEN_CANCELLED, actor=actor, token=token, reason=reason)
+
+
+def _permitted(token_id: uuid.UUID, actor: Actor) -> Token:
+    token = Token.objects.lock(token_id)
+    if actor.user is None or not policy.may_revoke(actor.user, token):
+        raise NotPermittedError
+    return token
+
+
+def delete_at_aws(token_id: uuid.UUID) -> bool:
+    """Carry a revocation out: delete the token at AWS; returns whether the row changed.
+
+    Deleting is idempotent: a token that AWS does not know is a deleted one. When AWS can't be
+    reached or refuses, the row stays ``revoking`` and is tried again later.
+    """
+    now = Now()
+    row = Token.objects.filter(pk=token_id, state=State.REVOKING)
+    # not_before doubles as the lease: two workers with the same message delete once.
+    if not row.due().update(not_before=now + LEASE):
+        return False
+    token = Token.objects.for_pages().get(pk=token_id)
+    client = client_for(**token.workspace.connection.client_settings)
+    error: GrafanaError | None = None
+    try:
+        request_id = client.delete_token(
+            token.workspace.aws_id, token.service_account.aws_id, token.aws_token_id
+        )
+    except ResourceNotFoundException as gone:
+        request_id = gone.request_id
+    except GrafanaError as trouble:
+        error, request_id = trouble, trouble.request_id
+    with transaction.atomic():
+        token = Token.objects.lock(token_id)
+        if token.state != State.REVOKING:
+            return False
+        if error is not None:
+            # Waiting as long as it has taken so far doubles the wait each time.
+            so_far = (Token.objects.database_now() - token.state_at).total_seconds()
+            wait = max(error.retry_after or 0.0, min(300.0, max(2.0, so_far)))
+            token.change(
+                not_before=Now() + timedelta(seconds=wait),
+                rung_at=None,
+                error_code=error.code[:80],
+                error_message=error.message[:500],
+            )
+            return True
+        token.move_to(
+            State.REVOKED,
+            not_before=None,
+            error_code="",
+            error_message="",
+            may_exist_at_aws=token.unresolved_since is not None,
+        )
+        audit.record(
+            Action.TOKEN_REVOKED,
+            actor=SYSTEM,
+            token=token,
+            aws_request_id=request_id,
+            reason=token.end_reason,
+        )
+    return True

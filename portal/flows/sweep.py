@@ -1,0 +1,134 @@
+"""Moves whatever nobody else has moved. Runs every few seconds, on any number of hosts at once.
+
+Each job reads before it writes, and every write is conditional on the state it read: two sweeps at
+once do nothing twice.
+"""
+
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Q
+from django.db.models.functions import Now
+
+from portal import audit
+from portal.audit import SYSTEM
+from portal.models import Action, Outcome, State, Token
+
+RING_AGAIN_AFTER = timedelta(seconds=30)
+QUEUED_FOR_TOO_LONG = timedelta(hours=1)
+AT_A_TIME = 200
+
+NOBODY_TOOK_IT = "QueuedTooLong"
+
+
+@dataclass(slots=True)
+class Swept:
+    """What a sweep asks its caller to do: enqueue these, and wake who waits for those."""
+
+    issue: list[uuid.UUID] = field(default_factory=list)
+    revoke: list[uuid.UUID] = field(default_factory=list)
+    changed: list[uuid.UUID] = field(default_factory=list)
+
+
+def sweep() -> Swept:
+    """Do everything that is due, once."""
+    swept = Swept()
+    swept.changed += release_expired_leases()
+    swept.changed += fail_those_queued_too_long()
+    swept.changed += revoke_unclaimed()
+    swept.changed += end_expired()
+    swept.issue = ring_again(State.QUEUED)
+    swept.revoke = ring_again(State.REVOKING)
+    return swept
+
+
+def release_expired_leases() -> list[uuid.UUID]:
+    """Put back what a dead worker held; the next attempt finds it unresolved and reconciles."""
+    return _each(
+        Q(state=State.ISSUING, lease_until__lt=Now()),
+        lambda token: token.move_to(
+            State.CANCELLED if token.cancel_requested else State.QUEUED,
+            lease_until=None,
+            not_before=None,
+            rung_at=None,
+        ),
+    )
+
+
+def fail_those_queued_too_long() -> list[uuid.UUID]:
+    """Give up on requests that waited for an hour, whatever they waited for."""
+
+    def fail(token: Token) -> None:
+        token.move_to(State.FAILED, not_before=None)
+        audit.record(
+            Action.TOKEN_FAILED,
+            actor=SYSTEM,
+            outcome=Outcome.FAILED,
+            token=token,
+            error_code=token.error_code or NOBODY_TOOK_IT,
+            reason=token.error_message,
+        )
+
+    return _each(Q(state=State.QUEUED, created_at__lt=Now() - QUEUED_FOR_TOO_LONG), fail)
+
+
+def revoke_unclaimed() -> list[uuid.UUID]:
+    """Wipe and revoke keys that no browser confirmed in time."""
+
+    def revoke(token: Token) -> None:
+        token.move_to(
+            State.REVOKING,
+            sealed_key=None,
+            not_before=None,
+            rung_at=None,
+            ended_by=SYSTEM.label,
+            end_reason="Nobody fetched the key in time.",
+        )
+        audit.record(Action.TOKEN_UNCLAIMED, actor=SYSTEM, token=token)
+
+    waited = Q(sealed_at__lt=Now() - timedelta(seconds=settings.UNCLAIMED_SECONDS))
+    return _each(Q(waited | Q(expires_at__lt=Now()), state=State.SEALED), revoke)
+
+
+def end_expired() -> list[uuid.UUID]:
+    """Mark active tokens whose time is over."""
+
+    def expire(token: Token) -> None:
+        token.move_to(State.EXPIRED)
+        audit.record(Action.TOKEN_EXPIRED, actor=SYSTEM, token=token)
+
+    return _each(Q(state=State.ACTIVE, expires_at__lt=Now()), expire)
+
+
+def ring_again(state: State) -> list[uuid.UUID]:
+    """The rows of this state that are due and that nobody took, oldest first.
+
+    At most twice the workers' number at a time: a broker that comes back is not flooded.
+    """
+    unheard = Q(rung_at=None) | Q(rung_at__lt=Now() - RING_AGAIN_AFTER)
+    due = Token.objects.filter(unheard, state=state).due().order_by("created_at")
+    ids = list(due.values_list("pk", flat=True)[: 2 * settings.WORKER_PROCESSES])
+    if ids:
+        Token.objects.filter(pk__in=ids).update(rung_at=Now())
+    return ids
+
+
+def _each(condition: Q, change: Callable[[Token], None]) -> list[uuid.UUID]:
+    """Apply ``change`` to each row that meets ``condition``, in a short transaction of its own."""
+    changed: list[uuid.UUID] = []
+    for pk in Token.objects.filter(condition).values_list("pk", flat=True)[:AT_A_TIME]:
+        with transaction.atomic():
+            token = (
+                Token.objects.for_pages()
+                .select_for_update(of=("self",), no_key=True, skip_locked=True)
+                .filter(condition, pk=pk)
+                .first()
+            )
+            if token is not None:
+                change(token)
+                changed.append(pk)
+    return changed

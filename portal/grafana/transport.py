@@ -1,0 +1,162 @@
+"""One HTTP exchange with AMG: one signed request, one answer, no second try.
+
+Built on requests' adapter and not on its Session, which would follow redirects, keep cookies and
+let ``.netrc`` overwrite the signature.
+"""
+
+import time
+from collections.abc import Callable, Mapping
+from contextlib import closing
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cached_property
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from botocore.exceptions import BotoCoreError, ClientError
+from requests import PreparedRequest, Request, Response, Session
+from requests.exceptions import (
+    ConnectTimeout,
+    InvalidSchema,
+    InvalidURL,
+    ProxyError,
+    RequestException,
+)
+from urllib3.exceptions import HTTPError, NewConnectionError
+
+from portal.grafana.account import Account
+from portal.grafana.connection import OneAttemptAdapter
+from portal.grafana.errors import GrafanaError, NoAnswer, NotSent, OutcomeUnknown
+from portal.grafana.signing import SigV4
+from portal.grafana.types import Operation
+
+LARGEST_ANSWER = 8 * 1024 * 1024
+"""Bytes; the largest answer AMG has to give, a page of 100 entries, is a hundredth of it."""
+LONGEST_IDLE = 20.0
+"""Seconds after which a kept-alive connection is not used again. What lies on the way may have
+forgotten it without a word (AWS's NAT gateway does after 350 s, firewalls sooner), and a create
+sent into the void is an unknown outcome, where a new handshake costs milliseconds."""
+USER_AGENT = "grafana-token-portal"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back, whole. Its body may hold a key and is left out of ``repr``."""
+
+    status: int
+    headers: Mapping[str, str]
+    """Names in any case; their values are AWS's, and never a key."""
+    body: bytes = field(repr=False)
+
+
+class Transport:
+    """Kept-alive connections to one AWS account and region. Asks ``resolve`` for it on first use,
+    and again as long as that fails."""
+
+    def __init__(
+        self, resolve: Callable[[], Account], *, connect_timeout: float, read_timeout: float
+    ) -> None:
+        self._resolve = resolve
+        self._timeout = (connect_timeout, read_timeout)
+        self._adapter = OneAttemptAdapter()
+        self._last_used = time.monotonic()
+        self.signed_at: datetime | None = None
+        """When the last request was signed, in UTC; None if it came to no signature."""
+
+    def exchange(
+        self,
+        operation: Operation,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str],
+        body: bytes | None,
+    ) -> Answer:
+        """Send one request and read its answer, whatever its status.
+
+        Raises NotSent if nothing left, OutcomeUnknown (for a create) or NoAnswer (for the rest)
+        if something may have left and no whole answer came back.
+        """
+        self.signed_at = None
+        try:
+            request = self._prepare(method, path, query, body)
+        except (BotoCoreError, ClientError, ValueError, OSError) as error:
+            failure: GrafanaError = NotSent(f"{type(error).__name__}: {error}", operation=operation)
+        else:
+            try:
+                return self._send(request)
+            except (RequestException, HTTPError, OSError) as error:
+                failure = _failure(error, operation)
+        # Out here the failure has no context. `from None` within the handler would only hide it,
+        # and with it the frames that hold what was read of the answer.
+        raise failure
+
+    def close(self) -> None:
+        """Close idle connections; a later call opens new ones."""
+        self._adapter.close()
+
+    @cached_property
+    def _account(self) -> Account:
+        return self._resolve()
+
+    @cached_property
+    def _signer(self) -> SigV4:
+        return SigV4(self._account.credentials, self._account.region)
+
+    @cached_property
+    def _environment(self) -> Mapping[str, Any]:
+        """Proxies and certificates: AWS's CA bundle, else what requests finds in its variables."""
+        account = self._account
+        with Session() as session:
+            return session.merge_environment_settings(
+                account.endpoint_url, proxies={}, stream=True, verify=account.ca_bundle, cert=None
+            )
+
+    def _prepare(
+        self, method: str, path: str, query: Mapping[str, str], body: bytes | None
+    ) -> PreparedRequest:
+        url = self._account.endpoint_url + path
+        if query:
+            # A space as %20, like botocore's: SigV4 knows no other form.
+            url += "?" + urlencode(query, quote_via=quote, safe="")
+        headers = {"User-Agent": USER_AGENT}
+        if body is not None:
+            headers["Content-Type"] = "application/json"
+        request = Request(method, url, headers=headers, data=body, auth=self._signer).prepare()
+        self.signed_at = self._signer.signed_at
+        return request
+
+    def _send(self, request: PreparedRequest) -> Answer:
+        if time.monotonic() - self._last_used > LONGEST_IDLE:
+            self._adapter.close()
+        try:
+            response = self._adapter.send(request, timeout=self._timeout, **self._environment)
+            with closing(response):
+                return Answer(response.status_code, response.headers, _read(response))
+        finally:
+            self._last_used = time.monotonic()
+
+
+class _AnswerTooLargeError(RequestException):
+    """More came than AMG can have to say."""
+
+
+def _read(response: Response) -> bytes:
+    body = bytearray()
+    for chunk in response.iter_content(64 * 1024):
+        body += chunk
+        if len(body) > LARGEST_ANSWER:
+            raise _AnswerTooLargeError
+    return bytes(body)
+
+
+def _failure(error: Exception, operation: Operation) -> GrafanaError:
+    """What a failed ``send`` means. Nothing that came over the wire goes into the message."""
+    cause = error.args[0] if error.args else None
+    reason = getattr(cause, "reason", cause)
+    if isinstance(reason, NewConnectionError):
+        return NotSent(str(reason), operation=operation)
+    if isinstance(error, ConnectTimeout | ProxyError | InvalidURL | InvalidSchema):
+        return NotSent(f"{type(error).__name__}: {reason}", operation=operation)
+    kind = OutcomeUnknown if operation == Operation.CREATE else NoAnswer
+    return kind(f"no whole answer came back ({type(error).__name__})", operation=operation)

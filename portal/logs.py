@@ -1,0 +1,75 @@
+"""Logs: one line an event, and nothing shaped like a key in any of them."""
+
+import logging
+import logging.config
+import re
+from typing import Any
+
+import structlog
+
+KEY_SHAPE = re.compile(r"glsa_[A-Za-z0-9]+(?:_[A-Za-z0-9]+)?")
+MASK = "glsa_(hidden)"
+
+
+class MaskingFormatter(structlog.stdlib.ProcessorFormatter):
+    """Masks what looks like a Grafana key in the finished line, tracebacks included."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return KEY_SHAPE.sub(MASK, super().format(record))
+
+
+def configure(options: dict[str, Any]) -> None:
+    """Set up logging; Django calls this with settings.LOGGING as LOGGING_CONFIG says."""
+    shared: list[Any] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.stdlib.ExtraAdder(),
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    last: list[Any] = (
+        [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
+        if options["as_json"]
+        else [
+            structlog.dev.ConsoleRenderer(
+                colors=False,
+                # The prettier ones print local variables, and one of them may be a key.
+                exception_formatter=structlog.dev.plain_traceback,
+            )
+        ]
+    )
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            *shared,
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        cache_logger_on_first_use=True,
+    )
+    logging.config.dictConfig(
+        {
+            "version": 1,
+            "disable_existing_loggers": False,
+            "formatters": {
+                "masked": {
+                    "()": MaskingFormatter,
+                    "foreign_pre_chain": shared,
+                    "processors": [
+                        structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                        *last,
+                    ],
+                }
+            },
+            "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "masked"}},
+            "root": {"handlers": ["stderr"], "level": options["level"]},
+            "loggers": {
+                # At DEBUG these print what AWS answered, and an answer may hold a key.
+                "botocore": {"level": "WARNING"},
+                "urllib3": {"level": "WARNING"},
+                # Every request is one event already (django_structlog).
+                "django.server": {"level": "WARNING"},
+                "celery.worker.strategy": {"level": "WARNING"},
+            },
+        }
+    )

@@ -1,0 +1,80 @@
+"""``make run``: the whole product on one machine, in the foreground."""
+
+import signal
+import time
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+
+from portal.embedded import demo, preparation, product
+from portal.embedded.processes import Process, StartError, accepts, say, stop, wait_for
+
+
+class _StopAskedError(Exception):
+    """A signal asks us to stop."""
+
+
+class Command(BaseCommand):
+    help = "Runs web, worker, scheduler, broker and sandbox until it is stopped."
+    requires_system_checks = ()  # the web process runs them; here they would only cost time
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        self.servers: list[Process] = []
+        self.application: list[Process] = []
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._ask_to_stop)
+        try:
+            with product.alone():
+                try:
+                    self._start()
+                    self._keep_alive()
+                finally:
+                    for number in (signal.SIGTERM, signal.SIGINT):
+                        signal.signal(number, signal.SIG_IGN)
+                    # What serves the others goes last.
+                    stop(self.application)
+                    stop(self.servers)
+        except _StopAskedError:
+            say("Stopped.")
+        except StartError as error:
+            raise CommandError(str(error)) from None
+
+    def _ask_to_stop(self, *_: object) -> None:
+        raise _StopAskedError
+
+    def _start(self) -> None:
+        product.require_free_port("PORT", settings.PORT)
+        for server in (product.broker(), product.sandbox()):
+            if server is not None:
+                self.servers.append(server)
+                server.start()
+        preparation.prepare_database()
+        product.collect_static_files()
+        for server in self.servers:
+            wait_for(server.name, accepts(product.address_of(server)), server.has_died)
+        for problem in preparation.prepare_catalog():
+            say(f"warning: {problem}")
+        for process in product.application():
+            self.application.append(process)
+            process.start()
+        web = self.application[0]
+        wait_for(web.name, product.is_healthy, web.has_died)
+        self._banner()
+
+    def _keep_alive(self) -> None:
+        while True:
+            for process in (*self.servers, *self.application):
+                process.keep_alive()
+            time.sleep(0.2)
+
+    def _banner(self) -> None:
+        """Where to click, and whom to sign in as."""
+        say(f"\nThe portal runs: {settings.PORTAL_ORIGIN}/")
+        if settings.DEMO_PASSWORD:
+            say(f"Sign in with the password  {settings.DEMO_PASSWORD}  as")
+            for email, what in demo.PEOPLE.items():
+                say(f"  {email:<24} {what}")
+        if settings.GRAFANA == "sandbox":
+            say(f"Its keys work on the sandbox: http://127.0.0.1:{settings.SANDBOX_PORT}/api/org")
+        say("Ctrl-C stops everything.\n")

@@ -1,0 +1,25 @@
+"""The rows: people, the catalog of what AMG has, tokens and the audit log."""
+
+from portal.models.audit import Action, AuditEvent, Outcome
+from portal.models.catalog import Approval, Connection, Grant, ServiceAccount, Workspace
+from portal.models.people import Membership, Role, Team, User
+from portal.models.runtime import Heartbeat
+from portal.models.tokens import State, Token
+
+__all__ = [
+    "Action",
+    "Approval",
+    "AuditEvent",
+    "Connection",
+    "Grant",
+    "Heartbeat",
+    "Membership",
+    "Outcome",
+    "Role",
+    "ServiceAccount",
+    "State",
+    "Team",
+    "Token",
+    "User",
+    "Workspace",
+]

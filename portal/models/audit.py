@@ -1,0 +1,90 @@
+"""The audit log's rows: metadata only, by their columns."""
+
+from django.db import models
+from django.db.models.functions import Now
+
+
+class Action(models.TextChoices):
+    """Everything that the audit log can say. The set is closed: a new word is a migration."""
+
+    TOKEN_REQUESTED = "token.requested"
+    TOKEN_APPROVED = "token.approved"
+    TOKEN_DENIED = "token.denied"
+    TOKEN_CANCELLED = "token.cancelled"
+    TOKEN_ISSUED = "token.issued"
+    TOKEN_DELIVERED = "token.delivered"
+    TOKEN_FAILED = "token.failed"
+    TOKEN_COLLECTED = "token.collected"
+    TOKEN_REVOKE_REQUESTED = "token.revoke_requested"
+    TOKEN_REVOKED = "token.revoked"
+    TOKEN_REISSUED = "token.reissued"
+    TOKEN_EXPIRED = "token.expired"
+    TOKEN_PRUNED = "token.pruned"
+    TOKEN_UNCLAIMED = "token.unclaimed"
+    TOKEN_ORPHAN_REMOVED = "token.orphan_removed"
+    TOKEN_DRIFT_FOUND = "token.drift_found"
+    TOKEN_EXPIRY_NOTIFIED = "token.expiry_notified"
+    ACCESS_CHANGED = "access.changed"
+    CATALOG_SYNCED = "catalog.synced"
+    AUDIT_EXPORTED = "audit.exported"
+    AUDIT_VERIFIED = "audit.verified"
+    SIGNIN_SUCCEEDED = "signin.succeeded"
+    SIGNIN_FAILED = "signin.failed"
+
+
+class Outcome(models.TextChoices):
+    """How what was done came out."""
+
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+
+
+class AuditEvent(models.Model):
+    """One thing that happened.
+
+    Actor and objects stand as labels beside plain ids: no foreign key, so that no deletion
+    elsewhere ever has to touch an event. There is no column that could hold a key, and no
+    free-form one. Rows are written by portal.audit alone.
+    """
+
+    seq = models.BigAutoField(primary_key=True)
+    at = models.DateTimeField(db_default=Now(), editable=False)
+    action = models.CharField(max_length=24, choices=Action)
+    outcome = models.CharField(max_length=10, choices=Outcome)
+
+    actor_id = models.BigIntegerField(null=True)
+    actor = models.CharField("who", max_length=254, blank=True)
+    address = models.GenericIPAddressField(null=True)
+    user_agent = models.CharField(max_length=300, blank=True)
+
+    team_id = models.BigIntegerField(null=True)
+    team = models.CharField("team's slug", max_length=64, blank=True)
+    token_id = models.UUIDField(null=True)
+    token_name = models.CharField(max_length=128, blank=True)
+    owner_id = models.BigIntegerField(null=True)
+    owner = models.CharField("whose token", max_length=254, blank=True)
+    workspace = models.CharField("workspace's AWS id", max_length=12, blank=True)
+    workspace_name = models.CharField(max_length=255, blank=True)
+    service_account = models.CharField("service account's AWS id", max_length=20, blank=True)
+    service_account_name = models.CharField(max_length=255, blank=True)
+    grafana_role = models.CharField(max_length=20, blank=True)
+    seconds_to_live = models.PositiveIntegerField(null=True)
+    attempt = models.PositiveIntegerField(null=True)
+    aws_token_id = models.CharField(max_length=40, blank=True)
+    aws_request_id = models.CharField(max_length=100, blank=True)
+    fingerprint = models.CharField("SHA-256 of the key", max_length=64, blank=True)
+    error_code = models.CharField(max_length=80, blank=True)
+    reason = models.CharField(max_length=500, blank=True)
+    subject = models.CharField("what changed", max_length=300, blank=True)
+    count = models.PositiveIntegerField(null=True)
+
+    class Meta:
+        ordering = ["seq"]
+        indexes = [
+            models.Index(fields=["token_id", "seq"], name="audit_by_token"),
+            models.Index(fields=["actor_id", "seq"], name="audit_by_actor"),
+            models.Index(fields=["team_id", "seq"], name="audit_by_team"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.seq} {self.action}"

@@ -1,0 +1,189 @@
+"""What AMG has, as the last sync saw it, and what teams may use of it."""
+
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db import models
+
+from portal.models.people import Team
+
+LONGEST_LIFETIME = 2_592_000
+"""Seconds: 30 days, the most that CreateWorkspaceServiceAccountToken accepts."""
+
+
+class Connection(models.Model):
+    """One AWS account and region that the portal calls, and how it gets in.
+
+    An empty region means the one of the environment; an empty role means the portal's own.
+    """
+
+    name = models.SlugField(max_length=64, unique=True)
+    region = models.CharField(max_length=32, blank=True)
+    role_arn = models.CharField(max_length=200, blank=True)
+    external_id = models.CharField(max_length=200, blank=True)
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def client_settings(self) -> dict[str, str]:
+        """What ``portal.grafana`` needs to call this connection."""
+        return {
+            "region": self.region,
+            "role_arn": self.role_arn,
+            "external_id": self.external_id,
+        }
+
+
+class WorkspaceQuerySet(models.QuerySet["Workspace"]):
+    def present(self) -> "WorkspaceQuerySet":
+        """Those that AMG listed at the last sync."""
+        return self.filter(gone_at=None)
+
+
+class Workspace(models.Model):
+    """An AMG workspace as the last sync saw it."""
+
+    connection = models.ForeignKey(Connection, on_delete=models.PROTECT, related_name="workspaces")
+    aws_id = models.CharField("id", max_length=12, unique=True)
+    name = models.CharField(max_length=255)
+    endpoint = models.CharField(max_length=300, blank=True)
+    status = models.CharField(max_length=40)
+    grafana_version = models.CharField(max_length=20, blank=True)
+    synced_at = models.DateTimeField(null=True)
+    gone_at = models.DateTimeField(null=True)
+
+    objects = WorkspaceQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["name", "aws_id"]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def address(self) -> str:
+        """Where people and programs reach this Grafana, as a URL without a trailing slash.
+
+        AMG gives the endpoint without a scheme; one that has its own keeps it.
+        """
+        endpoint = self.endpoint.rstrip("/")
+        return endpoint if "://" in endpoint else f"https://{endpoint}"
+
+    @property
+    def obstacle(self) -> str:
+        """Why no token can be made here now, in words for people; empty when one can.
+
+        Service accounts exist from Grafana 9 on (AMG user guide, "Service accounts").
+        """
+        if self.gone_at:
+            return "This workspace no longer exists at AWS."
+        if self.status != "ACTIVE":
+            return f"This workspace is not active at AWS (its status is {self.status})."
+        major, _, _ = self.grafana_version.partition(".")
+        if major.isdecimal() and int(major) < 9:
+            return f"This workspace runs Grafana {self.grafana_version}; tokens need version 9."
+        return ""
+
+
+class ServiceAccountQuerySet(models.QuerySet["ServiceAccount"]):
+    def present(self) -> "ServiceAccountQuerySet":
+        """Those that AMG listed at the last sync, in workspaces that it listed too."""
+        return self.filter(gone_at=None, workspace__gone_at=None)
+
+
+class ServiceAccount(models.Model):
+    """A Grafana service account of a workspace, as the last sync saw it."""
+
+    workspace = models.ForeignKey(
+        Workspace, on_delete=models.PROTECT, related_name="service_accounts"
+    )
+    aws_id = models.CharField("id", max_length=20)
+    name = models.CharField(max_length=255)
+    grafana_role = models.CharField(max_length=20)
+    is_disabled = models.BooleanField(default=False)
+    gone_at = models.DateTimeField(null=True)
+
+    objects = ServiceAccountQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["name", "aws_id"]
+        constraints = [
+            models.UniqueConstraint(fields=["workspace", "aws_id"], name="service_account_once")
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def obstacle(self) -> str:
+        """Why no token can be made for it now, in words for people; empty when one can."""
+        if self.gone_at:
+            return "This service account no longer exists in Grafana."
+        if self.is_disabled:
+            return "This service account is disabled in Grafana: a token for it would not work."
+        return self.workspace.obstacle
+
+
+class Approval(models.TextChoices):
+    """When a lead must approve a request."""
+
+    NEVER = "never", "never"
+    ADMIN_ROLE = "admin-role", "for service accounts with the Grafana role ADMIN"
+    ALWAYS = "always", "always"
+
+
+class Grant(models.Model):
+    """That a team may request tokens, where, and within which limits.
+
+    A grant without a workspace covers every workspace; one without a service account covers every
+    account of its workspace. Lifetimes are in seconds.
+    """
+
+    team = models.ForeignKey(Team, on_delete=models.CASCADE, related_name="grants")
+    workspace = models.ForeignKey(Workspace, null=True, blank=True, on_delete=models.CASCADE)
+    service_account = models.ForeignKey(
+        ServiceAccount, null=True, blank=True, on_delete=models.CASCADE
+    )
+    max_ttl = models.PositiveIntegerField(
+        "longest lifetime",
+        default=LONGEST_LIFETIME,
+        validators=[MinValueValidator(1), MaxValueValidator(LONGEST_LIFETIME)],
+    )
+    default_ttl = models.PositiveIntegerField(
+        "suggested lifetime",
+        default=7 * 86_400,
+        validators=[MinValueValidator(1), MaxValueValidator(LONGEST_LIFETIME)],
+    )
+    approval = models.CharField(max_length=12, choices=Approval, default=Approval.NEVER)
+    reason_required = models.BooleanField(default=False)
+    self_approval = models.BooleanField(default=False)
+    max_live = models.PositiveIntegerField("live tokens of the team", null=True, blank=True)
+    max_live_per_person = models.PositiveIntegerField(null=True, blank=True)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                name="grant_account_has_workspace",
+                condition=models.Q(service_account=None) | models.Q(workspace__isnull=False),
+            ),
+            models.CheckConstraint(
+                name="grant_default_within_max",
+                condition=models.Q(default_ttl__lte=models.F("max_ttl")),
+            ),
+            models.UniqueConstraint(
+                fields=["team"],
+                condition=models.Q(workspace=None),
+                name="grant_once_for_everything",
+            ),
+            models.UniqueConstraint(
+                fields=["team", "workspace"],
+                condition=models.Q(service_account=None),
+                name="grant_once_for_workspace",
+            ),
+            models.UniqueConstraint(
+                fields=["team", "service_account"], name="grant_once_for_service_account"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        where = self.service_account or self.workspace or "everything"
+        return f"{self.team} may request tokens for {where}"

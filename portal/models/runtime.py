@@ -1,0 +1,22 @@
+"""What running processes say of themselves."""
+
+from django.db import models
+from django.db.models.functions import Now
+
+
+class Heartbeat(models.Model):
+    """That a process of a kind was alive at a time by the database's clock.
+
+    Celery's remote control is off, so a worker shows in this row that it lives.
+    """
+
+    kind = models.CharField(max_length=20, primary_key=True)
+    at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{self.kind} at {self.at}"
+
+    @classmethod
+    def beat(cls, kind: str) -> None:
+        """Say that a process of this kind lives."""
+        cls.objects.update_or_create(kind=kind, defaults={"at": Now()})

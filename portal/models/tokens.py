@@ -1,0 +1,246 @@
+"""A token's row: the request, the queue, the sealed key and the record, in one place.
+
+The row is the queue: a worker claims it by a conditional update, and every state says who moves it
+next. docs/LIFE.md walks through all of them.
+"""
+
+import uuid
+from datetime import datetime, timedelta
+from typing import Any, Self
+
+from django.conf import settings
+from django.db import connections, models
+from django.db.models import F, Q
+from django.db.models.functions import Coalesce, Now
+
+from portal.models.catalog import LONGEST_LIFETIME, ServiceAccount, Workspace
+from portal.models.people import Team, User
+
+
+class State(models.TextChoices):
+    """Where a token is in its life."""
+
+    AWAITING_APPROVAL = "awaiting_approval", "waits for approval"
+    AWAITING_RECIPIENT = "awaiting_recipient", "waits for its recipient"
+    QUEUED = "queued", "queued"
+    ISSUING = "issuing", "being issued"
+    SEALED = "sealed", "ready to take"
+    ACTIVE = "active", "active"
+    REVOKING = "revoking", "being revoked"
+    REVOKED = "revoked", "revoked"
+    EXPIRED = "expired", "expired"
+    FAILED = "failed", "failed"
+    DENIED = "denied", "denied"
+    CANCELLED = "cancelled", "cancelled"
+
+
+OPEN = (
+    State.AWAITING_APPROVAL,
+    State.AWAITING_RECIPIENT,
+    State.QUEUED,
+    State.ISSUING,
+    State.SEALED,
+    State.ACTIVE,
+    State.REVOKING,
+)
+"""States that somebody or something will still move."""
+
+LIVE = (State.SEALED, State.ACTIVE, State.REVOKING)
+"""States in which a token exists at AWS as far as we know."""
+
+WAITING_FOR_KEY = (State.QUEUED, State.ISSUING, State.SEALED)
+"""States in which the requesting browser waits for its key."""
+
+LEASE = timedelta(seconds=45)
+"""How long a worker holds a claim: longer than a task may run (30 s)."""
+
+
+class TokenQuerySet(models.QuerySet["Token"]):
+    def for_pages(self) -> Self:
+        """With everything that a page or an event names, in one query."""
+        return self.select_related(
+            "team", "owner", "workspace__connection", "service_account__workspace"
+        )
+
+    def open(self) -> Self:
+        return self.filter(state__in=OPEN)
+
+    def live(self) -> Self:
+        return self.filter(state__in=LIVE)
+
+    def holding_name(self, workspace_id: int, name: str) -> Self:
+        """Rows whose token has, or may still have, this name at AWS (see ``token_name_once``)."""
+        return self.filter(
+            Q(state__in=OPEN) | Q(may_exist_at_aws=True), workspace_id=workspace_id, name=name
+        )
+
+    def lock(self, token_id: uuid.UUID) -> "Token":
+        """The row, locked until the transaction ends; raises Token.DoesNotExist.
+
+        SQLite needs no row lock: its transactions begin by taking the writer's lock.
+        """
+        return self.for_pages().select_for_update(of=("self",), no_key=True).get(pk=token_id)
+
+    def due(self) -> Self:
+        """Not told to wait, by the database's clock."""
+        return self.filter(Q(not_before=None) | Q(not_before__lte=Now()))
+
+    def database_now(self) -> datetime:
+        """The database's clock: the one by which leases and attempts are timed."""
+        with connections[self.db].cursor() as cursor:
+            cursor.execute("SELECT CURRENT_TIMESTAMP")
+            now: datetime | str = cursor.fetchone()[0]
+        # SQLite answers text, in UTC.
+        return datetime.fromisoformat(f"{now}+00:00") if isinstance(now, str) else now
+
+    def claim(self, attempt: int) -> bool:
+        """Take the row for attempt number ``attempt``; False when another worker has it.
+
+        The claim is written before AWS is called, and assumes the worst: that the call will be made
+        and its outcome never known. Only a known outcome takes that back (AMG_API, recovery rule).
+        """
+        now = Now()
+        return (
+            self.due()
+            .filter(state=State.QUEUED, attempt=attempt - 1)
+            .update(
+                state=State.ISSUING,
+                state_at=now,
+                attempt=attempt,
+                lease_until=now + LEASE,
+                not_before=None,
+                may_exist_at_aws=True,
+                unresolved_since=Coalesce(F("unresolved_since"), now),
+                last_signature_at=now + timedelta(seconds=settings.CELERY_TASK_TIME_LIMIT),
+            )
+            == 1
+        )
+
+    def held(self, attempt: int) -> Self:
+        """The rows that attempt number ``attempt`` still holds."""
+        return self.filter(state=State.ISSUING, attempt=attempt)
+
+
+class Token(models.Model):
+    """A service-account token from its request to long after its end."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    owner = models.ForeignKey(User, on_delete=models.PROTECT, related_name="tokens")
+    team = models.ForeignKey(Team, on_delete=models.PROTECT, related_name="tokens")
+    workspace = models.ForeignKey(Workspace, on_delete=models.PROTECT, related_name="tokens")
+    service_account = models.ForeignKey(
+        ServiceAccount, on_delete=models.PROTECT, related_name="tokens"
+    )
+
+    # What was asked for.
+    name = models.CharField(max_length=128)
+    seconds_to_live = models.PositiveIntegerField()
+    reason = models.CharField(max_length=500, blank=True)
+    public_key = models.BinaryField("public key of the recipient's browser (DER)")
+    public_key_sha256 = models.CharField(max_length=64)
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    # The queue.
+    state = models.CharField(max_length=20, choices=State, default=State.QUEUED)
+    state_at = models.DateTimeField(db_default=Now())
+    attempt = models.PositiveIntegerField(default=0)
+    lease_until = models.DateTimeField(null=True)
+    not_before = models.DateTimeField(null=True)
+    rung_at = models.DateTimeField(null=True)
+    cancel_requested = models.BooleanField(default=False)
+    error_code = models.CharField("what AWS last said against it", max_length=80, blank=True)
+    error_message = models.CharField(max_length=500, blank=True)
+
+    # What is not known about AWS (the recovery rule).
+    may_exist_at_aws = models.BooleanField(default=False)
+    unresolved_since = models.DateTimeField(null=True)
+    last_signature_at = models.DateTimeField(null=True)
+    duplicate_answers = models.PositiveSmallIntegerField(default=0)
+
+    # The sealed key, from AWS's answer until the browser has confirmed it.
+    sealed_key = models.BinaryField(null=True)
+    sealed_at = models.DateTimeField(null=True)
+    fingerprint = models.CharField("SHA-256 of the key", max_length=64, blank=True)
+
+    # The token at AWS.
+    aws_token_id = models.CharField(max_length=40, blank=True)
+    aws_request_id = models.CharField(max_length=100, blank=True)
+    issued_at = models.DateTimeField(null=True)
+    expires_at = models.DateTimeField(null=True)
+    delivered_at = models.DateTimeField(null=True)
+    last_used_at = models.DateTimeField(null=True)
+    pruned_at = models.DateTimeField(null=True)
+
+    # How it ended.
+    ended_by = models.CharField(max_length=254, blank=True)
+    end_reason = models.CharField(max_length=500, blank=True)
+
+    objects = TokenQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-created_at", "-id"]
+        indexes = [
+            models.Index(fields=["owner", "-created_at"], name="token_by_owner"),
+            models.Index(fields=["team", "state", "-created_at"], name="token_by_team"),
+            models.Index(
+                fields=["state", "not_before"],
+                name="token_to_move",
+                condition=Q(state__in=[State.QUEUED, State.ISSUING, State.SEALED, State.REVOKING]),
+            ),
+            models.Index(
+                fields=["expires_at"],
+                name="token_by_end",
+                condition=Q(state__in=[State.ACTIVE, State.EXPIRED]),
+            ),
+            models.Index(fields=["fingerprint"], name="token_by_fingerprint"),
+        ]
+        constraints = [
+            # AMG lets one token of a name live in a workspace, so the name is our idempotency key:
+            # no request may take another's token for its own.
+            models.UniqueConstraint(
+                fields=["workspace", "name"],
+                condition=Q(state__in=OPEN) | Q(may_exist_at_aws=True),
+                name="token_name_once",
+            ),
+            models.UniqueConstraint(
+                fields=["workspace", "aws_token_id"],
+                condition=~Q(aws_token_id=""),
+                name="token_aws_id_once",
+            ),
+            models.CheckConstraint(
+                condition=Q(seconds_to_live__gte=1, seconds_to_live__lte=LONGEST_LIFETIME),
+                name="token_lifetime",
+            ),
+            models.CheckConstraint(
+                condition=Q(sealed_key=None) | Q(state=State.SEALED),
+                name="token_ciphertext_only_while_sealed",
+            ),
+            models.CheckConstraint(
+                condition=~Q(state=State.ISSUING) | Q(lease_until__isnull=False),
+                name="token_issuing_has_lease",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    def change(self, **fields: Any) -> None:
+        """Write these columns of a locked row, and read back what the database computed."""
+        for name, value in fields.items():
+            setattr(self, name, value)
+        self.save(update_fields=list(fields))
+        computed = [name for name, value in fields.items() if hasattr(value, "resolve_expression")]
+        if computed:
+            self.refresh_from_db(fields=computed)
+
+    def move_to(self, state: State, **fields: Any) -> None:
+        """Change a locked row's state, and the time it changed, together with other columns."""
+        self.change(state=state, state_at=Now(), **fields)
+
+    @property
+    def is_open(self) -> bool:
+        return self.state in OPEN
+
+    @property
+    def waits_for_key(self) -> bool:
+        return self.state in WAITING_FOR_KEY

@@ -1,0 +1,102 @@
+"""Seals a key to the one browser that may read it. The only importer of ``cryptography``.
+
+RSA-OAEP (RFC 8017, section 7.1) with SHA-256 as hash and as MGF1 hash, and a label that binds the
+ciphertext to its token. The browser opens it with one native WebCrypto call.
+"""
+
+import base64
+import binascii
+import hashlib
+import uuid
+
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
+
+SMALLEST_KEY_BITS = 2048
+LARGEST_KEY_BITS = 4096
+PUBLIC_EXPONENT = 65537
+LONGEST_BASE64 = 1024
+"""Characters: a 4096-bit SubjectPublicKeyInfo takes 736."""
+
+_HASH_BYTES = 32
+
+
+class InvalidPublicKeyError(ValueError):
+    """What the browser sent is no public key that a Grafana key may be sealed to."""
+
+
+class CannotSealError(ValueError):
+    """The key is longer than OAEP can carry for this public key."""
+
+
+def decode_public_key(text: str) -> bytes:
+    """The DER SubjectPublicKeyInfo of an RSA public key, from its base64, checked.
+
+    Raises InvalidPublicKeyError, whose text is for people, unless it is RSA of 2048-4096 bits with
+    the exponent 65537, encoded exactly (so that equal keys are equal bytes).
+    """
+    if len(text) > LONGEST_BASE64:
+        raise InvalidPublicKeyError("The public key is too long.")
+    try:
+        der = base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        raise InvalidPublicKeyError("The public key is not base64.") from None
+    key = _load(der)
+    exact = key.public_bytes(
+        serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+    if exact != der:
+        raise InvalidPublicKeyError("The public key is not encoded as DER SubjectPublicKeyInfo.")
+    return der
+
+
+def seal(key: str, public_key: bytes, token_id: uuid.UUID) -> bytes:
+    """Encrypt ``key`` so that only the holder of the private half can read it.
+
+    Raises CannotSealError when it does not fit, InvalidPublicKeyError when ``public_key`` is none.
+    """
+    recipient = _load(public_key)
+    plaintext = key.encode()
+    if len(plaintext) > recipient.key_size // 8 - 2 * _HASH_BYTES - 2:
+        raise CannotSealError("the key is longer than this public key can seal")
+    return recipient.encrypt(
+        plaintext,
+        padding.OAEP(
+            mgf=padding.MGF1(algorithm=hashes.SHA256()),
+            algorithm=hashes.SHA256(),
+            label=label(token_id),
+        ),
+    )
+
+
+def label(token_id: uuid.UUID) -> bytes:
+    """The OAEP label: a ciphertext moved to another token's row does not open."""
+    return f"grafana-token:{token_id}".encode()
+
+
+def fingerprint(key: str) -> str:
+    """Lower-case hex SHA-256 of a key. A key has 190 random bits, so this can't be reversed."""
+    return hashlib.sha256(key.encode()).hexdigest()
+
+
+def public_key_sha256(public_key: bytes) -> str:
+    """Lower-case hex SHA-256 of the DER public key: under it the browser keeps the private half."""
+    return hashlib.sha256(public_key).hexdigest()
+
+
+def _load(der: bytes) -> rsa.RSAPublicKey:
+    try:
+        key = serialization.load_der_public_key(der)
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        raise InvalidPublicKeyError("The public key is not a DER SubjectPublicKeyInfo.") from None
+    if not isinstance(key, rsa.RSAPublicKey):
+        raise InvalidPublicKeyError("The public key is not an RSA key.")
+    if not SMALLEST_KEY_BITS <= key.key_size <= LARGEST_KEY_BITS:
+        raise InvalidPublicKeyError(
+            f"The public key has {key.key_size} bits; "
+            f"{SMALLEST_KEY_BITS} to {LARGEST_KEY_BITS} are accepted."
+        )
+    if key.public_numbers().e != PUBLIC_EXPONENT:
+        raise InvalidPublicKeyError(f"The public key's exponent is not {PUBLIC_EXPONENT}.")
+    return key

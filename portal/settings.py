@@ -1,0 +1,327 @@
+"""Django's settings, read from the environment that docs/OPERATIONS.md describes.
+
+There are two ways to run. *Embedded* (``make run``, or no DATABASE_URL): everything on this
+machine, in PORTAL_DATA_DIR. *Production*: everything from the environment, and a missing setting
+stops the start. Both run the same code with the same protections.
+"""
+
+import os
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from csp.constants import NONE, SELF
+
+from portal import environment
+from portal.environment import env, read, refuse
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+# -- Where and how it runs ----------------------------------------------------------------------
+
+DATA_DIR = Path(env.str("PORTAL_DATA_DIR", default=str(BASE_DIR / "var"))).resolve()
+PORT = read("PORT", environment.whole_number(1, 65535), default="8000", wanted="a port, 1-65535")
+EMBEDDED = ("DATABASE_URL" not in os.environ and "DATABASE_URL_FILE" not in os.environ) or env.bool(
+    "PORTAL_EMBEDDED", default=False
+)
+if EMBEDDED:
+    environment.load_embedded_secrets(DATA_DIR)
+
+DEBUG = False
+SECRET_KEY = read("SECRET_KEY", environment.secret, wanted="a random text of 32 or more characters")
+AUDIT_KEY = read("AUDIT_KEY", environment.secret, wanted="a random text of 32 or more characters")
+PORTAL_ORIGIN = read(
+    "PORTAL_ORIGIN",
+    environment.origin,
+    default=f"http://127.0.0.1:{PORT}" if EMBEDDED else None,
+    wanted="the address people open, such as https://tokens.example.com",
+)
+ALLOWED_HOSTS = read(
+    "ALLOWED_HOSTS",
+    environment.words,
+    default=f"{urlsplit(PORTAL_ORIGIN).hostname},127.0.0.1,localhost,[::1]" if EMBEDDED else None,
+    wanted="host names, separated by commas",
+)
+TRUSTED_PROXIES = read(
+    "PORTAL_TRUSTED_PROXIES",
+    environment.whole_number(0, 10),
+    default="0",
+    wanted="the number of proxies in front, 0-10",
+)
+
+# -- What the product is told -------------------------------------------------------------------
+
+GRAFANA = read(
+    "PORTAL_GRAFANA",
+    environment.one_of("sandbox", "aws"),
+    default="sandbox" if EMBEDDED else "aws",
+    wanted="sandbox or aws",
+)
+SANDBOX_PORT = read(
+    "PORTAL_SANDBOX_PORT",
+    environment.whole_number(1, 65535),
+    default=str(PORT + 1 if PORT < 65535 else PORT - 1),
+    wanted="a port, 1-65535",
+)
+if GRAFANA == "sandbox":
+    environment.point_at_sandbox(SANDBOX_PORT)
+TOKEN_QUOTA = read(
+    "PORTAL_TOKEN_QUOTA",
+    environment.whole_number(1, 100_000),
+    default="100",
+    wanted="a whole number, 1 or more",
+)
+UNCLAIMED_SECONDS = read(
+    "PORTAL_UNCLAIMED_SECONDS",
+    environment.whole_number(1, 86_400),
+    default="900",
+    wanted="a number of seconds, 1-86400",
+)
+RATE_LIMITS = (
+    read("PORTAL_RATE_LIMITS", environment.one_of("on", "off"), default="on", wanted="on or off")
+    == "on"
+)
+DEMO_PASSWORD = env.str("PORTAL_DEMO_PASSWORD", default="") or (
+    env.str("GENERATED_DEMO_PASSWORD", default="") if EMBEDDED and GRAFANA == "sandbox" else ""
+)
+ACCESS_FILE = env.str("PORTAL_ACCESS_FILE", default="")
+if DEMO_PASSWORD and not EMBEDDED:
+    refuse("PORTAL_DEMO_PASSWORD", "makes demo people, and production has none: unset it")
+WORKER_PROCESSES = read(
+    "PORTAL_WORKER_PROCESSES",
+    environment.whole_number(1, 256),
+    default="12",
+    wanted="a number of processes, 1-256",
+)
+
+# -- Database, broker, cache, mail --------------------------------------------------------------
+
+DATABASE = read(
+    "DATABASE_URL",
+    environment.database,
+    default=f"sqlite:///{DATA_DIR / 'portal.sqlite3'}" if EMBEDDED else None,
+    wanted="a URL such as postgres://user:password@host/name",
+)
+if DATABASE["ENGINE"].endswith("sqlite3"):
+    DATABASE["OPTIONS"] = {
+        # A writer takes the lock when its transaction begins: a read that turns into a write
+        # half-way would fail at once with "database is locked" instead of waiting its turn.
+        "transaction_mode": "IMMEDIATE",
+        "timeout": 20,
+        "init_command": (
+            "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA recursive_triggers=ON;"
+        ),
+    }
+    DATABASE["CONN_MAX_AGE"] = None
+else:
+    DATABASE.setdefault("OPTIONS", {})["pool"] = {"min_size": 0, "max_size": 40, "timeout": 5}
+    DATABASE["OPTIONS"].setdefault("connect_timeout", 5)
+DATABASES = {"default": DATABASE}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# A Unix socket's path may be 107 bytes long; a data directory may be deeper than that.
+_SOCKET = DATA_DIR / "broker.sock"
+BROKER_SOCKET = _SOCKET if len(os.fsencode(_SOCKET)) < 100 else None
+BROKER_PORT = read(
+    "PORTAL_BROKER_PORT",
+    environment.whole_number(1, 65535),
+    default=str(PORT + 2 if PORT < 65534 else PORT - 2),
+    wanted="a port, 1-65535",
+)
+CELERY_BROKER_URL = read(
+    "CELERY_BROKER_URL",
+    environment.broker,
+    default=(
+        (f"redis+socket://{BROKER_SOCKET}" if BROKER_SOCKET else f"redis://127.0.0.1:{BROKER_PORT}")
+        if EMBEDDED
+        else None
+    ),
+    wanted="the URL of a Valkey or Redis server, such as rediss://:password@host:6379/0",
+)
+CACHE_URL = read(
+    "CACHE_URL",
+    environment.broker,
+    default=CELERY_BROKER_URL,
+    wanted="the URL of a Valkey or Redis server",
+).replace("redis+socket://", "unix://")
+CACHES = {
+    "default": {
+        "BACKEND": "portal.cache.FailOpenRedisCache",
+        "LOCATION": CACHE_URL,
+        "KEY_PREFIX": "portal",
+        "OPTIONS": {"socket_timeout": 1, "socket_connect_timeout": 1},
+    }
+}
+globals().update(
+    read(
+        "EMAIL_URL",
+        environment.mail,
+        default=f"filemail:///{DATA_DIR / 'mails'}" if EMBEDDED else None,
+        wanted="a URL such as smtp+tls://user:password@host:587",
+    )
+)
+if EMBEDDED:
+    EMAIL_FILE_PATH = globals()["EMAIL_FILE_PATH"] and str(DATA_DIR / "mails")
+DEFAULT_FROM_EMAIL = SERVER_EMAIL = env.str("PORTAL_MAIL_FROM", default="portal@localhost")
+
+# -- Django -------------------------------------------------------------------------------------
+
+INSTALLED_APPS = [
+    "portal",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "allauth",
+    "allauth.account",
+    "csp",
+    "django_structlog",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "portal.views.edge.PersonalPagesMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "portal.views.edge.SignInRequiredMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+    "django_structlog.middlewares.RequestMiddleware",
+]
+ROOT_URLCONF = "portal.urls"
+WSGI_APPLICATION = "portal.wsgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+            "builtins": ["portal.views.ui"],
+        },
+    }
+]
+USE_I18N = True
+USE_TZ = True
+TIME_ZONE = "UTC"
+LANGUAGE_CODE = "en"
+
+STATIC_URL = "/static/"
+STATIC_ROOT = Path(env.str("PORTAL_STATIC_ROOT", default=str(DATA_DIR / "static")))
+STATICFILES_DIRS = [BASE_DIR / "static"]
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "portal.views.staticfiles.ModuleManifestStorage"},
+}
+WHITENOISE_MAX_AGE = 3600
+
+# -- Sign-in ------------------------------------------------------------------------------------
+
+AUTH_USER_MODEL = "portal.User"
+AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
+]
+LOGIN_URL = "account_login"
+LOGIN_REDIRECT_URL = "/tokens/"
+ACCOUNT_ADAPTER = "portal.views.signin.AccountAdapter"
+ACCOUNT_USER_MODEL_USERNAME_FIELD = None
+ACCOUNT_LOGIN_METHODS = {"email"}
+ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
+ACCOUNT_UNIQUE_EMAIL = True
+ACCOUNT_EMAIL_VERIFICATION = "none"  # people come from the access file, not from a sign-up form
+ACCOUNT_LOGOUT_REDIRECT_URL = "account_login"
+ACCOUNT_LOGOUT_ON_GET = False
+ACCOUNT_SESSION_REMEMBER = False
+ACCOUNT_PREVENT_ENUMERATION = True
+ACCOUNT_RATE_LIMITS: dict[str, str] | bool = {} if RATE_LIMITS else False
+ALLAUTH_TRUSTED_PROXY_COUNT = TRUSTED_PROXIES
+
+# -- The edge -----------------------------------------------------------------------------------
+
+HTTPS = PORTAL_ORIGIN.startswith("https://")
+CSRF_TRUSTED_ORIGINS = [PORTAL_ORIGIN]
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
+SESSION_COOKIE_NAME = "__Host-sessionid" if HTTPS else "sessionid"
+CSRF_COOKIE_NAME = "__Host-csrftoken" if HTTPS else "csrftoken"
+SESSION_COOKIE_AGE = 12 * 3600
+SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
+CSRF_FAILURE_VIEW = "portal.views.errors.csrf_failure"
+SECURE_HSTS_SECONDS = 63_072_000 if HTTPS else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = HTTPS
+SECURE_SSL_REDIRECT = HTTPS
+# A monitor and a load balancer ask from inside, without TLS.
+SECURE_REDIRECT_EXEMPT = [r"^(healthz|readyz|metrics)$"]
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRUSTED_PROXIES else None
+SECURE_REFERRER_POLICY = "same-origin"
+SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [NONE],
+        "script-src": [SELF],
+        "style-src": [SELF],
+        "img-src": [SELF],
+        "font-src": [SELF],
+        "connect-src": [SELF],
+        "form-action": [SELF],
+        "base-uri": [NONE],
+        "frame-ancestors": [NONE],
+    }
+}
+
+# -- Celery (portal/celery.py reads all CELERY_*) -----------------------------------------------
+
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_RESULT_BACKEND = None
+CELERY_TASK_SERIALIZER = "json"
+CELERY_ACCEPT_CONTENT = ["json"]
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_TASK_SOFT_TIME_LIMIT = 25  # seconds: above the HTTP timeout,
+CELERY_TASK_TIME_LIMIT = 30  # below the lease of a claim
+CELERY_BROKER_TRANSPORT_OPTIONS = {
+    "socket_timeout": 2,
+    "socket_connect_timeout": 1,
+    "max_retries": 0,
+}
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_CONNECTION_MAX_RETRIES = None  # a worker waits for its broker as long as it takes
+CELERY_TASK_PUBLISH_RETRY = False  # a silent broker would hang a submit; the sweep rings again
+CELERY_WORKER_ENABLE_REMOTE_CONTROL = False
+CELERY_WORKER_SEND_TASK_EVENTS = False
+CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT = 20
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_WORKER_CONCURRENCY = WORKER_PROCESSES
+
+# -- Logs ---------------------------------------------------------------------------------------
+
+LOGGING_CONFIG = "portal.logs.configure"
+LOG_LEVEL = read(
+    "PORTAL_LOG_LEVEL",
+    environment.one_of("DEBUG", "INFO", "WARNING", "ERROR"),
+    default="INFO",
+    wanted="DEBUG, INFO, WARNING or ERROR",
+)
+LOGGING = {"level": LOG_LEVEL, "as_json": not EMBEDDED}
+DJANGO_STRUCTLOG_CELERY_ENABLED = False
+SILENCED_SYSTEM_CHECKS = [
+    # The embedded default is served over plain http on the loopback address; with an https
+    # origin every one of these is set (see "The edge").
+    *([] if HTTPS else ["security.W004", "security.W008", "security.W012", "security.W016"]),
+]

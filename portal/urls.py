@@ -1,0 +1,28 @@
+"""Every address of the portal. They are a contract: docs and bookmarks rely on them."""
+
+from django.contrib import admin
+from django.urls import include, path
+from django.views.generic import RedirectView
+
+from portal.views import actions, delivery, health, tokens
+
+urlpatterns = [
+    path("", RedirectView.as_view(pattern_name="tokens"), name="home"),
+    path("tokens/", tokens.index, name="tokens"),
+    path("tokens/new/", tokens.new, name="token-new"),
+    path("tokens/<uuid:token_id>/", tokens.detail, name="token"),
+    path("tokens/<uuid:token_id>/status/", delivery.status, name="token-status"),
+    path("tokens/<uuid:token_id>/sealed/", delivery.sealed, name="token-sealed"),
+    path("tokens/<uuid:token_id>/delivered/", delivery.delivered, name="token-delivered"),
+    path("tokens/<uuid:token_id>/revoke/", actions.revoke, name="token-revoke"),
+    path("tokens/<uuid:token_id>/cancel/", actions.cancel, name="token-cancel"),
+    path("healthz", health.healthz, name="healthz"),
+    path("readyz", health.readyz, name="readyz"),
+    path("accounts/", include("allauth.account.urls")),
+    path("admin/", admin.site.urls),
+]
+
+handler400 = "portal.views.errors.bad_request"
+handler403 = "portal.views.errors.permission_denied"
+handler404 = "portal.views.errors.not_found"
+handler500 = "portal.views.errors.server_error"

@@ -1,0 +1,63 @@
+"""What a person does to a token: one URL each, POST only."""
+
+import uuid
+
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_POST
+
+from portal import wakeup
+from portal.flows.revoke import NotPermittedError, WrongStateError
+from portal.flows.revoke import cancel as cancel_request
+from portal.flows.revoke import revoke as revoke_token
+from portal.forms import ReasonForm
+from portal.tasks import enqueue_revoke
+from portal.views import edge, explain, tokens
+
+
+@require_POST
+def revoke(request: HttpRequest, token_id: uuid.UUID) -> HttpResponse:
+    """End a token."""
+    token = tokens.find(request, token_id)
+    try:
+        revoke_token(token.pk, actor=edge.actor(request), reason=_reason(request))
+    except NotPermittedError:
+        raise PermissionDenied from None
+    except WrongStateError as wrong:
+        return _conflict(request, wrong, "revoked")
+    enqueue_revoke(token.pk)
+    wakeup.ring(token.pk)
+    return redirect("token", token.pk)
+
+
+@require_POST
+def cancel(request: HttpRequest, token_id: uuid.UUID) -> HttpResponse:
+    """Withdraw a request that has no key yet."""
+    token = tokens.find(request, token_id)
+    try:
+        cancel_request(token.pk, actor=edge.actor(request), reason=_reason(request))
+    except NotPermittedError:
+        raise PermissionDenied from None
+    except WrongStateError as wrong:
+        return _conflict(request, wrong, "withdrawn")
+    wakeup.ring(token.pk)
+    return redirect("token", token.pk)
+
+
+def _reason(request: HttpRequest) -> str:
+    form = ReasonForm(request.POST)
+    if not form.is_valid():
+        return request.POST.get("reason", "")[:500]
+    return str(form.cleaned_data["reason"])
+
+
+def _conflict(request: HttpRequest, wrong: WrongStateError, wanted: str) -> HttpResponse:
+    """409: who did what when, instead of what was asked for."""
+    token = wrong.token
+    return render(
+        request,
+        "tokens/conflict.html",
+        {"token": token, "wanted": wanted, "message": explain.message(token)},
+        status=409,
+    )

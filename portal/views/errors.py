@@ -1,0 +1,56 @@
+"""Pages for what went wrong before a view could answer: what happened, and what to do next."""
+
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import render
+from django.urls import Resolver404, resolve
+
+
+def _answer(request: HttpRequest, status: int, title: str, message: str) -> HttpResponse:
+    try:
+        answers_json = getattr(resolve(request.path_info).func, "answers_json", False)
+    except Resolver404:
+        answers_json = False
+    if answers_json:
+        return JsonResponse({"message": message}, status=status)
+    return render(request, "error.html", {"title": title, "message": message}, status=status)
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    return _answer(request, 400, "That request made no sense", "Go back and try again.")
+
+
+def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:
+    return _answer(
+        request,
+        403,
+        "You may not do this",
+        "You can see this, but only its owner, a lead of its team or an admin may do that.",
+    )
+
+
+def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    return _answer(
+        request,
+        404,
+        "Nothing here",
+        "The page does not exist, or belongs to a team that you are not in.",
+    )
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    return _answer(
+        request,
+        500,
+        "Something broke on our side",
+        "Nothing you asked for is lost: look at “My tokens”, or try again in a moment.",
+    )
+
+
+def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
+    return _answer(
+        request,
+        403,
+        "This form is too old",
+        "You signed in or out since you opened it, or your browser refuses cookies. "
+        "Go back, reload the page and send it again.",
+    )

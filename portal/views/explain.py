@@ -1,0 +1,143 @@
+"""What a state or an error means, in words for people: what happened, and what to do next."""
+
+from dataclasses import dataclass
+
+from portal.flows.issue import CANNOT_SEAL, NAME_TAKEN, NOT_GRANTED
+from portal.flows.sweep import NOBODY_TOOK_IT
+from portal.models import State, Token
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """Two sentences for a person."""
+
+    happened: str
+    next: str
+
+
+_TRY_AGAIN = "Try again with the form filled in as before."
+_OPERATOR = "Tell the people who run this portal; give them the AWS request id."
+
+_ERRORS = {
+    "ValidationException": Explanation(
+        "AWS did not accept what the request said.", "Change what AWS names below and try again."
+    ),
+    "ServiceQuotaExceededException": Explanation(
+        "The workspace has as many tokens as AWS allows; expired ones count until deleted.",
+        "Revoke a token of this workspace that nobody needs, then try again.",
+    ),
+    "AccessDeniedException": Explanation(
+        "AWS does not let this portal create tokens in that workspace.", _OPERATOR
+    ),
+    "ResourceNotFoundException": Explanation(
+        "AWS does not know this workspace or service account any more.",
+        "Choose another on the request form; the list there is read from AWS regularly.",
+    ),
+    "ConflictException": Explanation(
+        "The workspace is busy with another change.", "The portal tries again by itself."
+    ),
+    "ThrottlingException": Explanation(
+        "AWS asks us to slow down.", "Nothing to do: the portal tries again when AWS allows it."
+    ),
+    "InternalServerException": Explanation(
+        "AWS had an internal error, and did not say whether it made a token.",
+        "Nothing to do: the portal removes what may have been made, and tries again.",
+    ),
+    NAME_TAKEN: Explanation(
+        "Another token in this workspace has this name, made here or elsewhere.",
+        "Choose another name and try again.",
+    ),
+    NOT_GRANTED: Explanation(
+        "The grant for this service account ended, or the account can't be used, before the token "
+        "was made.",
+        "Ask your team lead, or choose another account.",
+    ),
+    CANNOT_SEAL: Explanation(
+        "AWS answered with a key that is longer than your browser's public key can seal. "
+        "The token was deleted again.",
+        _OPERATOR,
+    ),
+    NOBODY_TOOK_IT: Explanation("No worker took the request for an hour.", _OPERATOR),
+}
+_UNKNOWN_OUTCOME = Explanation(
+    "AWS did not answer, or its answer made no sense, so we don't know whether it made a token.",
+    "Nothing to do: the portal removes what may have been made, and tries again.",
+)
+_NOT_SENT = Explanation(
+    "The portal can't reach AWS.", "Nothing to do: the portal keeps trying for an hour."
+)
+_CREDENTIALS = Explanation("AWS did not accept this portal's own credentials.", _OPERATOR)
+_CREDENTIAL_CODES = frozenset(
+    {
+        "UnrecognizedClientException",
+        "InvalidSignatureException",
+        "ExpiredTokenException",
+        "RequestExpired",
+        "IncompleteSignature",
+        "IncompleteSignatureException",
+        "MissingAuthenticationToken",
+        "MissingAuthenticationTokenException",
+        "InvalidClientTokenId",
+        "OptInRequired",
+    }
+)
+
+
+_MESSAGES = {
+    State.AWAITING_APPROVAL: "A team lead has to approve this request.",
+    State.AWAITING_RECIPIENT: "The token is made when its recipient opens this page.",
+    State.QUEUED: "Waiting for a worker to take the request.",
+    State.ISSUING: "AWS is making the token.",
+    State.SEALED: "The key is here, sealed to the browser that asked for it.",
+    State.ACTIVE: "The key was delivered. It cannot be shown again.",
+    State.REVOKING: "The token is being deleted at AWS.",
+    State.FAILED: f"The token could not be made. {_TRY_AGAIN}",
+    State.EXPIRED: "The token's time is over.",
+}
+_ENDED = {
+    State.REVOKED: "The token was revoked",
+    State.CANCELLED: "The request was withdrawn",
+    State.DENIED: "The request was denied",
+}
+
+
+def error(token: Token) -> Explanation | None:
+    """What last went wrong with this token; None when nothing did."""
+    code = token.error_code
+    if not code:
+        return None
+    if code in _ERRORS:
+        return _ERRORS[code]
+    if code in _CREDENTIAL_CODES:
+        return _CREDENTIALS
+    if code == "NotSent":
+        return _NOT_SENT
+    if token.state == State.FAILED:
+        return Explanation(f"AWS refused the request ({code}).", _TRY_AGAIN)
+    return _UNKNOWN_OUTCOME
+
+
+def message(token: Token) -> str:
+    """One or two sentences on where the token is now, for the page and for programs."""
+    trouble = error(token)
+    if trouble and token.state in (State.QUEUED, State.FAILED):
+        return _with_request_id(f"{trouble.happened} {trouble.next}", token)
+    if trouble and token.state == State.REVOKING:
+        return _with_request_id(
+            f"AWS has not deleted the token yet ({token.error_code}). The portal keeps trying.",
+            token,
+        )
+    if token.state in _ENDED:
+        return _ended(token, _ENDED[State(token.state)])
+    return _MESSAGES[State(token.state)]
+
+
+def _ended(token: Token, what: str) -> str:
+    by = f" by {token.ended_by}" if token.ended_by else ""
+    why = f": {token.end_reason}" if token.end_reason else ""
+    end = "" if why.endswith(".") else "."
+    return f"{what}{by}{why}{end}"
+
+
+def _with_request_id(text: str, token: Token) -> str:
+    return f"{text} AWS request id: {token.aws_request_id}." if token.aws_request_id else text

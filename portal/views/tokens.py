@@ -1,0 +1,185 @@
+"""My tokens, the request form and a token's page."""
+
+import secrets
+import uuid
+from typing import Any
+
+from django.core.paginator import Paginator
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.views.decorators.http import require_GET, require_http_methods
+
+from portal import policy
+from portal.flows.request import RequestRefusedError, Wish
+from portal.flows.request import request as request_token
+from portal.forms import TokenRequestForm
+from portal.models import Token, User
+from portal.models.catalog import LONGEST_LIFETIME
+from portal.policy import Choice
+from portal.tasks import enqueue_issue
+from portal.views import edge, explain
+
+PER_PAGE = 50
+PRESETS = (
+    (3_600, "1 hour"),
+    (8 * 3_600, "8 hours"),
+    (86_400, "1 day"),
+    (7 * 86_400, "7 days"),
+    (30 * 86_400, "30 days"),
+)
+PREFILLABLE = ("workspace", "service_account", "name", "seconds_to_live", "reason", "team")
+
+
+@require_GET
+def index(request: HttpRequest) -> HttpResponse:
+    """The person's own tokens, newest first."""
+    own = Token.objects.filter(owner=edge.person(request)).for_pages()
+    page = Paginator(own, PER_PAGE).get_page(request.GET.get("page"))
+    return render(request, "tokens/index.html", {"page": page})
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def new(request: HttpRequest) -> HttpResponse:
+    """The request form; success answers 302 to the token's page, an error 422."""
+    user = edge.person(request)
+    if request.method == "POST":
+        form = TokenRequestForm(request.POST, user=user)
+        token = _request(request, form) if form.is_valid() else None
+        if token is not None:
+            return redirect("token", token.pk)
+        return _form_page(request, form, user, status=422)
+    initial = {name: request.GET[name] for name in PREFILLABLE if name in request.GET}
+    initial.setdefault("name", suggested_name(user))
+    return _form_page(request, TokenRequestForm(user=user, initial=initial), user)
+
+
+def _request(request: HttpRequest, form: TokenRequestForm) -> Token | None:
+    """The token that a valid form asks for; None when it was refused, and the form says why."""
+    team, account = form.chosen
+    fields = form.cleaned_data
+    wish = Wish(
+        team=team,
+        service_account=account,
+        name=fields["name"],
+        seconds_to_live=fields["seconds_to_live"],
+        reason=fields["reason"],
+        public_key=fields["public_key"],
+    )
+    try:
+        token, is_new = request_token(wish, actor=edge.actor(request))
+    except RequestRefusedError as refusal:
+        form.add_error(refusal.field, refusal.message)
+        return None
+    if is_new:
+        enqueue_issue(token.pk)
+    return token
+
+
+def _form_page(
+    request: HttpRequest, form: TokenRequestForm, user: User, status: int = 200
+) -> HttpResponse:
+    return render(
+        request,
+        "tokens/new.html",
+        {
+            "form": form,
+            "catalog": _catalog(form.choices),
+            "presets": PRESETS,
+            "longest_lifetime": LONGEST_LIFETIME,
+            "suggested_name": suggested_name(user),
+        },
+        status=status,
+    )
+
+
+def _catalog(choices: list[Choice]) -> list[dict[str, Any]]:
+    """What the form offers, as the page's script reads it: workspaces with their accounts."""
+    workspaces: dict[str, dict[str, Any]] = {}
+    for choice in choices:
+        account = choice.service_account
+        workspace = workspaces.setdefault(
+            account.workspace.aws_id,
+            {
+                "id": account.workspace.aws_id,
+                "name": account.workspace.name,
+                "obstacle": account.workspace.obstacle,
+                "accounts": {},
+            },
+        )
+        entry = workspace["accounts"].setdefault(
+            account.aws_id,
+            {
+                "id": account.aws_id,
+                "name": account.name,
+                "role": account.grafana_role,
+                "obstacle": account.obstacle,
+                "teams": [],
+            },
+        )
+        entry["teams"].append(
+            {
+                "slug": choice.team.slug,
+                "name": choice.team.name,
+                "max_ttl": choice.limits.max_ttl,
+                "default_ttl": choice.limits.default_ttl,
+                "reason_required": choice.limits.reason_required,
+                "needs_approval": choice.limits.needs_approval,
+            }
+        )
+    return [
+        {**workspace, "accounts": list(workspace["accounts"].values())}
+        for workspace in workspaces.values()
+    ]
+
+
+def suggested_name(user: User) -> str:
+    """A free name: who asks, and random characters.
+
+    The random end keeps strangers outside this portal from having taken it (docs/RELIABILITY.md,
+    "Known limit").
+    """
+    local_part = user.email.partition("@")[0][:40]
+    return f"{local_part}-{secrets.token_hex(3)}"
+
+
+@require_GET
+def detail(request: HttpRequest, token_id: uuid.UUID) -> HttpResponse:
+    """A token's page: its progress, then its key once for its recipient, then its record."""
+    user = edge.person(request)
+    token = find(request, token_id)
+    return render(
+        request,
+        "tokens/detail.html",
+        {
+            "token": token,
+            "message": explain.message(token),
+            "trouble": explain.error(token),
+            "is_recipient": policy.may_receive(user, token),
+            "may_revoke": token.state in policy.REVOCABLE and policy.may_revoke(user, token),
+            "may_cancel": token.state in policy.CANCELLABLE
+            and not token.cancel_requested
+            and policy.may_revoke(user, token),
+            "try_again_url": try_again_url(token),
+        },
+    )
+
+
+def try_again_url(token: Token) -> str:
+    """The request form, filled in as for this token but for a fresh name's random end."""
+    query = {
+        "workspace": token.workspace.aws_id,
+        "service_account": token.service_account.aws_id,
+        "seconds_to_live": str(token.seconds_to_live),
+        "reason": token.reason,
+        "team": token.team.slug,
+    }
+    return reverse("token-new", query={name: value for name, value in query.items() if value})
+
+
+def find(request: HttpRequest, token_id: uuid.UUID) -> Token:
+    """The token, if the person may see its record; otherwise the page does not exist."""
+    token = policy.visible_tokens(edge.person(request)).for_pages().filter(pk=token_id).first()
+    if token is None:
+        raise Http404
+    return token

@@ -1,0 +1,75 @@
+"""Template filters and tags of the pages' own vocabulary."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from django import template
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from portal.models import State, Token
+
+register = template.Library()
+
+_UNITS = ((86_400, "day"), (3_600, "hour"), (60, "minute"), (1, "second"))
+
+
+@register.filter
+def lifetime(seconds: int) -> str:
+    """Seconds as a person says them: ``7 days``, ``1 day 2 hours``; at most two units."""
+    parts = []
+    rest = int(seconds)
+    for size, unit in _UNITS:
+        count, rest = divmod(rest, size)
+        if count:
+            parts.append(f"{count} {unit}{'' if count == 1 else 's'}")
+        if len(parts) == 2:
+            break
+    return " ".join(parts) or "0 seconds"
+
+
+@register.filter
+def moment(at: datetime | None) -> SafeString | str:
+    """A time as UTC; the page's script shows it in the reader's own zone, UTC on hover."""
+    if at is None:
+        return "–"
+    return format_html(
+        '<time datetime="{}" data-local>{} UTC</time>',
+        at.isoformat(timespec="seconds"),
+        at.strftime("%Y-%m-%d %H:%M"),
+    )
+
+
+@register.filter
+def role_badge(role: str) -> SafeString:
+    """A service account's Grafana role (ADMIN, EDITOR, VIEWER), said in a word and a colour."""
+    return format_html('<span class="badge role role-{}">{}</span>', role.lower(), role)
+
+
+@register.filter
+def state_badge(token: Token) -> SafeString:
+    """Where a token is, said in a word and a colour."""
+    return format_html(
+        '<span class="badge state" data-state="{}">{}</span>',
+        token.state,
+        token.get_state_display(),
+    )
+
+
+@register.filter
+def words(text: str) -> list[str]:
+    """The words of a text, to loop over."""
+    return text.split()
+
+
+@register.simple_tag
+def state_labels() -> dict[str, str]:
+    """Every state with its words, for the page's script."""
+    return {state.value: str(state.label) for state in State}
+
+
+@register.filter
+def entry(entries: Iterable[dict[str, Any]], wanted: object) -> dict[str, Any] | None:
+    """The entry of a catalog whose id is ``wanted``, or None."""
+    return next((one for one in entries if one["id"] == str(wanted)), None)

@@ -1,0 +1,182 @@
+"""People and what they may use: a member, her teammate, their lead, an outsider, an admin."""
+
+import base64
+import hashlib
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from django.conf import settings
+from django.test import Client
+
+from portal import wakeup
+from portal.audit import Actor
+from portal.models import (
+    Connection,
+    Grant,
+    Membership,
+    Role,
+    ServiceAccount,
+    Team,
+    Token,
+    User,
+    Workspace,
+)
+from tests.person import KeyPair
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(
+    django_db_modify_db_settings_parallel_suffix: None,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    """A database file, not memory: locks between threads are part of what is tested."""
+    database = settings.DATABASES["default"]
+    if database["ENGINE"].endswith("sqlite3"):
+        database["TEST"]["NAME"] = str(tmp_path_factory.mktemp("database") / "test.sqlite3")
+
+
+@pytest.fixture(scope="session")
+def keys() -> KeyPair:
+    """One browser's key pair: making one takes a while, and nothing in it changes."""
+    return KeyPair()
+
+
+@pytest.fixture
+def platform(db: None) -> Team:
+    return Team.objects.create(slug="platform", name="Platform")
+
+
+@pytest.fixture
+def mobile(db: None) -> Team:
+    return Team.objects.create(slug="mobile", name="Mobile")
+
+
+def _person(email: str, team: Team | None = None, role: Role = Role.MEMBER, **flags: bool) -> User:
+    user = User.objects.create_user(email, **flags)
+    if team is not None:
+        Membership.objects.create(user=user, team=team, role=role)
+    return user
+
+
+@pytest.fixture
+def engineer(platform: Team) -> User:
+    return _person("engineer@example.com", platform)
+
+
+@pytest.fixture
+def teammate(platform: Team) -> User:
+    return _person("teammate@example.com", platform)
+
+
+@pytest.fixture
+def lead(platform: Team) -> User:
+    return _person("lead@example.com", platform, Role.LEAD)
+
+
+@pytest.fixture
+def outsider(mobile: Team) -> User:
+    return _person("outsider@example.com", mobile)
+
+
+@pytest.fixture
+def admin(db: None) -> User:
+    return _person("admin@example.com", is_admin=True)
+
+
+@pytest.fixture
+def auditor(db: None) -> User:
+    return _person("auditor@example.com", is_auditor=True)
+
+
+@dataclass(slots=True)
+class Catalog:
+    """One workspace with two accounts, granted to team platform, and one of team mobile."""
+
+    workspace: Workspace
+    deployer: ServiceAccount
+    admin_account: ServiceAccount
+    mobile_account: ServiceAccount
+
+
+@pytest.fixture
+def catalog(platform: Team, mobile: Team) -> Catalog:
+    connection = Connection.objects.create(name="main")
+    workspaces = [
+        Workspace.objects.create(
+            connection=connection,
+            aws_id=aws_id,
+            name=name,
+            endpoint=f"{aws_id}.grafana-workspace.eu-west-1.amazonaws.com",
+            status="ACTIVE",
+            grafana_version="10.4",
+        )
+        for aws_id, name in (("g-00000000a1", "observability"), ("g-00000000b2", "retail"))
+    ]
+    deployer, admin_account, mobile_account = (
+        ServiceAccount.objects.create(
+            workspace=workspace, aws_id=aws_id, name=name, grafana_role=role
+        )
+        for workspace, aws_id, name, role in (
+            (workspaces[0], "2", "deployer", "EDITOR"),
+            (workspaces[0], "3", "provisioner", "ADMIN"),
+            (workspaces[1], "2", "app", "VIEWER"),
+        )
+    )
+    Grant.objects.create(team=platform, workspace=workspaces[0], max_ttl=86_400 * 30)
+    Grant.objects.create(team=mobile, workspace=workspaces[1])
+    return Catalog(workspaces[0], deployer, admin_account, mobile_account)
+
+
+@pytest.fixture
+def enqueued(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
+    """What would have been sent to the broker: (task, token id). No broker runs here."""
+    sent: list[tuple[str, str]] = []
+
+    def send(delay: Any, *arguments: str) -> None:
+        sent.append((delay.__self__.name, *arguments))
+
+    monkeypatch.setattr("portal.tasks._send", send)
+    monkeypatch.setattr(wakeup, "ring", lambda *_: None)
+    return sent
+
+
+@pytest.fixture
+def sign_in() -> Callable[[User], Client]:
+    """A test client with the person's session; without its own CSRF waiver."""
+
+    def sign_in(user: User) -> Client:
+        client = Client()
+        client.force_login(user)
+        return client
+
+    return sign_in
+
+
+@pytest.fixture
+def make_token(catalog: Catalog, keys: KeyPair) -> Callable[..., Token]:
+    """Make a token's row in any state."""
+
+    def make(owner: User, **fields: Any) -> Token:
+
+        der = base64.b64decode(keys.public)
+        account = fields.pop("service_account", catalog.deployer)
+        values: dict[str, Any] = {
+            "team": owner.teams.get(),
+            "workspace": account.workspace,
+            "service_account": account,
+            "name": f"ci-{uuid.uuid4().hex[:8]}",
+            "seconds_to_live": 3600,
+            "public_key": der,
+            "public_key_sha256": hashlib.sha256(der).hexdigest(),
+        }
+        return Token.objects.create(owner=owner, **(values | fields))
+
+    return make
+
+
+def acting(user: User) -> Actor:
+    """The person as an actor, from an address."""
+    return Actor(user=user, address="192.0.2.7", user_agent="test")

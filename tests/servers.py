@@ -1,0 +1,135 @@
+"""Real PostgreSQL and Redis for a test run, on free ports, gone afterwards."""
+
+import contextlib
+import os
+import pwd
+import shutil
+import socket
+import subprocess
+import time
+from pathlib import Path
+
+SECONDS = 30.0
+
+
+def free_port() -> int:
+    """A port that nothing listens on at the moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _wait_for(port: int, process: "subprocess.Popen[bytes]", what: str) -> None:
+    until = time.monotonic() + SECONDS
+    while time.monotonic() < until and process.poll() is None:
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.05)
+    raise RuntimeError(f"{what} did not start")
+
+
+def _stop(process: "subprocess.Popen[bytes]", number: int) -> None:
+    process.send_signal(number)
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(10)
+    process.kill()
+    process.wait()
+
+
+class Postgres:
+    """A cluster of its own in ``directory``; it syncs to disk like production."""
+
+    def __init__(self, directory: Path) -> None:
+        self.port = free_port()
+        self._data = directory / "postgres"
+        self._user = pwd.getpwnam("postgres").pw_name if os.geteuid() == 0 else None
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        return f"postgres://portal@127.0.0.1:{self.port}/postgres"
+
+    def start(self) -> None:
+        binaries = _postgres_binaries()
+        if not self._data.exists():
+            self._data.mkdir(mode=0o700, parents=True)
+            if self._user:
+                shutil.chown(self._data, self._user, self._user)
+                # initdb refuses root, and its user must reach the directory.
+                for parent in self._data.parents[:2]:
+                    parent.chmod(parent.stat().st_mode | 0o011)
+            subprocess.run(
+                [
+                    binaries / "initdb",
+                    "-D",
+                    self._data,
+                    "-U",
+                    "portal",
+                    "-A",
+                    "trust",
+                    "-E",
+                    "UTF8",
+                ],
+                user=self._user,
+                cwd="/",
+                check=True,
+                stdout=subprocess.DEVNULL,
+            )
+        self._process = subprocess.Popen(
+            [
+                *(binaries / "postgres", "-D", self._data, "-p", str(self.port)),
+                *(
+                    "-c",
+                    "listen_addresses=127.0.0.1",
+                    "-c",
+                    f"unix_socket_directories={self._data}",
+                ),
+                *("-c", "max_connections=200", "-c", "log_min_messages=fatal"),
+            ],
+            user=self._user,
+            cwd="/",
+            stderr=subprocess.DEVNULL,
+        )
+        _wait_for(self.port, self._process, "PostgreSQL")
+
+    def stop(self) -> None:
+        if self._process is not None:
+            _stop(self._process, 2)  # SIGINT: fast shutdown
+            self._process = None
+
+
+def _postgres_binaries() -> Path:
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
+    on_path = shutil.which("initdb")
+    if not found and on_path:
+        return Path(on_path).parent
+    if not found:
+        raise RuntimeError("PostgreSQL's server is missing (Debian: apt-get install postgresql)")
+    return found[-1].parent
+
+
+class Redis:
+    """A server with nothing on disk."""
+
+    def __init__(self) -> None:
+        self.port = free_port()
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        return f"redis://127.0.0.1:{self.port}/0"
+
+    def start(self) -> None:
+        self._process = subprocess.Popen(
+            [
+                *("redis-server", "--port", str(self.port), "--bind", "127.0.0.1"),
+                *("--save", "", "--appendonly", "no", "--loglevel", "warning"),
+            ]
+        )
+        _wait_for(self.port, self._process, "Redis")
+
+    def stop(self) -> None:
+        if self._process is not None:
+            _stop(self._process, 15)
+            self._process = None
