@@ -5,11 +5,38 @@ from typing import Any
 
 from celery import Celery
 from celery.signals import setup_logging
+from django.conf import settings
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
 
 app = Celery("portal")
-app.config_from_object("django.conf:settings", namespace="CELERY")
+app.conf.update(
+    broker_url=settings.CELERY_BROKER_URL,
+    # A key must never lie in a result, and an id needs none.
+    task_ignore_result=True,
+    result_backend=None,
+    task_serializer="json",
+    accept_content=["json"],
+    worker_concurrency=settings.WORKER_PROCESSES,
+    worker_prefetch_multiplier=1,
+    task_soft_time_limit=settings.TASK_TIME_LIMIT - 5,
+    task_time_limit=settings.TASK_TIME_LIMIT,
+    # A broker that is silent must not hang a submit: the sweep rings again.
+    broker_transport_options={
+        "socket_timeout": 2,
+        "socket_connect_timeout": 1,
+        "max_retries": 0,
+    },
+    task_publish_retry=False,
+    # A worker, though, waits for its broker as long as it takes.
+    broker_connection_retry_on_startup=True,
+    broker_connection_max_retries=None,
+    # With remote control off, a worker shows by a heartbeat row that it lives.
+    worker_enable_remote_control=False,
+    worker_send_task_events=False,
+    worker_soft_shutdown_timeout=20,
+    worker_hijack_root_logger=False,
+)
 app.autodiscover_tasks()
 
 

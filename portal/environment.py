@@ -100,7 +100,21 @@ def database(text: str) -> dict[str, Any]:
     """Django's database settings from a URL such as ``postgres://user:password@host/name``."""
     if not text.startswith(DATABASE_SCHEMES):
         raise ValueError
-    return dict(environ.Env.db_url_config(text))
+    found = dict(environ.Env.db_url_config(text))
+    options = found.setdefault("OPTIONS", {})
+    if found["ENGINE"].endswith("sqlite3"):
+        # A writer takes the lock when its transaction begins: a read that turns into a write
+        # half-way would fail at once with "database is locked" instead of waiting its turn.
+        options["transaction_mode"] = "IMMEDIATE"
+        options["timeout"] = 20
+        options["init_command"] = (
+            "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA recursive_triggers=ON;"
+        )
+        found["CONN_MAX_AGE"] = None
+    else:
+        options["pool"] = {"min_size": 0, "max_size": 40, "timeout": 5}
+        options.setdefault("connect_timeout", 5)
+    return found
 
 
 def broker(text: str) -> str:

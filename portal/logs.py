@@ -18,6 +18,15 @@ class MaskingFormatter(structlog.stdlib.ProcessorFormatter):
         return KEY_SHAPE.sub(MASK, super().format(record))
 
 
+def one_event_a_request(
+    _logger: object, _method: str, event: structlog.typing.EventDict
+) -> structlog.typing.EventDict:
+    """Drop django_structlog's first event of a request: the second tells it all."""
+    if event.get("event") == "request_started":
+        raise structlog.DropEvent
+    return event
+
+
 def configure(options: dict[str, Any]) -> None:
     """Set up logging; Django calls this with settings.LOGGING as LOGGING_CONFIG says."""
     shared: list[Any] = [
@@ -41,6 +50,7 @@ def configure(options: dict[str, Any]) -> None:
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,
+            one_event_a_request,
             *shared,
             structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
         ],
@@ -69,7 +79,9 @@ def configure(options: dict[str, Any]) -> None:
                 "urllib3": {"level": "WARNING"},
                 # Every request is one event already (django_structlog).
                 "django.server": {"level": "WARNING"},
+                "django.request": {"level": "ERROR"},
                 "celery.worker.strategy": {"level": "WARNING"},
+                "celery.app.trace": {"level": "WARNING"},
             },
         }
     )

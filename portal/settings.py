@@ -5,6 +5,7 @@ machine, in PORTAL_DATA_DIR. *Production*: everything from the environment, and 
 stops the start. Both run the same code with the same protections.
 """
 
+import logging
 import os
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -80,12 +81,15 @@ RATE_LIMITS = (
     read("PORTAL_RATE_LIMITS", environment.one_of("on", "off"), default="on", wanted="on or off")
     == "on"
 )
+MONITOR_TOKEN = env.str("PORTAL_MONITOR_TOKEN", default="")
 DEMO_PASSWORD = env.str("PORTAL_DEMO_PASSWORD", default="") or (
     env.str("GENERATED_DEMO_PASSWORD", default="") if EMBEDDED and GRAFANA == "sandbox" else ""
 )
 ACCESS_FILE = env.str("PORTAL_ACCESS_FILE", default="")
 if DEMO_PASSWORD and not EMBEDDED:
     refuse("PORTAL_DEMO_PASSWORD", "makes demo people, and production has none: unset it")
+TASK_TIME_LIMIT = 30
+"""Seconds after which a task is ended: above AWS's timeout (10), below a claim's lease (45)."""
 WORKER_PROCESSES = read(
     "PORTAL_WORKER_PROCESSES",
     environment.whole_number(1, 256),
@@ -101,20 +105,6 @@ DATABASE = read(
     default=f"sqlite:///{DATA_DIR / 'portal.sqlite3'}" if EMBEDDED else None,
     wanted="a URL such as postgres://user:password@host/name",
 )
-if DATABASE["ENGINE"].endswith("sqlite3"):
-    DATABASE["OPTIONS"] = {
-        # A writer takes the lock when its transaction begins: a read that turns into a write
-        # half-way would fail at once with "database is locked" instead of waiting its turn.
-        "transaction_mode": "IMMEDIATE",
-        "timeout": 20,
-        "init_command": (
-            "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA recursive_triggers=ON;"
-        ),
-    }
-    DATABASE["CONN_MAX_AGE"] = None
-else:
-    DATABASE.setdefault("OPTIONS", {})["pool"] = {"min_size": 0, "max_size": 40, "timeout": 5}
-    DATABASE["OPTIONS"].setdefault("connect_timeout", 5)
 DATABASES = {"default": DATABASE}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
@@ -286,40 +276,19 @@ CONTENT_SECURITY_POLICY = {
     }
 }
 
-# -- Celery (portal/celery.py reads all CELERY_*) -----------------------------------------------
-
-CELERY_TASK_IGNORE_RESULT = True
-CELERY_RESULT_BACKEND = None
-CELERY_TASK_SERIALIZER = "json"
-CELERY_ACCEPT_CONTENT = ["json"]
-CELERY_WORKER_PREFETCH_MULTIPLIER = 1
-CELERY_TASK_SOFT_TIME_LIMIT = 25  # seconds: above the HTTP timeout,
-CELERY_TASK_TIME_LIMIT = 30  # below the lease of a claim
-CELERY_BROKER_TRANSPORT_OPTIONS = {
-    "socket_timeout": 2,
-    "socket_connect_timeout": 1,
-    "max_retries": 0,
-}
-CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
-CELERY_BROKER_CONNECTION_MAX_RETRIES = None  # a worker waits for its broker as long as it takes
-CELERY_TASK_PUBLISH_RETRY = False  # a silent broker would hang a submit; the sweep rings again
-CELERY_WORKER_ENABLE_REMOTE_CONTROL = False
-CELERY_WORKER_SEND_TASK_EVENTS = False
-CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT = 20
-CELERY_WORKER_HIJACK_ROOT_LOGGER = False
-CELERY_WORKER_CONCURRENCY = WORKER_PROCESSES
-
 # -- Logs ---------------------------------------------------------------------------------------
 
 LOGGING_CONFIG = "portal.logs.configure"
 LOG_LEVEL = read(
     "PORTAL_LOG_LEVEL",
     environment.one_of("DEBUG", "INFO", "WARNING", "ERROR"),
-    default="INFO",
+    # Under `make run` the terminal belongs to the address and the sign-ins that it prints.
+    default="WARNING" if EMBEDDED else "INFO",
     wanted="DEBUG, INFO, WARNING or ERROR",
 )
 LOGGING = {"level": LOG_LEVEL, "as_json": not EMBEDDED}
 DJANGO_STRUCTLOG_CELERY_ENABLED = False
+DJANGO_STRUCTLOG_STATUS_4XX_LOG_LEVEL = logging.INFO  # people mistype; that is no trouble of ours
 SILENCED_SYSTEM_CHECKS = [
     # The embedded default is served over plain http on the loopback address; with an https
     # origin every one of these is set (see "The edge").

@@ -10,6 +10,8 @@ from kombu.exceptions import OperationalError
 from portal import wakeup
 from portal.celery import app
 from portal.flows.issue import issue
+from portal.flows.prune import prune
+from portal.flows.recover import settle
 from portal.flows.revoke import delete_at_aws
 from portal.flows.sweep import Swept
 from portal.models import Heartbeat
@@ -27,6 +29,16 @@ def issue_token(token_id: str) -> None:
 def revoke_token(token_id: str) -> None:
     if delete_at_aws(uuid.UUID(token_id)):
         wakeup.ring(uuid.UUID(token_id))
+
+
+@app.task(name="portal.settle")
+def settle_token(token_id: str) -> None:
+    settle(uuid.UUID(token_id))
+
+
+@app.task(name="portal.prune")
+def prune_account(service_account_id: int) -> None:
+    prune(service_account_id)
 
 
 @app.task(name="portal.heartbeat", expires=20)
@@ -55,10 +67,14 @@ def follow_up(swept: Swept) -> None:
         _send(issue_token.delay, str(token_id))
     for token_id in swept.revoke:
         _send(revoke_token.delay, str(token_id))
+    for token_id in swept.settle:
+        _send(settle_token.delay, str(token_id))
+    for account_id in swept.prune:
+        _send(prune_account.delay, account_id)
     wakeup.ring(*swept.changed)
 
 
-def _send(delay: Callable[..., object], *arguments: str) -> None:
+def _send(delay: Callable[..., object], *arguments: str | int) -> None:
     try:
         delay(*arguments)
     except (OperationalError, OSError) as error:

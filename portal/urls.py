@@ -18,6 +18,7 @@ urlpatterns = [
     path("tokens/<uuid:token_id>/cancel/", actions.cancel, name="token-cancel"),
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
+    path("metrics", health.metrics, name="metrics"),
     path("accounts/", include("allauth.account.urls")),
     path("admin/", admin.site.urls),
 ]

@@ -61,10 +61,6 @@ def address_of(server: Process) -> Path | int:
 def application() -> list[Process]:
     """Web, workers and scheduler."""
     here = Path(sys.executable).parent
-    metrics = settings.DATA_DIR / "metrics"
-    metrics.mkdir(mode=0o700, exist_ok=True)
-    for file in metrics.iterdir():
-        file.unlink()
     return [
         Process(
             "web",
@@ -79,7 +75,6 @@ def application() -> list[Process]:
                 "--log-level",
                 "warning",
             ],
-            PROMETHEUS_MULTIPROC_DIR=str(metrics),
         ),
         Process(
             "worker",

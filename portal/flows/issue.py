@@ -16,7 +16,7 @@ from django.db import InterfaceError, OperationalError, connection, transaction
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from portal import audit, policy, sealing
+from portal import audit, pace, policy, sealing
 from portal.audit import SYSTEM
 from portal.flows import recover
 from portal.grafana.client import Client
@@ -38,12 +38,11 @@ TIME_TO_STORE = 15.0
 MOST_DUPLICATE_ANSWERS = 5
 LONGEST_BACKOFF = 60.0
 
+log = logging.getLogger(__name__)
+
 NAME_TAKEN = "NameTaken"
 NOT_GRANTED = "NotGranted"
 CANNOT_SEAL = "CannotSeal"
-
-
-log = logging.getLogger(__name__)
 
 
 def issue(token_id: uuid.UUID) -> bool:
@@ -81,22 +80,26 @@ class _Attempt:
                 if token.duplicate_answers and not found:
                     self._fail(NAME_TAKEN)
                     return
-        except (GrafanaError, _OutOfTimeError) as trouble:
+        except GrafanaError as error:
             # Nothing was created by this attempt; what was unknown before stays so.
-            self._put_back(trouble if isinstance(trouble, GrafanaError) else None)
+            self._put_back(error)
+            return
+        except (_OutOfTimeError, pace.NotYetError) as later:
+            self._put_back(None, seconds=getattr(later, "seconds", 0.0))
             return
         if not self._still_granted():
             return
         try:
-            self._check_time()
-            created = client.create_token(
-                token.workspace.aws_id,
-                token.service_account.aws_id,
-                name=token.name,
-                seconds_to_live=token.seconds_to_live,
-            )
-        except _OutOfTimeError:
-            self._put_back(None)
+            with pace.turn(token.workspace.connection.name, throttled_by=ThrottlingException):
+                self._check_time()
+                created = client.create_token(
+                    token.workspace.aws_id,
+                    token.service_account.aws_id,
+                    name=token.name,
+                    seconds_to_live=token.seconds_to_live,
+                )
+        except (_OutOfTimeError, pace.NotYetError) as later:
+            self._put_back(None, seconds=getattr(later, "seconds", 0.0))
         except GrafanaError as error:
             self._refused(error)
         else:
@@ -140,16 +143,17 @@ class _Attempt:
         error: GrafanaError | None,
         *,
         unresolved: bool = False,
+        seconds: float = 0.0,
         **fields: int,
     ) -> None:
-        """Back to the queue, to be tried again after a while by whoever comes first."""
+        """Back to the queue, to be tried again by whoever comes first after ``seconds`` or more."""
 
         def write(row: Token) -> None:
             state = State.CANCELLED if row.cancel_requested else State.QUEUED
             row.move_to(
                 state,
                 lease_until=None,
-                not_before=Now() + timedelta(seconds=_wait(error, row.attempt)),
+                not_before=Now() + timedelta(seconds=max(seconds, _wait(error, row.attempt))),
                 rung_at=None,
                 error_code=error.code[:80] if error else "",
                 error_message=error.message[:500] if error else "",
@@ -288,7 +292,8 @@ class _Attempt:
 
 def _wait(error: GrafanaError | None, attempt: int) -> float:
     """Seconds until the next try: what AWS asked for, or twice as long each time, with jitter."""
+    if error is None:
+        return 0.0
     backoff = min(LONGEST_BACKOFF, 0.5 * 2.0 ** (attempt - 1))
-    asked = error.retry_after or 0.0 if error else 0.0
     # Jitter spreads workers that were refused together; it is no secret.
-    return max(asked, backoff) * random.uniform(1.0, 1.5)  # noqa: S311
+    return max(error.retry_after or 0.0, backoff) * random.uniform(1.0, 1.5)  # noqa: S311

@@ -5,23 +5,28 @@ attempts of a request use the same name (AMG_API, "The recovery rule").
 """
 
 import time
+import uuid
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from django.db import transaction
+from django.db.models.functions import Now
 
-from portal import audit
+from portal import audit, pace
 from portal.audit import SYSTEM
 from portal.grafana.client import Client
-from portal.grafana.errors import ResourceNotFoundException
+from portal.grafana.clients import client_for
+from portal.grafana.errors import GrafanaError, ResourceNotFoundException, ThrottlingException
 from portal.grafana.types import TokenList, TokenSummary
 from portal.models import Action, Token
+from portal.models.tokens import LEASE, LIVE
 
 CLOCK_TOLERANCE = timedelta(seconds=5)
 LIFETIME_TOLERANCE = timedelta(seconds=5)
 SIGNATURE_VALIDITY = timedelta(minutes=6)
 """SigV4 refuses a request that is 5 minutes old; a minute more for slow answers."""
 SECOND_LOOK_SECONDS = 1.0
+LOOK_AGAIN_AFTER = timedelta(seconds=30)
 
 
 def remove_orphans(token: Token, client: Client, *, before_each_call: Callable[[], None]) -> int:
@@ -30,23 +35,64 @@ def remove_orphans(token: Token, client: Client, *, before_each_call: Callable[[
     Lists twice, a moment apart, when the first list shows nothing. ``before_each_call`` may raise
     to stop. Raises GrafanaError when a list can't be read whole or a deletion fails.
     """
-    before_each_call()
     found = _remove_listed(token, client, before_each_call)
     if not found:
         time.sleep(SECOND_LOOK_SECONDS)
-        before_each_call()
         found = _remove_listed(token, client, before_each_call)
     return found
 
 
+def settle(token_id: uuid.UUID) -> bool:
+    """Look once more for what unresolved attempts of a request have left; whether it changed.
+
+    For requests that nobody tries any more: ended ones, and those that have their token. Only a
+    list taken after the last signature has lost its validity clears them for good; until then a
+    create that was sent long ago may still take effect.
+    """
+    row = Token.objects.unsettled().filter(pk=token_id)
+    if not row.due().update(not_before=Now() + LEASE):
+        return False
+    token = Token.objects.for_pages().get(pk=token_id)
+    last_signature = token.last_signature_at
+    asked_at = Token.objects.database_now()
+    client = client_for(**token.workspace.connection.client_settings)
+    try:
+        found = _remove_listed(token, client, lambda: None)
+    except (GrafanaError, pace.NotYetError):
+        # not_before is set already: it is tried again then.
+        return False
+    with transaction.atomic():
+        token = Token.objects.lock(token_id)
+        if token.last_signature_at != last_signature or last_signature is None:
+            return False
+        clear_at = last_signature + SIGNATURE_VALIDITY
+        if asked_at >= clear_at:
+            token.change(
+                not_before=None,
+                unresolved_since=None,
+                last_signature_at=None,
+                may_exist_at_aws=bool(token.aws_token_id) and token.deleted_at is None,
+            )
+        else:
+            # While the token lives its name is taken, and no twin can come.
+            next_look = clear_at if token.state in LIVE else asked_at + LOOK_AGAIN_AFTER
+            token.change(not_before=min(next_look, clear_at), rung_at=None)
+    return found > 0
+
+
 def _remove_listed(token: Token, client: Client, before_each_call: Callable[[], None]) -> int:
     workspace, account = token.workspace.aws_id, token.service_account.aws_id
+    key = token.workspace.connection.name
+    before_each_call()
     asked_at = Token.objects.database_now()
-    orphans = ours(token, client.list_tokens(workspace, account), asked_at=asked_at)
+    with pace.turn(key, throttled_by=ThrottlingException):
+        listed = client.list_tokens(workspace, account)
+    orphans = ours(token, listed, asked_at=asked_at)
     for orphan in orphans:
         before_each_call()
         try:
-            request_id = client.delete_token(workspace, account, orphan.id)
+            with pace.turn(key, throttled_by=ThrottlingException):
+                request_id = client.delete_token(workspace, account, orphan.id)
         except ResourceNotFoundException as gone:
             request_id = gone.request_id
         with transaction.atomic():

@@ -6,10 +6,10 @@ from datetime import timedelta
 from django.db import transaction
 from django.db.models.functions import Now
 
-from portal import audit, policy
+from portal import audit, pace, policy
 from portal.audit import SYSTEM, Actor
 from portal.grafana.clients import client_for
-from portal.grafana.errors import GrafanaError, ResourceNotFoundException
+from portal.grafana.errors import GrafanaError, ResourceNotFoundException, ThrottlingException
 from portal.models import Action, State, Token
 from portal.models.tokens import LEASE
 
@@ -85,11 +85,15 @@ def delete_at_aws(token_id: uuid.UUID) -> bool:
     client = client_for(**token.workspace.connection.client_settings)
     error: GrafanaError | None = None
     try:
-        request_id = client.delete_token(
-            token.workspace.aws_id, token.service_account.aws_id, token.aws_token_id
-        )
+        with pace.turn(token.workspace.connection.name, throttled_by=ThrottlingException):
+            request_id = client.delete_token(
+                token.workspace.aws_id, token.service_account.aws_id, token.aws_token_id
+            )
     except ResourceNotFoundException as gone:
         request_id = gone.request_id
+    except pace.NotYetError as later:
+        row.update(not_before=Now() + timedelta(seconds=later.seconds), rung_at=None)
+        return False
     except GrafanaError as trouble:
         error, request_id = trouble, trouble.request_id
     with transaction.atomic():
@@ -110,6 +114,7 @@ def delete_at_aws(token_id: uuid.UUID) -> bool:
         token.move_to(
             State.REVOKED,
             not_before=None,
+            deleted_at=Now(),
             error_code="",
             error_message="",
             may_exist_at_aws=token.unresolved_since is not None,

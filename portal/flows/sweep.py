@@ -17,6 +17,7 @@ from django.db.models.functions import Now
 from portal import audit
 from portal.audit import SYSTEM
 from portal.models import Action, Outcome, State, Token
+from portal.models.tokens import TokenQuerySet
 
 RING_AGAIN_AFTER = timedelta(seconds=30)
 QUEUED_FOR_TOO_LONG = timedelta(hours=1)
@@ -31,6 +32,8 @@ class Swept:
 
     issue: list[uuid.UUID] = field(default_factory=list)
     revoke: list[uuid.UUID] = field(default_factory=list)
+    settle: list[uuid.UUID] = field(default_factory=list)
+    prune: list[int] = field(default_factory=list)
     changed: list[uuid.UUID] = field(default_factory=list)
 
 
@@ -41,8 +44,11 @@ def sweep() -> Swept:
     swept.changed += fail_those_queued_too_long()
     swept.changed += revoke_unclaimed()
     swept.changed += end_expired()
-    swept.issue = ring_again(State.QUEUED)
-    swept.revoke = ring_again(State.REVOKING)
+    swept.changed += end_revocations_that_time_overtook()
+    swept.issue = ring_again(Token.objects.filter(state=State.QUEUED))
+    swept.revoke = ring_again(Token.objects.filter(state=State.REVOKING))
+    swept.settle = ring_again(Token.objects.unsettled())
+    swept.prune = accounts_to_prune()
     return swept
 
 
@@ -104,13 +110,38 @@ def end_expired() -> list[uuid.UUID]:
     return _each(Q(state=State.ACTIVE, expires_at__lt=Now()), expire)
 
 
-def ring_again(state: State) -> list[uuid.UUID]:
-    """The rows of this state that are due and that nobody took, oldest first.
+def end_revocations_that_time_overtook() -> list[uuid.UUID]:
+    """A token that AWS would not delete, and whose time is over, counts as revoked.
+
+    It is pruned like any other whose time is over.
+    """
+
+    def end(token: Token) -> None:
+        token.move_to(State.REVOKED, not_before=None)
+        audit.record(
+            Action.TOKEN_REVOKED,
+            actor=SYSTEM,
+            token=token,
+            error_code=token.error_code,
+            reason="Its time was over before AWS deleted it.",
+        )
+
+    return _each(Q(state=State.REVOKING, expires_at__lt=Now()) & ~Q(error_code=""), end)
+
+
+def accounts_to_prune() -> list[int]:
+    """Service accounts with tokens whose time is over and that AWS still lists."""
+    due = Token.objects.prunable().due().order_by("service_account")
+    return list(due.values_list("service_account", flat=True).distinct()[:AT_A_TIME])
+
+
+def ring_again(tokens: TokenQuerySet) -> list[uuid.UUID]:
+    """Those of the rows that are due and that nobody took, oldest first.
 
     At most twice the workers' number at a time: a broker that comes back is not flooded.
     """
     unheard = Q(rung_at=None) | Q(rung_at__lt=Now() - RING_AGAIN_AFTER)
-    due = Token.objects.filter(unheard, state=state).due().order_by("created_at")
+    due = tokens.filter(unheard).due().order_by("created_at")
     ids = list(due.values_list("pk", flat=True)[: 2 * settings.WORKER_PROCESSES])
     if ids:
         Token.objects.filter(pk__in=ids).update(rung_at=Now())

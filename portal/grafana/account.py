@@ -2,7 +2,6 @@
 
 import os
 from dataclasses import dataclass
-from pathlib import Path
 
 from botocore import UNSIGNED
 from botocore.config import Config
@@ -50,7 +49,7 @@ class Account:
         nobody: credentials are looked for when they are first used.
 
         Raises botocore's BotoCoreError (no region, no such profile) or ValueError (a malformed
-        endpoint, a missing CA bundle).
+        endpoint).
         """
         session = Session()
         region = region or os.environ.get("AWS_REGION", "")
@@ -68,16 +67,13 @@ class Account:
         endpoint = session.create_client(
             SERVICE, endpoint_url=endpoint_url or None, config=Config(signature_version=UNSIGNED)
         ).meta
-        ca_bundle = session.get_config_variable("ca_bundle")
-        if ca_bundle and not Path(ca_bundle).exists():
-            raise ValueError(f"there is no CA bundle at {ca_bundle}")
         credentials: CredentialsSource = _ChainCredentials(session)
         if role_arn:
             credentials = _assumed(session, credentials, role_arn, external_id)
         return cls(
             region=endpoint.region_name,
             endpoint_url=endpoint.endpoint_url.rstrip("/"),
-            ca_bundle=ca_bundle or None,
+            ca_bundle=session.get_config_variable("ca_bundle") or None,
             credentials=credentials,
         )
 

@@ -10,18 +10,13 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
 
 from botocore.exceptions import BotoCoreError, ClientError
 from requests import PreparedRequest, Request, Response, Session
-from requests.exceptions import (
-    ConnectTimeout,
-    InvalidSchema,
-    InvalidURL,
-    ProxyError,
-    RequestException,
-)
+from requests.exceptions import InvalidSchema, InvalidURL, RequestException
 from urllib3.exceptions import HTTPError, NewConnectionError
 
 from portal.grafana.account import Account
@@ -41,11 +36,11 @@ USER_AGENT = "grafana-token-portal"
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came back, whole. Its body may hold a key and is left out of ``repr``."""
+    """What came back, whole. It may hold a key: ``repr`` tells the status alone."""
 
     status: int
-    headers: Mapping[str, str]
-    """Names in any case; their values are AWS's, and never a key."""
+    headers: Mapping[str, str] = field(repr=False)
+    """By their names, in upper or lower case."""
     body: bytes = field(repr=False)
 
 
@@ -80,11 +75,12 @@ class Transport:
         self.signed_at = None
         try:
             request = self._prepare(method, path, query, body)
+            environment = self._environment
         except (BotoCoreError, ClientError, ValueError, OSError) as error:
             failure: GrafanaError = NotSent(f"{type(error).__name__}: {error}", operation=operation)
         else:
             try:
-                return self._send(request)
+                return self._send(request, environment)
             except (RequestException, HTTPError, OSError) as error:
                 failure = _failure(error, operation)
         # Out here the failure has no context. `from None` within the handler would only hide it,
@@ -108,9 +104,13 @@ class Transport:
         """Proxies and certificates: AWS's CA bundle, else what requests finds in its variables."""
         account = self._account
         with Session() as session:
-            return session.merge_environment_settings(
+            settings = session.merge_environment_settings(
                 account.endpoint_url, proxies={}, stream=True, verify=account.ca_bundle, cert=None
             )
+        ca_bundle = settings["verify"]
+        if isinstance(ca_bundle, str) and not Path(ca_bundle).exists():
+            raise ValueError(f"there is no CA bundle at {ca_bundle}")
+        return settings
 
     def _prepare(
         self, method: str, path: str, query: Mapping[str, str], body: bytes | None
@@ -126,11 +126,11 @@ class Transport:
         self.signed_at = self._signer.signed_at
         return request
 
-    def _send(self, request: PreparedRequest) -> Answer:
+    def _send(self, request: PreparedRequest, environment: Mapping[str, Any]) -> Answer:
         if time.monotonic() - self._last_used > LONGEST_IDLE:
             self._adapter.close()
         try:
-            response = self._adapter.send(request, timeout=self._timeout, **self._environment)
+            response = self._adapter.send(request, timeout=self._timeout, **environment)
             with closing(response):
                 return Answer(response.status_code, response.headers, _read(response))
         finally:
@@ -152,11 +152,15 @@ def _read(response: Response) -> bytes:
 
 def _failure(error: Exception, operation: Operation) -> GrafanaError:
     """What a failed ``send`` means. Nothing that came over the wire goes into the message."""
+    if isinstance(error, InvalidURL | InvalidSchema):
+        # Of a proxy; the endpoint's own was looked at before.
+        return NotSent(f"{type(error).__name__}: {error}", operation=operation)
     cause = error.args[0] if error.args else None
-    reason = getattr(cause, "reason", cause)
+    reason = getattr(cause, "reason", None)
+    # urllib3 calls a failure a proxy's even if the request had left, so what counts is the first
+    # cause: only our own connections, while they connect, raise NewConnectionError.
+    reason = getattr(reason, "original_error", reason)
     if isinstance(reason, NewConnectionError):
         return NotSent(str(reason), operation=operation)
-    if isinstance(error, ConnectTimeout | ProxyError | InvalidURL | InvalidSchema):
-        return NotSent(f"{type(error).__name__}: {reason}", operation=operation)
     kind = OutcomeUnknown if operation == Operation.CREATE else NoAnswer
     return kind(f"no whole answer came back ({type(error).__name__})", operation=operation)

@@ -34,8 +34,9 @@ LONGEST_MESSAGE = 1_000
 
 _WORKSPACE_ID = re.compile(r"g-[0-9a-f]{10}")
 _NUMBER = re.compile(r"[0-9]+")
-_ERROR_TYPE = re.compile(r"[A-Za-z0-9_.]{1,100}")
-_REQUEST_ID = re.compile(r"[\w.:/=+-]{1,100}", re.ASCII)
+# Without "_", which AWS uses in neither and every key has.
+_ERROR_TYPE = re.compile(r"[A-Za-z0-9.]{1,100}")
+_REQUEST_ID = re.compile(r"[A-Za-z0-9.:/=+-]{1,100}")
 _KEY_SHAPED = re.compile(r"glsa_\w+")
 
 Entry = TypeVar("Entry")

@@ -3,7 +3,6 @@
 from typing import Any, ClassVar
 
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
-from django.contrib.auth.models import PermissionsMixin
 from django.db import models
 from django.db.models.functions import Lower
 
@@ -24,7 +23,7 @@ class UserManager(BaseUserManager["User"]):
         return self.create_user(email, password, is_admin=True, is_auditor=True, **fields)
 
 
-class User(AbstractBaseUser, PermissionsMixin):
+class User(AbstractBaseUser):
     """A person who signs in. The e-mail address is the name they sign in with.
 
     An admin manages teams and grants, and may revoke anything; an auditor reads everything and
@@ -63,6 +62,13 @@ class User(AbstractBaseUser, PermissionsMixin):
     def is_staff(self) -> bool:
         """Whether Django's admin opens: to admins alone."""
         return self.is_admin
+
+    def has_perm(self, perm: str, obj: object = None) -> bool:  # noqa: ARG002 (Django's signature)
+        """For Django's admin: all of it is for admins, and portal.admin says what is in it."""
+        return self.is_active and self.is_admin
+
+    def has_module_perms(self, app_label: str) -> bool:
+        return self.has_perm(app_label)
 
     def get_full_name(self) -> str:
         return self.name or self.email

@@ -85,6 +85,20 @@ class TokenQuerySet(models.QuerySet["Token"]):
         """Not told to wait, by the database's clock."""
         return self.filter(Q(not_before=None) | Q(not_before__lte=Now()))
 
+    def unsettled(self) -> Self:
+        """With a create of unknown outcome that no further attempt will look into."""
+        return self.exclude(unresolved_since=None).exclude(
+            state__in=(State.QUEUED, State.ISSUING, State.REVOKING)
+        )
+
+    def prunable(self) -> Self:
+        """Ended by time, and still at AWS as far as we know."""
+        return self.filter(
+            state__in=(State.EXPIRED, State.REVOKED),
+            deleted_at=None,
+            expires_at__lt=Now() - timedelta(minutes=5),
+        ).exclude(aws_token_id="")
+
     def database_now(self) -> datetime:
         """The database's clock: the one by which leases and attempts are timed."""
         with connections[self.db].cursor() as cursor:
@@ -111,7 +125,7 @@ class TokenQuerySet(models.QuerySet["Token"]):
                 not_before=None,
                 may_exist_at_aws=True,
                 unresolved_since=Coalesce(F("unresolved_since"), now),
-                last_signature_at=now + timedelta(seconds=settings.CELERY_TASK_TIME_LIMIT),
+                last_signature_at=now + timedelta(seconds=settings.TASK_TIME_LIMIT),
             )
             == 1
         )
@@ -169,7 +183,7 @@ class Token(models.Model):
     expires_at = models.DateTimeField(null=True)
     delivered_at = models.DateTimeField(null=True)
     last_used_at = models.DateTimeField(null=True)
-    pruned_at = models.DateTimeField(null=True)
+    deleted_at = models.DateTimeField("when AWS said that it is gone", null=True)
 
     # How it ended.
     ended_by = models.CharField(max_length=254, blank=True)

@@ -1,5 +1,6 @@
 """For monitors and load balancers: no session, no sign-in."""
 
+import hmac
 import logging
 from datetime import timedelta
 
@@ -7,10 +8,12 @@ import redis
 from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
 from django.db import DatabaseError, connection
+from django.db.models import Count, Min
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.http import require_safe
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, generate_latest
 
-from portal.models import Heartbeat, Token
+from portal.models import Heartbeat, State, Token
 
 SILENT_FOR_TOO_LONG = timedelta(seconds=60)
 
@@ -28,6 +31,8 @@ def healthz(request: HttpRequest) -> HttpResponse:
 @require_safe
 def readyz(request: HttpRequest) -> JsonResponse:
     """503 only without the database; what else is missing is named as degraded, with 200."""
+    if not _may_scrape(request):
+        return JsonResponse({"status": "a bearer token is needed"}, status=401)
     try:
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1")
@@ -37,6 +42,44 @@ def readyz(request: HttpRequest) -> JsonResponse:
         return JsonResponse({"status": "unavailable", "degraded": ["database"]}, status=503)
     degraded = silent if _broker_answers() else ["broker", *silent]
     return JsonResponse({"status": "degraded" if degraded else "ok", "degraded": degraded})
+
+
+@login_not_required
+@require_safe
+def metrics(request: HttpRequest) -> HttpResponse:
+    """What the database tells of the whole portal, in Prometheus' text format."""
+    if not _may_scrape(request):
+        return HttpResponse("a bearer token is needed\n", status=401, content_type="text/plain")
+    registry = CollectorRegistry()
+    tokens = Gauge("portal_tokens", "Tokens by state.", ["state"], registry=registry)
+    counts = dict(Token.objects.order_by().values_list("state").annotate(Count("pk")))
+    for state in State:
+        tokens.labels(state.value).set(counts.get(state.value, 0))
+    now = Token.objects.database_now()
+    oldest = Token.objects.filter(state=State.QUEUED).aggregate(at=Min("created_at"))["at"]
+    Gauge(
+        "portal_oldest_queued_seconds", "Age of the oldest queued request.", registry=registry
+    ).set((now - oldest).total_seconds() if oldest else 0)
+    unresolved = Gauge(
+        "portal_unresolved", "Tokens with a create of unknown outcome.", registry=registry
+    )
+    unresolved.set(Token.objects.exclude(unresolved_since=None).count())
+    heard = Gauge(
+        "portal_last_heard_seconds",
+        "Since a worker, the scheduler or AWS was last heard of.",
+        ["kind"],
+        registry=registry,
+    )
+    for beat in Heartbeat.objects.all():
+        heard.labels(beat.kind).set((now - beat.at).total_seconds())
+    return HttpResponse(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)
+
+
+def _may_scrape(request: HttpRequest) -> bool:
+    """Anybody, unless PORTAL_MONITOR_TOKEN is set: then whoever brings it."""
+    wanted: str = settings.MONITOR_TOKEN
+    scheme, _, brought = request.headers.get("Authorization", "").partition(" ")
+    return not wanted or (scheme == "Bearer" and hmac.compare_digest(brought, wanted))
 
 
 def _silent_processes() -> list[str]:

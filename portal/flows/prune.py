@@ -1,0 +1,98 @@
+"""Deletes ended tokens at AWS, so that they free their name and their place in the quota.
+
+AMG keeps expired tokens listed, and counts them, until somebody deletes them.
+"""
+
+from datetime import timedelta
+
+from django.db import transaction
+from django.db.models.functions import Now
+
+from portal import audit, pace
+from portal.audit import SYSTEM
+from portal.grafana.client import Client
+from portal.grafana.clients import client_for
+from portal.grafana.errors import GrafanaError, ResourceNotFoundException, ThrottlingException
+from portal.grafana.types import TokenList
+from portal.models import Action, ServiceAccount, Token
+from portal.models.tokens import LEASE
+
+SURELY_OVER = timedelta(minutes=5)
+"""How long before AWS's own clock a token must have ended: ours may be fast."""
+LOOK_AGAIN_AFTER = timedelta(minutes=5)
+
+
+def prune(service_account_id: int) -> int:
+    """Delete the ended tokens of one service account; returns how many are gone.
+
+    A token goes by its id, and only when AWS says, with AWS's clock, that its time is over.
+    """
+    rows = Token.objects.prunable().filter(service_account_id=service_account_id)
+    pks = list(rows.due().values_list("pk", flat=True))
+    # not_before doubles as the lease: two workers with the same message prune once.
+    if not Token.objects.filter(pk__in=pks).due().update(not_before=Now() + LEASE):
+        return 0
+    account = ServiceAccount.objects.select_related("workspace__connection").get(
+        pk=service_account_id
+    )
+    client = client_for(**account.workspace.connection.client_settings)
+    key = account.workspace.connection.name
+    gone = 0
+    try:
+        with pace.turn(key, throttled_by=ThrottlingException):
+            listed = client.list_tokens(account.workspace.aws_id, account.aws_id)
+        for token in Token.objects.for_pages().filter(pk__in=pks):
+            request_id = listed.request_id
+            if _is_listed(token, listed):
+                if not _is_over(token, listed):
+                    Token.objects.filter(pk=token.pk).update(not_before=Now() + LOOK_AGAIN_AFTER)
+                    continue
+                with pace.turn(key, throttled_by=ThrottlingException):
+                    request_id = _delete(token, client)
+            _store(token, request_id)
+            gone += 1
+    except ResourceNotFoundException:
+        # The account or its workspace is gone, and its tokens with it.
+        for token in Token.objects.for_pages().filter(pk__in=pks, deleted_at=None):
+            _store(token, "")
+            gone += 1
+    except (GrafanaError, pace.NotYetError):
+        # not_before is set already: the rest is tried again then.
+        return gone
+    return gone
+
+
+def _is_listed(token: Token, listed: TokenList) -> bool:
+    return any(one.id == token.aws_token_id for one in listed.tokens)
+
+
+def _is_over(token: Token, listed: TokenList) -> bool:
+    return any(
+        one.id == token.aws_token_id
+        and one.expires_at is not None
+        and listed.answered_at is not None
+        and one.expires_at + SURELY_OVER <= listed.answered_at
+        for one in listed.tokens
+    )
+
+
+def _delete(token: Token, client: Client) -> str:
+    try:
+        return client.delete_token(
+            token.workspace.aws_id, token.service_account.aws_id, token.aws_token_id
+        )
+    except ResourceNotFoundException as gone:
+        return gone.request_id
+
+
+def _store(token: Token, request_id: str) -> None:
+    with transaction.atomic():
+        row = Token.objects.lock(token.pk)
+        if row.deleted_at is not None:
+            return
+        row.change(
+            deleted_at=Now(),
+            not_before=None,
+            may_exist_at_aws=row.unresolved_since is not None,
+        )
+        audit.record(Action.TOKEN_PRUNED, actor=SYSTEM, token=row, aws_request_id=request_id)

@@ -1,0 +1,136 @@
+"""How fast AWS may be called now, as all workers together have learned it.
+
+Nobody tells the limit beforehand, so it is found: as long as AWS throttles nobody, nobody waits. A
+throttled call sets a pace a little under what AWS has just served, calls then take evenly spaced
+turns, and the pace grows slowly until AWS objects again. The state lies in Valkey or Redis; while
+that is away nobody waits, and each call is throttled for itself.
+"""
+
+import contextlib
+import logging
+import os
+import time
+from collections.abc import Iterator
+
+import redis
+from django.conf import settings
+
+CUT = 0.93
+"""Of what AWS served in the second before it objected."""
+GROWTH_PER_SECOND = 0.005
+"""So a pace that was cut meets the limit again after about 15 s, and costs one call in 200."""
+SLOWEST = 0.5
+"""Calls per second."""
+FORGOTTEN_AFTER = 600
+"""Seconds without an objection after which there is no pace any more."""
+LONGEST_TURN = 5.0
+"""Seconds a worker waits for its turn; who would wait longer comes again."""
+
+log = logging.getLogger(__name__)
+
+# KEYS: the pace, and the calls served in this second and in the last one.
+_TURN = """
+local now = redis.call('TIME'); now = now[1] + now[2] / 1000000
+local pace = redis.call('HMGET', KEYS[1], 'rate', 'next', 'grown')
+if not pace[1] then return '0' end
+local rate = pace[1] * (1 + ARGV[1] * math.max(0, now - pace[3]))
+local turn = math.max(now, tonumber(pace[2]))
+if turn - now > tonumber(ARGV[2]) then return tostring(turn - now) end
+redis.call('HSET', KEYS[1], 'rate', rate, 'next', turn + 1 / rate, 'grown', now)
+return tostring(turn - now)
+"""
+_THROTTLED = """
+local now = redis.call('TIME'); now = now[1] + now[2] / 1000000
+local pace = redis.call('HMGET', KEYS[1], 'rate', 'cut')
+if pace[2] and now - pace[2] < 1 then return end
+local served = math.max(tonumber(redis.call('GET', KEYS[2]) or 0),
+                        tonumber(redis.call('GET', KEYS[3]) or 0))
+local rate = tonumber(pace[1] or served)
+if served > 0 then rate = math.min(rate, served) end
+rate = math.max(tonumber(ARGV[2]), rate * ARGV[1])
+redis.call('HSET', KEYS[1], 'rate', rate, 'next', now + 1 / rate, 'grown', now, 'cut', now)
+redis.call('EXPIRE', KEYS[1], ARGV[3])
+"""
+
+
+class NotYetError(Exception):
+    """The turn would come too late to wait for; ``seconds`` says when."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(f"the next turn is {seconds:.1f} s away")
+        self.seconds = seconds
+
+
+@contextlib.contextmanager
+def turn(key: str, *, throttled_by: type[Exception]) -> Iterator[None]:
+    """Wait for a turn to call the AWS account and region named ``key``; make the call inside.
+
+    An exception of the type ``throttled_by`` slows everybody down. Raises NotYetError, before the
+    call, when the turn is more than LONGEST_TURN away.
+    """
+    wait = _wait(key)
+    if wait > LONGEST_TURN:
+        raise NotYetError(wait)
+    time.sleep(wait)
+    try:
+        yield
+    except throttled_by:
+        _note_throttled(key)
+        raise
+    _note_served(key)
+
+
+def rate(key: str) -> float | None:
+    """Calls per second at present; None while there is no pace."""
+    with contextlib.suppress(redis.RedisError, ValueError):
+        found = _server().hget(_name(key), "rate")
+        return float(found) if isinstance(found, bytes) else None
+    return None
+
+
+def _wait(key: str) -> float:
+    try:
+        return float(_server().eval(_TURN, 1, _name(key), GROWTH_PER_SECOND, LONGEST_TURN))
+    except redis.RedisError as error:
+        log.warning("pace.unavailable", extra={"error": type(error).__name__})
+        return 0.0
+
+
+def _note_served(key: str) -> None:
+    second = int(time.time())
+    with contextlib.suppress(redis.RedisError), _server().pipeline(transaction=False) as batch:
+        batch.incr(f"{_name(key)}:{second}")
+        batch.expire(f"{_name(key)}:{second}", 5)
+        batch.execute()
+
+
+def _note_throttled(key: str) -> None:
+    second = int(time.time())
+    with contextlib.suppress(redis.RedisError):
+        _server().eval(
+            _THROTTLED,
+            3,
+            _name(key),
+            f"{_name(key)}:{second}",
+            f"{_name(key)}:{second - 1}",
+            CUT,
+            SLOWEST,
+            FORGOTTEN_AFTER,
+        )
+
+
+def _name(key: str) -> str:
+    return f"portal:pace:{key}"
+
+
+_servers: dict[int, redis.Redis] = {}
+
+
+def _server() -> redis.Redis:
+    """This process's connection, made on first use, hence after fork."""
+    if os.getpid() not in _servers:
+        _servers.clear()
+        _servers[os.getpid()] = redis.Redis.from_url(
+            settings.CACHE_URL, socket_timeout=1, socket_connect_timeout=1
+        )
+    return _servers[os.getpid()]

@@ -1,0 +1,86 @@
+/** Times in the reader's own zone, with UTC beside them or on hover. */
+
+export const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
+
+const LOCALE = "en-GB"; // the pages are in English; 24-hour clocks leave no doubt
+const DATE = /** @type {const} */ ({ day: "numeric", month: "short", year: "numeric" });
+const CLOCK = /** @type {const} */ ({ hour: "2-digit", minute: "2-digit" });
+const shortDay = new Intl.DateTimeFormat(LOCALE, DATE);
+const day = new Intl.DateTimeFormat(LOCALE, { ...DATE, weekday: "short" });
+const dayUtc = new Intl.DateTimeFormat(LOCALE, { ...DATE, weekday: "short", timeZone: "UTC" });
+const clock = new Intl.DateTimeFormat(LOCALE, CLOCK);
+const clockUtc = new Intl.DateTimeFormat(LOCALE, { ...CLOCK, timeZone: "UTC" });
+const relative = new Intl.RelativeTimeFormat("en", { numeric: "auto" });
+
+/** @type {[Intl.RelativeTimeFormatUnit, number][]} */
+const UNITS = [["day", 86_400], ["hour", 3_600], ["minute", 60], ["second", 1]];
+
+/**
+ * The moment in UTC; the day only where it differs from the local one.
+ * @param {Date} at
+ */
+export function inUtc(at) {
+  return `${dayUtc.format(at) === day.format(at) ? "" : `${dayUtc.format(at)}, `}${clockUtc.format(at)} UTC`;
+}
+
+/**
+ * `Mon 30 Nov 2026, 19:14 Europe/Berlin · 18:14 UTC`, or UTC alone where that is the reader's time.
+ * @param {Date} at
+ */
+export function inBothZones(at) {
+  return isUtc(at) ? `${localTime(at)} UTC` : `${localTime(at)} ${zone} · ${inUtc(at)}`;
+}
+
+/** @param {Date} at */
+const localTime = (at) => `${day.format(at)}, ${clock.format(at)}`;
+
+/** @param {Date} at */
+const isUtc = (at) => at.getTimezoneOffset() === 0;
+
+/**
+ * `in 6 days`, `3 minutes ago`.
+ * @param {Date} at
+ */
+export function fromNow(at) {
+  const seconds = (at.getTime() - Date.now()) / 1000;
+  const [unit, size] = UNITS.find(([, one]) => Math.abs(seconds) >= one * 0.99) ?? ["second", 1];
+  return relative.format(Math.round(seconds / size), unit);
+}
+
+/**
+ * Seconds as a person says them, at most two units: `7 days`, `1 day 2 hours`.
+ * @param {number} seconds
+ */
+export function inWords(seconds) {
+  const parts = [];
+  let rest = seconds;
+  for (const [unit, size] of UNITS) {
+    const count = Math.floor(rest / size);
+    rest -= count * size;
+    if (count) parts.push(`${count.toLocaleString("en")} ${unit}${count === 1 ? "" : "s"}`);
+    if (parts.length === 2) break;
+  }
+  return parts.join(" ");
+}
+
+/**
+ * Show every `<time data-local>` under `root` in the reader's zone: with UTC on hover, or beside it
+ * under an element with `data-both-zones`.
+ * @param {ParentNode} root
+ */
+export function showLocalTimes(root) {
+  for (const time of /** @type {NodeListOf<HTMLTimeElement>} */ (root.querySelectorAll("time[data-local]"))) {
+    const at = new Date(time.dateTime);
+    const more = document.createElement("small");
+    if (time.closest("[data-both-zones]")) {
+      time.textContent = localTime(at);
+      more.textContent = `${isUtc(at) ? "UTC" : `${zone} · ${inUtc(at)}`} · ${fromNow(at)}`;
+    } else {
+      time.textContent = `${shortDay.format(at)}, ${clock.format(at)}`;
+      more.textContent = fromNow(at);
+      time.title = inBothZones(at);
+    }
+    time.append(" ", more);
+    time.removeAttribute("data-local");
+  }
+}

@@ -1,0 +1,145 @@
+/**
+ * A token's page. For its recipient in the browser that asked: fetch the sealed key, open it, confirm
+ * it, forget the private key, and only then show it. For everybody else: live progress.
+ *
+ * A crash at any step is safe. Until the confirmation the ciphertext can be fetched again; from before
+ * the confirmation until the deletion it lies beside the private key; after the deletion no tab, reload
+ * or back button has anything to show.
+ */
+
+import "./page.js";
+import { askForSealed, bytes, confirmDelivery, openSeal, waitForSealed } from "./delivery.js";
+import { showKey } from "./key-view.js";
+import { deleteKey, readKey, saveKey } from "./keys.js";
+import { refreshParts } from "./parts.js";
+import { MOVING, wireProgress } from "./progress.js";
+import { ask, pause, persist } from "./server.js";
+
+const page = /** @type {HTMLElement} */ (document.querySelector("[data-token-page]"));
+const { tokenId = "", publicKeySha256 = "", statusUrl = "", sealedUrl = "", deliveredUrl = "", loginUrl = "" } = page.dataset;
+const notice = /** @type {HTMLElement} */ (page.querySelector("[data-notice]"));
+const progress = wireProgress(page);
+const isRecipient = "isRecipient" in page.dataset;
+const early = new AbortController();
+let isWatching = false;
+
+window.addEventListener("pageshow", (event) => { if (event.persisted) location.reload(); });
+
+if (isRecipient) {
+  // Asked before anything else, so that the key does not wait for this browser's storage.
+  const first = MOVING.has(progress.state) ? askForSealed(sealedUrl, progress.state, early.signal) : undefined;
+  first?.catch(() => undefined);
+  receiveUnderLock(first).catch(() =>
+    tell("Something in this browser failed while opening the key. Nothing is lost: reload this page to go on."));
+} else {
+  watch();
+}
+
+/** @param {Promise<import("./server.js").Answer>} [first] */
+async function receiveUnderLock(first) {
+  const lock = `grafana-token:${tokenId}`;
+  const isMine = await navigator.locks.request(lock, { ifAvailable: true }, async (held) => {
+    if (held) await receive(first);
+    return Boolean(held);
+  });
+  if (isMine) return;
+  early.abort();
+  tell("Another tab of this browser is opening the key. It is shown there.");
+  watch();
+  // The other tab may be closed before it is done: then it is this one's turn.
+  await navigator.locks.request(lock, () => receive());
+}
+
+/** @param {Promise<import("./server.js").Answer>} [first] */
+async function receive(first) {
+  const record = await readKey(publicKeySha256);
+  if (!record) {
+    early.abort();
+    if (notice.hidden && ["queued", "issuing", "sealed"].includes(progress.state)) tellElsewhere();
+    watch();
+    return;
+  }
+  let { ciphertext } = record;
+  if (!ciphertext) {
+    const answer = await waitForSealed(sealedUrl, progress.state, { first, onStatus: progress.show, onTrouble: progress.connection });
+    if (answer.status !== 200) return noKey(answer);
+    ciphertext = bytes(answer.body.sealed_key);
+  }
+  notice.hidden = true;
+  progress.showStep("sealed");
+  const opening = openSeal(record.privateKey, ciphertext, tokenId);
+  // If it can't be stored (a full disk), go on all the same: only a crash in the next moment would cost
+  // the key, while stopping here surely would.
+  const [opened] = await Promise.allSettled([opening, record.ciphertext ? undefined : saveKey(publicKeySha256, { ...record, ciphertext })]);
+  if (opened.status === "rejected") {
+    tell("The seal does not open with this browser’s private key. Revoke the token and request a new one.");
+    watch();
+    return;
+  }
+  const { key, fingerprint } = opened.value;
+  const answer = await confirmDelivery(deliveredUrl, fingerprint, { csrfToken, renewCsrfToken: () => refreshParts(page), onTrouble: progress.connection });
+  if (answer.status !== 200) return noKey(answer);
+  await deleteKey(publicKeySha256);
+  progress.show({ state: answer.body.state });
+  progress.showStep("ready");
+  progress.say("Ready. The key below is in this page only, until you leave it.");
+  showKey(page, key);
+  refreshParts(page).catch(() => undefined); // the record can wait for the next visit
+}
+
+/**
+ * There is no key to show, and the answer says why.
+ * @param {import("./server.js").Answer} answer
+ */
+async function noKey(answer) {
+  if (answer.status === 401) return tellSignedOut();
+  if (answer.status === 403) return tell("The portal did not accept this page any more. Reload it to go on.");
+  await deleteKey(publicKeySha256);
+  if (answer.status === 404) return tell("This token is no longer yours to take.");
+  if (answer.body.message && !answer.body.state) tell(`${answer.body.message} Request a new token.`);
+  progress.show(answer.body);
+  await refreshParts(page).catch(() => undefined);
+  watch();
+}
+
+/** Follow the token while the portal moves it. */
+async function watch() {
+  if (isWatching) return;
+  isWatching = true;
+  while (MOVING.has(progress.state)) {
+    const seen = progress.state;
+    const asked = Date.now();
+    const answer = await persist(() => ask(`${statusUrl}?wait=15&state=${seen}`), progress.connection);
+    if (answer.status === 401) return tellSignedOut();
+    if (answer.status !== 200) return;
+    progress.show(answer.body);
+    if (progress.state !== seen) await refreshParts(page).catch(() => undefined);
+    else if (Date.now() - asked < 1_000) await pause(1_000);
+  }
+  isWatching = false;
+}
+
+function csrfToken() {
+  const input = page.querySelector("[name=csrfmiddlewaretoken]");
+  return input instanceof HTMLInputElement ? input.value : "";
+}
+
+/** @param {string} text */
+function tell(text) {
+  notice.textContent = text;
+  notice.hidden = false;
+}
+
+function tellElsewhere() {
+  const template = /** @type {HTMLTemplateElement} */ (page.querySelector("[data-elsewhere-template]"));
+  notice.replaceChildren(template.content.cloneNode(true));
+  notice.hidden = false;
+}
+
+function tellSignedOut() {
+  const link = document.createElement("a");
+  link.href = loginUrl;
+  link.textContent = "Sign in again";
+  notice.replaceChildren("You are signed out. ", link, " to go on.");
+  notice.hidden = false;
+}

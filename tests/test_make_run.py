@@ -1,0 +1,167 @@
+"""``make run``: the whole product in the foreground, which starts, heals and stops as one."""
+
+import signal
+import socket
+import subprocess
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import requests
+
+from tests import environment
+from tests.grafana.sandbox_process import PROD, SandboxProcess
+from tests.person import KeyPair, Person
+from tests.product import COMMAND, Product, within
+
+DEMO = ("engineer", "teammate", "lead", "outsider", "admin")
+SELF_MADE = ["worker", "web", "scheduler", "sandbox"]
+if environment.STACK == "embedded":
+    SELF_MADE.append("broker")
+
+
+@pytest.fixture(scope="module")
+def product() -> Iterator[Product]:
+    with Product() as product:
+        yield product
+
+
+@pytest.fixture(scope="module")
+def engineer(product: Product) -> Person:
+    return product.sign_in("engineer@example.com")
+
+
+def is_healthy(url: str) -> bool:
+    try:
+        return requests.get(f"{url}/healthz", timeout=5).status_code == 200
+    except requests.RequestException:
+        return False
+
+
+def get_a_key(person: Person, keys: KeyPair) -> str:
+    """Ask for a token of the demo's first service account and take its key; its name."""
+    name = f"ci-{uuid.uuid4().hex[:8]}"
+    token_id = person.request(
+        keys,
+        workspace=PROD,
+        service_account="2",
+        name=name,
+        seconds_to_live="3600",
+        reason="",
+    )
+    assert person.take(keys, token_id).startswith("glsa_")
+    return name
+
+
+def test_it_prints_the_address_and_the_demo_sign_ins(product: Product) -> None:
+    log = product.log()
+    assert f"The portal runs: {product.url}/" in log
+    for name in DEMO:
+        assert f"  {name}@example.com" in log
+        assert product.sign_in(f"{name}@example.com").get("/tokens/").status_code == 200
+
+
+def test_it_prints_no_traceback_and_no_key(
+    product: Product, engineer: Person, keys: KeyPair
+) -> None:
+    get_a_key(engineer, keys)
+    assert "Traceback" not in product.log()
+    assert "glsa_" not in product.log()
+
+
+@pytest.mark.parametrize("name", SELF_MADE)
+def test_a_process_that_is_killed_is_started_again_and_requests_succeed(
+    product: Product, engineer: Person, keys: KeyPair, name: str
+) -> None:
+    others = {product.master(other) for other in SELF_MADE if other != name}
+    killed = product.kill(name)
+    assert within(30, lambda: product.pids(name) - {killed} != set())
+    assert within(30, lambda: is_healthy(product.url))
+    get_a_key(engineer, keys)
+    assert f"{name} ended with -9; starting it again" in product.log()
+    assert others <= {one.pid for one in product.processes()}
+
+
+def test_a_killed_worker_leaves_none_of_its_pool_behind(
+    product: Product, engineer: Person, keys: KeyPair
+) -> None:
+    get_a_key(engineer, keys)
+    before = product.pids("worker")
+    assert len(before) > 1
+    product.kill("worker")
+    assert within(30, lambda: not before & product.pids("worker"))
+
+
+def test_a_second_run_on_the_same_data_is_refused_with_one_line(product: Product) -> None:
+    refused = subprocess.run(
+        COMMAND,
+        env={**product.environment, "PORT": "1", "PORTAL_SANDBOX_PORT": "2"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert refused.returncode == 1
+    assert refused.stdout == ""
+    [line] = refused.stderr.splitlines()
+    assert f"already runs on {product.data_dir}" in line
+    assert is_healthy(product.url)
+
+
+def test_a_port_in_use_is_named_in_one_line(tmp_path: Path) -> None:
+    product = Product(tmp_path)
+    with socket.create_server(("127.0.0.1", product.port)):
+        process = product.launch()
+        assert process.wait(60) == 1
+    [line] = product.log().splitlines()
+    assert f"Port {product.port} is in use. Set PORT to a free one" in line
+    assert product.processes() == []
+    product.close()
+
+
+def test_ctrl_c_stops_everything_and_the_next_start_is_quick_and_keeps_what_was(
+    keys: KeyPair, record_property: Callable[[str, object], None]
+) -> None:
+    with Product() as product:
+        password = product.password
+        name = get_a_key(product.sign_in("engineer@example.com"), keys)
+        assert product.stop(signal.SIGINT) == 0
+        assert product.processes() == []
+        assert product.log().rstrip().endswith("Stopped.")
+
+        started = time.monotonic()
+        product.start()
+        record_property("second_start_seconds", round(time.monotonic() - started, 1))
+        assert product.password == password
+        engineer = product.sign_in("engineer@example.com")
+        assert name in engineer.get("/tokens/").text
+        get_a_key(engineer, keys)
+
+        product.kill("run")
+        assert within(30, lambda: not product.processes())
+
+
+def test_health_is_told_once_the_catalog_is_read_and_the_demo_has_its_grants(
+    tmp_path: Path, keys: KeyPair
+) -> None:
+    """With PORTAL_GRAFANA=aws, so that the catalog can be made slow from outside."""
+    slow = 3.0
+    with SandboxProcess(tmp_path) as aws:
+        aws.fault("hang", operation="ListWorkspaces", seconds=slow)
+        product = Product(
+            PORTAL_GRAFANA="aws", PORTAL_DEMO_PASSWORD="a demo password", **aws.environment
+        )
+        try:
+            started = time.monotonic()
+            product.launch()
+            assert within(60, lambda: is_healthy(product.url))
+            assert time.monotonic() - started > slow
+            assert aws.calls("ListWorkspaces")
+            engineer = Person(product.url)
+            engineer.sign_in("engineer@example.com", "a demo password")
+            assert PROD in engineer.get("/tokens/new/").text
+            engineer.http.close()
+        finally:
+            product.close()
