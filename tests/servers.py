@@ -110,10 +110,11 @@ def _postgres_binaries() -> Path:
 
 
 class Redis:
-    """A server with nothing on disk."""
+    """A server with nothing on disk; ``program`` may be any that speaks Redis' language."""
 
-    def __init__(self) -> None:
+    def __init__(self, program: Path = Path("redis-server")) -> None:
         self.port = free_port()
+        self._program = program
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -123,9 +124,10 @@ class Redis:
     def start(self) -> None:
         self._process = subprocess.Popen(
             [
-                *("redis-server", "--port", str(self.port), "--bind", "127.0.0.1"),
+                *(self._program, "--port", str(self.port), "--bind", "127.0.0.1"),
                 *("--save", "", "--appendonly", "no", "--loglevel", "warning"),
-            ]
+            ],
+            stdout=subprocess.DEVNULL,
         )
         _wait_for(self.port, self._process, "Redis")
 

@@ -99,6 +99,14 @@ class TokenQuerySet(models.QuerySet["Token"]):
             expires_at__lt=Now() - timedelta(minutes=5),
         ).exclude(aws_token_id="")
 
+    def ahead_of(self, token: "Token") -> Self:
+        """Requests that wait for the same AWS account and region, and came earlier."""
+        return self.filter(
+            state=State.QUEUED,
+            created_at__lt=token.created_at,
+            workspace__connection=token.workspace.connection_id,
+        )
+
     def database_now(self) -> datetime:
         """The database's clock: the one by which leases and attempts are timed."""
         with connections[self.db].cursor() as cursor:

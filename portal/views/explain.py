@@ -1,7 +1,9 @@
 """What a state or an error means, in words for people: what happened, and what to do next."""
 
+import math
 from dataclasses import dataclass
 
+from portal import pace
 from portal.flows.issue import CANNOT_SEAL, NAME_TAKEN, NOT_GRANTED
 from portal.flows.sweep import NOBODY_TOOK_IT
 from portal.models import State, Token
@@ -127,9 +129,25 @@ def message(token: Token) -> str:
             f"AWS has not deleted the token yet ({token.error_code}). The portal keeps trying.",
             token,
         )
+    if token.state == State.QUEUED:
+        return _waits_its_turn(token)
     if token.state in _ENDED:
         return _ended(token, _ENDED[State(token.state)])
     return _MESSAGES[State(token.state)]
+
+
+def _waits_its_turn(token: Token) -> str:
+    """How many are ahead, and about how long that takes at the pace that AWS allows."""
+    ahead = Token.objects.ahead_of(token).count()
+    if not ahead:
+        return _MESSAGES[State.QUEUED]
+    others = "1 request is" if ahead == 1 else f"{ahead} requests are"
+    rate = pace.rate(token.workspace.connection.name)
+    if not rate:
+        return f"{others} ahead of it."
+    seconds = math.ceil((ahead + 1) / rate)
+    time = f"{seconds} seconds" if seconds < 90 else f"{round(seconds / 60)} minutes"
+    return f"{others} ahead of it: AWS limits how fast they go, so about {time}."
 
 
 def _ended(token: Token, what: str) -> str:

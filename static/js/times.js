@@ -8,6 +8,10 @@ const CLOCK = /** @type {const} */ ({ hour: "2-digit", minute: "2-digit" });
 const shortDay = new Intl.DateTimeFormat(LOCALE, DATE);
 const day = new Intl.DateTimeFormat(LOCALE, { ...DATE, weekday: "short" });
 const dayUtc = new Intl.DateTimeFormat(LOCALE, { ...DATE, weekday: "short", timeZone: "UTC" });
+/** `Mon 30 Nov 2026`: without the comma that the locale puts after the weekday. @param {Date} at */
+const dayOf = (at) => day.format(at).replace(",", "");
+/** @param {Date} at */
+const dayOfUtc = (at) => dayUtc.format(at).replace(",", "");
 const clock = new Intl.DateTimeFormat(LOCALE, CLOCK);
 const clockUtc = new Intl.DateTimeFormat(LOCALE, { ...CLOCK, timeZone: "UTC" });
 const relative = new Intl.RelativeTimeFormat("en", { numeric: "auto" });
@@ -20,7 +24,7 @@ const UNITS = [["day", 86_400], ["hour", 3_600], ["minute", 60], ["second", 1]];
  * @param {Date} at
  */
 export function inUtc(at) {
-  return `${dayUtc.format(at) === day.format(at) ? "" : `${dayUtc.format(at)}, `}${clockUtc.format(at)} UTC`;
+  return `${dayOfUtc(at) === dayOf(at) ? "" : `${dayOfUtc(at)}, `}${clockUtc.format(at)} UTC`;
 }
 
 /**
@@ -32,7 +36,7 @@ export function inBothZones(at) {
 }
 
 /** @param {Date} at */
-const localTime = (at) => `${day.format(at)}, ${clock.format(at)}`;
+const localTime = (at) => `${dayOf(at)}, ${clock.format(at)}`;
 
 /** @param {Date} at */
 const isUtc = (at) => at.getTimezoneOffset() === 0;

@@ -3,6 +3,8 @@
 from collections.abc import Callable, Iterator
 
 import pytest
+import redis
+from django.conf import settings
 
 from portal.audit import SYSTEM
 from portal.flows.sync_catalog import sync_catalog
@@ -16,6 +18,12 @@ from tests.grafana.sandbox_process import MOBILE, PROD, SandboxProcess
 def _sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SandboxProcess]:
     with SandboxProcess(tmp_path_factory.mktemp("sandbox")) as process:
         yield process
+
+
+@pytest.fixture(autouse=True)
+def _no_pace() -> None:
+    """What one test has learned of AWS's limits is nothing to the next."""
+    redis.Redis.from_url(settings.CACHE_URL).flushdb()
 
 
 @pytest.fixture
