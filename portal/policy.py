@@ -17,6 +17,10 @@ CANCELLABLE = (
 )
 
 
+class NotPermittedError(Exception):
+    """The actor may see this token, and may not do this to it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
     """What a team may ask for, for one service account. Lifetimes in seconds."""

@@ -175,9 +175,9 @@ MIDDLEWARE = [
     "portal.views.edge.PersonalPagesMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
-    "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "portal.views.edge.SignInRequiredMiddleware",
+    "portal.views.edge.SignInRequiredMiddleware",  # before CSRF: the anonymous are told to sign in
+    "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",

@@ -14,7 +14,7 @@ from portal.flows.prune import prune
 from portal.flows.recover import settle
 from portal.flows.revoke import delete_at_aws
 from portal.flows.sweep import Swept
-from portal.models import Heartbeat
+from portal.models import Heartbeat, Token
 
 log = logging.getLogger(__name__)
 
@@ -53,30 +53,43 @@ def ask_for_heartbeat() -> None:
 
 def enqueue_issue(token_id: uuid.UUID) -> None:
     """Ask a worker to issue this token, once the row is committed."""
-    transaction.on_commit(lambda: _send(issue_token.delay, str(token_id)), robust=True)
+    transaction.on_commit(lambda: _ring(issue_token.delay, token_id), robust=True)
 
 
 def enqueue_revoke(token_id: uuid.UUID) -> None:
     """Ask a worker to delete this token at AWS, once the row is committed."""
-    transaction.on_commit(lambda: _send(revoke_token.delay, str(token_id)), robust=True)
+    transaction.on_commit(lambda: _ring(revoke_token.delay, token_id), robust=True)
 
 
 def follow_up(swept: Swept) -> None:
-    """Do what a sweep asks for."""
-    for token_id in swept.issue:
-        _send(issue_token.delay, str(token_id))
-    for token_id in swept.revoke:
-        _send(revoke_token.delay, str(token_id))
-    for token_id in swept.settle:
-        _send(settle_token.delay, str(token_id))
-    for account_id in swept.prune:
-        _send(prune_account.delay, account_id)
+    """Do what a sweep asks for; what the broker does not take, the next sweep asks for again."""
+    messages: list[tuple[Callable[..., object], str | int]] = [
+        *((issue_token.delay, str(token_id)) for token_id in swept.issue),
+        *((revoke_token.delay, str(token_id)) for token_id in swept.revoke),
+        *((settle_token.delay, str(token_id)) for token_id in swept.settle),
+        *((prune_account.delay, account_id) for account_id in swept.prune),
+    ]
+    # Where one message fails, the others would: a sweep must not wait for each of them.
+    if not all(_send(delay, argument) for delay, argument in messages):
+        _mark_unheard([*swept.issue, *swept.revoke, *swept.settle])
     wakeup.ring(*swept.changed)
 
 
-def _send(delay: Callable[..., object], *arguments: str | int) -> None:
+def _ring(delay: Callable[..., object], token_id: uuid.UUID) -> None:
+    if not _send(delay, str(token_id)):
+        _mark_unheard([token_id])
+
+
+def _mark_unheard(token_ids: list[uuid.UUID]) -> None:
+    """The rows are committed: have the next sweep ring, at once instead of after its pause."""
+    Token.objects.filter(pk__in=token_ids).update(rung_at=None)
+
+
+def _send(delay: Callable[..., object], *arguments: str | int) -> bool:
+    """Send a message; False when the broker is not there."""
     try:
         delay(*arguments)
     except (OperationalError, OSError) as error:
-        # The row is committed: the sweep rings again.
         log.warning("broker.unavailable", extra={"error": type(error).__name__})
+        return False
+    return True

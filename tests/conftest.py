@@ -135,8 +135,9 @@ def enqueued(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
     """What would have been sent to the broker: (task, token id). No broker runs here."""
     sent: list[tuple[str, str]] = []
 
-    def send(delay: Any, *arguments: str) -> None:
+    def send(delay: Any, *arguments: str) -> bool:
         sent.append((delay.__self__.name, *arguments))
+        return True
 
     monkeypatch.setattr("portal.tasks._send", send)
     monkeypatch.setattr(wakeup, "ring", lambda *_: None)

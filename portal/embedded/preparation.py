@@ -24,29 +24,33 @@ def prepare_database() -> None:
 
 def prepare_catalog() -> list[str]:
     """Read the catalog and apply the access file (or the demo's); returns what went wrong."""
-    problems: list[str] = []
-    file, sha256 = None, ""
-    if settings.ACCESS_FILE:
-        try:
-            content = Path(settings.ACCESS_FILE).read_bytes()
-            file, sha256 = access.parse(content.decode()), hashlib.sha256(content).hexdigest()
-        except (OSError, UnicodeDecodeError, access.AccessFileError) as error:
-            problems.append(f"PORTAL_ACCESS_FILE was not applied: {error}")
-    elif settings.DEMO_PASSWORD:
-        file = demo.access_file()
-    if file is not None:
+    if not settings.ACCESS_FILE:
+        if settings.DEMO_PASSWORD:
+            connect(demo.access_file())
+        return read_catalog()
+    try:
+        content = Path(settings.ACCESS_FILE).read_bytes()
+        file = access.parse(content.decode())
         connect(file)
+        problems = read_catalog()
+        apply_access(file, actor=SYSTEM, sha256=hashlib.sha256(content).hexdigest())
+    except (OSError, UnicodeDecodeError, access.AccessFileError) as error:
+        return [f"PORTAL_ACCESS_FILE was not applied: {error}"]
+    return problems
+
+
+def read_catalog() -> list[str]:
+    """Read the catalog of every connection; returns what went wrong.
+
+    The demo's grants follow what is found: a workspace may come while the demo runs.
+    """
+    problems: list[str] = []
     for connection in Connection.objects.all():
         try:
             sync_catalog(connection, actor=SYSTEM)
             Heartbeat.beat("aws")
         except GrafanaError as error:
             problems.append(f"the catalog of {connection.name!r} could not be read: {error}")
-    try:
-        if file is not None and not settings.ACCESS_FILE:
-            file = demo.access_file()  # its grants follow what the sync found
-        if file is not None:
-            apply_access(file, actor=SYSTEM, sha256=sha256)
-    except access.AccessFileError as error:
-        problems.append(f"the access file was not applied: {error}")
+    if settings.DEMO_PASSWORD and not settings.ACCESS_FILE:
+        apply_access(demo.access_file(), actor=SYSTEM)
     return problems

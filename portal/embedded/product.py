@@ -83,7 +83,6 @@ def application() -> list[Process]:
                 *("-A", "portal", "worker", "--loglevel", settings.LOG_LEVEL),
                 *("--without-gossip", "--without-mingle", "--without-heartbeat"),
             ],
-            REMAP_SIGTERM="SIGQUIT",  # let running tasks finish (Celery's soft shutdown)
         ),
         Process(
             "scheduler",

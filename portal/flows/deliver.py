@@ -25,15 +25,13 @@ def deliver(token_id: uuid.UUID, fingerprint: str, *, actor: Actor) -> Confirmat
     """Wipe the ciphertext and make the token active, once the browser proves that it has the key.
 
     ``fingerprint`` is the lower-case hex SHA-256 of the key. A repeated confirmation with the same
-    fingerprint succeeds again, so a lost answer loses no key. Raises Token.DoesNotExist for anybody
-    but the recipient.
+    fingerprint succeeds again, so a lost answer loses no key. Raises policy.NotPermittedError for
+    anybody but the recipient.
     """
-    if actor.user is None:
-        raise Token.DoesNotExist
     with transaction.atomic():
         token = Token.objects.lock(token_id)
-        if not policy.may_receive(actor.user, token):
-            raise Token.DoesNotExist
+        if actor.user is None or not policy.may_receive(actor.user, token):
+            raise policy.NotPermittedError
         if token.state in (State.QUEUED, State.ISSUING):
             return Confirmation.NOT_SEALED_YET
         if token.state != State.SEALED and token.delivered_at is None:

@@ -14,10 +14,6 @@ from portal.models import Action, State, Token
 from portal.models.tokens import LEASE
 
 
-class NotPermittedError(Exception):
-    """The actor may see this token, and may not do this to it."""
-
-
 class WrongStateError(Exception):
     """The token is no longer (or not yet) in a state in which this can be done."""
 
@@ -29,7 +25,7 @@ class WrongStateError(Exception):
 def revoke(token_id: uuid.UUID, *, actor: Actor, reason: str = "") -> None:
     """Ask for a token's end: it is deleted at AWS by the next worker, and retried until it is so.
 
-    An undelivered key is wiped at once. Raises NotPermittedError or WrongStateError.
+    An undelivered key is wiped at once. Raises policy.NotPermittedError or WrongStateError.
     """
     with transaction.atomic():
         token = _permitted(token_id, actor)
@@ -66,7 +62,7 @@ def cancel(token_id: uuid.UUID, *, actor: Actor, reason: str = "") -> None:
 def _permitted(token_id: uuid.UUID, actor: Actor) -> Token:
     token = Token.objects.lock(token_id)
     if actor.user is None or not policy.may_revoke(actor.user, token):
-        raise NotPermittedError
+        raise policy.NotPermittedError
     return token
 
 

@@ -10,275 +10,615 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
-    dependencies = [
-    ]
+    dependencies = []
 
     operations = [
         migrations.CreateModel(
-            name='Connection',
+            name="Connection",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.SlugField(max_length=64, unique=True)),
-                ('region', models.CharField(blank=True, max_length=32)),
-                ('role_arn', models.CharField(blank=True, max_length=200)),
-                ('external_id', models.CharField(blank=True, max_length=200)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("name", models.SlugField(max_length=64, unique=True)),
+                ("region", models.CharField(blank=True, max_length=32)),
+                ("role_arn", models.CharField(blank=True, max_length=200)),
+                ("external_id", models.CharField(blank=True, max_length=200)),
             ],
         ),
         migrations.CreateModel(
-            name='Heartbeat',
+            name="Heartbeat",
             fields=[
-                ('kind', models.CharField(max_length=20, primary_key=True, serialize=False)),
-                ('at', models.DateTimeField()),
+                ("kind", models.CharField(max_length=20, primary_key=True, serialize=False)),
+                ("at", models.DateTimeField()),
             ],
         ),
         migrations.CreateModel(
-            name='ServiceAccount',
+            name="ServiceAccount",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('aws_id', models.CharField(max_length=20, verbose_name='id')),
-                ('name', models.CharField(max_length=255)),
-                ('grafana_role', models.CharField(max_length=20)),
-                ('is_disabled', models.BooleanField(default=False)),
-                ('gone_at', models.DateTimeField(null=True)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("aws_id", models.CharField(max_length=20, verbose_name="id")),
+                ("name", models.CharField(max_length=255)),
+                ("grafana_role", models.CharField(max_length=20)),
+                ("is_disabled", models.BooleanField(default=False)),
+                ("gone_at", models.DateTimeField(null=True)),
             ],
             options={
-                'ordering': ['name', 'aws_id'],
+                "ordering": ["name", "aws_id"],
             },
         ),
         migrations.CreateModel(
-            name='User',
+            name="User",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('password', models.CharField(max_length=128, verbose_name='password')),
-                ('last_login', models.DateTimeField(blank=True, null=True, verbose_name='last login')),
-                ('email', models.EmailField(max_length=254, unique=True, verbose_name='e-mail address')),
-                ('name', models.CharField(blank=True, max_length=150)),
-                ('is_active', models.BooleanField(default=True, verbose_name='may sign in')),
-                ('is_admin', models.BooleanField(default=False, verbose_name='admin')),
-                ('is_auditor', models.BooleanField(default=False, verbose_name='auditor')),
-                ('is_demo', models.BooleanField(default=False, editable=False, verbose_name='demo person')),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("password", models.CharField(max_length=128, verbose_name="password")),
+                (
+                    "last_login",
+                    models.DateTimeField(blank=True, null=True, verbose_name="last login"),
+                ),
+                (
+                    "email",
+                    models.EmailField(max_length=254, unique=True, verbose_name="e-mail address"),
+                ),
+                ("name", models.CharField(blank=True, max_length=150)),
+                ("is_active", models.BooleanField(default=True, verbose_name="may sign in")),
+                ("is_admin", models.BooleanField(default=False, verbose_name="admin")),
+                ("is_auditor", models.BooleanField(default=False, verbose_name="auditor")),
+                (
+                    "is_demo",
+                    models.BooleanField(default=False, editable=False, verbose_name="demo person"),
+                ),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
             ],
             options={
-                'verbose_name': 'person',
-                'verbose_name_plural': 'people',
-                'constraints': [models.UniqueConstraint(django.db.models.functions.text.Lower('email'), name='user_email_once', violation_error_message='A person with this e-mail address exists.')],
+                "verbose_name": "person",
+                "verbose_name_plural": "people",
+                "constraints": [
+                    models.UniqueConstraint(
+                        django.db.models.functions.text.Lower("email"),
+                        name="user_email_once",
+                        violation_error_message="A person with this e-mail address exists.",
+                    )
+                ],
             },
         ),
         migrations.CreateModel(
-            name='AuditEvent',
+            name="AuditEvent",
             fields=[
-                ('seq', models.BigAutoField(primary_key=True, serialize=False)),
-                ('at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False)),
-                ('action', models.CharField(choices=[('token.requested', 'Token Requested'), ('token.approved', 'Token Approved'), ('token.denied', 'Token Denied'), ('token.cancelled', 'Token Cancelled'), ('token.issued', 'Token Issued'), ('token.delivered', 'Token Delivered'), ('token.failed', 'Token Failed'), ('token.collected', 'Token Collected'), ('token.revoke_requested', 'Token Revoke Requested'), ('token.revoked', 'Token Revoked'), ('token.reissued', 'Token Reissued'), ('token.expired', 'Token Expired'), ('token.pruned', 'Token Pruned'), ('token.unclaimed', 'Token Unclaimed'), ('token.orphan_removed', 'Token Orphan Removed'), ('token.drift_found', 'Token Drift Found'), ('token.expiry_notified', 'Token Expiry Notified'), ('access.changed', 'Access Changed'), ('catalog.synced', 'Catalog Synced'), ('audit.exported', 'Audit Exported'), ('audit.verified', 'Audit Verified'), ('signin.succeeded', 'Signin Succeeded'), ('signin.failed', 'Signin Failed')], max_length=24)),
-                ('outcome', models.CharField(choices=[('succeeded', 'Succeeded'), ('failed', 'Failed')], max_length=10)),
-                ('actor_id', models.BigIntegerField(null=True)),
-                ('actor', models.CharField(blank=True, max_length=254, verbose_name='who')),
-                ('address', models.GenericIPAddressField(null=True)),
-                ('user_agent', models.CharField(blank=True, max_length=300)),
-                ('team_id', models.BigIntegerField(null=True)),
-                ('team', models.CharField(blank=True, max_length=64, verbose_name="team's slug")),
-                ('token_id', models.UUIDField(null=True)),
-                ('token_name', models.CharField(blank=True, max_length=128)),
-                ('owner_id', models.BigIntegerField(null=True)),
-                ('owner', models.CharField(blank=True, max_length=254, verbose_name='whose token')),
-                ('workspace', models.CharField(blank=True, max_length=12, verbose_name="workspace's AWS id")),
-                ('workspace_name', models.CharField(blank=True, max_length=255)),
-                ('service_account', models.CharField(blank=True, max_length=20, verbose_name="service account's AWS id")),
-                ('service_account_name', models.CharField(blank=True, max_length=255)),
-                ('grafana_role', models.CharField(blank=True, max_length=20)),
-                ('seconds_to_live', models.PositiveIntegerField(null=True)),
-                ('attempt', models.PositiveIntegerField(null=True)),
-                ('aws_token_id', models.CharField(blank=True, max_length=40)),
-                ('aws_request_id', models.CharField(blank=True, max_length=100)),
-                ('fingerprint', models.CharField(blank=True, max_length=64, verbose_name='SHA-256 of the key')),
-                ('error_code', models.CharField(blank=True, max_length=80)),
-                ('reason', models.CharField(blank=True, max_length=500)),
-                ('subject', models.CharField(blank=True, max_length=300, verbose_name='what changed')),
-                ('count', models.PositiveIntegerField(null=True)),
+                ("seq", models.BigAutoField(primary_key=True, serialize=False)),
+                (
+                    "at",
+                    models.DateTimeField(
+                        db_default=django.db.models.functions.datetime.Now(), editable=False
+                    ),
+                ),
+                (
+                    "action",
+                    models.CharField(
+                        choices=[
+                            ("token.requested", "Token Requested"),
+                            ("token.approved", "Token Approved"),
+                            ("token.denied", "Token Denied"),
+                            ("token.cancelled", "Token Cancelled"),
+                            ("token.issued", "Token Issued"),
+                            ("token.delivered", "Token Delivered"),
+                            ("token.failed", "Token Failed"),
+                            ("token.collected", "Token Collected"),
+                            ("token.revoke_requested", "Token Revoke Requested"),
+                            ("token.revoked", "Token Revoked"),
+                            ("token.reissued", "Token Reissued"),
+                            ("token.expired", "Token Expired"),
+                            ("token.pruned", "Token Pruned"),
+                            ("token.unclaimed", "Token Unclaimed"),
+                            ("token.orphan_removed", "Token Orphan Removed"),
+                            ("token.drift_found", "Token Drift Found"),
+                            ("token.expiry_notified", "Token Expiry Notified"),
+                            ("access.changed", "Access Changed"),
+                            ("catalog.synced", "Catalog Synced"),
+                            ("audit.exported", "Audit Exported"),
+                            ("audit.verified", "Audit Verified"),
+                            ("signin.succeeded", "Signin Succeeded"),
+                            ("signin.failed", "Signin Failed"),
+                        ],
+                        max_length=24,
+                    ),
+                ),
+                (
+                    "outcome",
+                    models.CharField(
+                        choices=[("succeeded", "Succeeded"), ("failed", "Failed")], max_length=10
+                    ),
+                ),
+                ("actor_id", models.BigIntegerField(null=True)),
+                ("actor", models.CharField(blank=True, max_length=254, verbose_name="who")),
+                ("address", models.GenericIPAddressField(null=True)),
+                ("user_agent", models.CharField(blank=True, max_length=300)),
+                ("team_id", models.BigIntegerField(null=True)),
+                ("team", models.CharField(blank=True, max_length=64, verbose_name="team's slug")),
+                ("token_id", models.UUIDField(null=True)),
+                ("token_name", models.CharField(blank=True, max_length=128)),
+                ("owner_id", models.BigIntegerField(null=True)),
+                ("owner", models.CharField(blank=True, max_length=254, verbose_name="whose token")),
+                (
+                    "workspace",
+                    models.CharField(blank=True, max_length=12, verbose_name="workspace's AWS id"),
+                ),
+                ("workspace_name", models.CharField(blank=True, max_length=255)),
+                (
+                    "service_account",
+                    models.CharField(
+                        blank=True, max_length=20, verbose_name="service account's AWS id"
+                    ),
+                ),
+                ("service_account_name", models.CharField(blank=True, max_length=255)),
+                ("grafana_role", models.CharField(blank=True, max_length=20)),
+                ("seconds_to_live", models.PositiveIntegerField(null=True)),
+                ("attempt", models.PositiveIntegerField(null=True)),
+                ("aws_token_id", models.CharField(blank=True, max_length=40)),
+                ("aws_request_id", models.CharField(blank=True, max_length=100)),
+                (
+                    "fingerprint",
+                    models.CharField(blank=True, max_length=64, verbose_name="SHA-256 of the key"),
+                ),
+                ("error_code", models.CharField(blank=True, max_length=80)),
+                ("reason", models.CharField(blank=True, max_length=500)),
+                (
+                    "subject",
+                    models.CharField(blank=True, max_length=300, verbose_name="what changed"),
+                ),
+                ("count", models.PositiveIntegerField(null=True)),
             ],
             options={
-                'ordering': ['seq'],
-                'indexes': [models.Index(fields=['token_id', 'seq'], name='audit_by_token'), models.Index(fields=['actor_id', 'seq'], name='audit_by_actor'), models.Index(fields=['team_id', 'seq'], name='audit_by_team')],
+                "ordering": ["seq"],
+                "indexes": [
+                    models.Index(fields=["token_id", "seq"], name="audit_by_token"),
+                    models.Index(fields=["actor_id", "seq"], name="audit_by_actor"),
+                    models.Index(fields=["team_id", "seq"], name="audit_by_team"),
+                ],
             },
         ),
         migrations.CreateModel(
-            name='Membership',
+            name="Membership",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('role', models.CharField(choices=[('member', 'member'), ('lead', 'team lead')], default='member', max_length=8)),
-                ('user', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='memberships', to=settings.AUTH_USER_MODEL)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "role",
+                    models.CharField(
+                        choices=[("member", "member"), ("lead", "team lead")],
+                        default="member",
+                        max_length=8,
+                    ),
+                ),
+                (
+                    "user",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="memberships",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Team',
+            name="Team",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('slug', models.SlugField(max_length=64, unique=True)),
-                ('name', models.CharField(max_length=120)),
-                ('closed_at', models.DateTimeField(blank=True, null=True)),
-                ('members', models.ManyToManyField(related_name='teams', through='portal.Membership', to=settings.AUTH_USER_MODEL)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("slug", models.SlugField(max_length=64, unique=True)),
+                ("name", models.CharField(max_length=120)),
+                ("closed_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "members",
+                    models.ManyToManyField(
+                        related_name="teams",
+                        through="portal.Membership",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
             options={
-                'ordering': ['slug'],
+                "ordering": ["slug"],
             },
         ),
         migrations.AddField(
-            model_name='membership',
-            name='team',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='memberships', to='portal.team'),
+            model_name="membership",
+            name="team",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.CASCADE,
+                related_name="memberships",
+                to="portal.team",
+            ),
         ),
         migrations.CreateModel(
-            name='Workspace',
+            name="Workspace",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('aws_id', models.CharField(max_length=12, unique=True, verbose_name='id')),
-                ('name', models.CharField(max_length=255)),
-                ('endpoint', models.CharField(blank=True, max_length=300)),
-                ('status', models.CharField(max_length=40)),
-                ('grafana_version', models.CharField(blank=True, max_length=20)),
-                ('synced_at', models.DateTimeField(null=True)),
-                ('gone_at', models.DateTimeField(null=True)),
-                ('connection', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='workspaces', to='portal.connection')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("aws_id", models.CharField(max_length=12, unique=True, verbose_name="id")),
+                ("name", models.CharField(max_length=255)),
+                ("endpoint", models.CharField(blank=True, max_length=300)),
+                ("status", models.CharField(max_length=40)),
+                ("grafana_version", models.CharField(blank=True, max_length=20)),
+                ("synced_at", models.DateTimeField(null=True)),
+                ("gone_at", models.DateTimeField(null=True)),
+                (
+                    "connection",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="workspaces",
+                        to="portal.connection",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['name', 'aws_id'],
+                "ordering": ["name", "aws_id"],
             },
         ),
         migrations.CreateModel(
-            name='Token',
+            name="Token",
             fields=[
-                ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
-                ('name', models.CharField(max_length=128)),
-                ('seconds_to_live', models.PositiveIntegerField()),
-                ('reason', models.CharField(blank=True, max_length=500)),
-                ('public_key', models.BinaryField(verbose_name="public key of the recipient's browser (DER)")),
-                ('public_key_sha256', models.CharField(max_length=64)),
-                ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False)),
-                ('state', models.CharField(choices=[('awaiting_approval', 'waits for approval'), ('awaiting_recipient', 'waits for its recipient'), ('queued', 'queued'), ('issuing', 'being issued'), ('sealed', 'ready to take'), ('active', 'active'), ('revoking', 'being revoked'), ('revoked', 'revoked'), ('expired', 'expired'), ('failed', 'failed'), ('denied', 'denied'), ('cancelled', 'cancelled')], default='queued', max_length=20)),
-                ('state_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
-                ('attempt', models.PositiveIntegerField(default=0)),
-                ('lease_until', models.DateTimeField(null=True)),
-                ('not_before', models.DateTimeField(null=True)),
-                ('rung_at', models.DateTimeField(null=True)),
-                ('cancel_requested', models.BooleanField(default=False)),
-                ('error_code', models.CharField(blank=True, max_length=80, verbose_name='what AWS last said against it')),
-                ('error_message', models.CharField(blank=True, max_length=500)),
-                ('may_exist_at_aws', models.BooleanField(default=False)),
-                ('unresolved_since', models.DateTimeField(null=True)),
-                ('last_signature_at', models.DateTimeField(null=True)),
-                ('duplicate_answers', models.PositiveSmallIntegerField(default=0)),
-                ('sealed_key', models.BinaryField(null=True)),
-                ('sealed_at', models.DateTimeField(null=True)),
-                ('fingerprint', models.CharField(blank=True, max_length=64, verbose_name='SHA-256 of the key')),
-                ('aws_token_id', models.CharField(blank=True, max_length=40)),
-                ('aws_request_id', models.CharField(blank=True, max_length=100)),
-                ('issued_at', models.DateTimeField(null=True)),
-                ('expires_at', models.DateTimeField(null=True)),
-                ('delivered_at', models.DateTimeField(null=True)),
-                ('last_used_at', models.DateTimeField(null=True)),
-                ('deleted_at', models.DateTimeField(null=True, verbose_name='when AWS said that it is gone')),
-                ('ended_by', models.CharField(blank=True, max_length=254)),
-                ('end_reason', models.CharField(blank=True, max_length=500)),
-                ('owner', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='tokens', to=settings.AUTH_USER_MODEL)),
-                ('service_account', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='tokens', to='portal.serviceaccount')),
-                ('team', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='tokens', to='portal.team')),
-                ('workspace', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='tokens', to='portal.workspace')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=uuid.uuid4, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("name", models.CharField(max_length=128)),
+                ("seconds_to_live", models.PositiveIntegerField()),
+                ("reason", models.CharField(blank=True, max_length=500)),
+                (
+                    "public_key",
+                    models.BinaryField(verbose_name="public key of the recipient's browser (DER)"),
+                ),
+                ("public_key_sha256", models.CharField(max_length=64)),
+                (
+                    "created_at",
+                    models.DateTimeField(
+                        db_default=django.db.models.functions.datetime.Now(), editable=False
+                    ),
+                ),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("awaiting_approval", "waits for approval"),
+                            ("awaiting_recipient", "waits for its recipient"),
+                            ("queued", "queued"),
+                            ("issuing", "being issued"),
+                            ("sealed", "ready to take"),
+                            ("active", "active"),
+                            ("revoking", "being revoked"),
+                            ("revoked", "revoked"),
+                            ("expired", "expired"),
+                            ("failed", "failed"),
+                            ("denied", "denied"),
+                            ("cancelled", "cancelled"),
+                        ],
+                        default="queued",
+                        max_length=20,
+                    ),
+                ),
+                (
+                    "state_at",
+                    models.DateTimeField(db_default=django.db.models.functions.datetime.Now()),
+                ),
+                ("attempt", models.PositiveIntegerField(default=0)),
+                ("lease_until", models.DateTimeField(null=True)),
+                ("not_before", models.DateTimeField(null=True)),
+                ("rung_at", models.DateTimeField(null=True)),
+                ("cancel_requested", models.BooleanField(default=False)),
+                (
+                    "error_code",
+                    models.CharField(
+                        blank=True, max_length=80, verbose_name="what AWS last said against it"
+                    ),
+                ),
+                ("error_message", models.CharField(blank=True, max_length=500)),
+                ("may_exist_at_aws", models.BooleanField(default=False)),
+                ("unresolved_since", models.DateTimeField(null=True)),
+                ("last_signature_at", models.DateTimeField(null=True)),
+                ("duplicate_answers", models.PositiveSmallIntegerField(default=0)),
+                ("sealed_key", models.BinaryField(null=True)),
+                ("sealed_at", models.DateTimeField(null=True)),
+                (
+                    "fingerprint",
+                    models.CharField(blank=True, max_length=64, verbose_name="SHA-256 of the key"),
+                ),
+                ("aws_token_id", models.CharField(blank=True, max_length=40)),
+                ("aws_request_id", models.CharField(blank=True, max_length=100)),
+                ("issued_at", models.DateTimeField(null=True)),
+                ("expires_at", models.DateTimeField(null=True)),
+                ("delivered_at", models.DateTimeField(null=True)),
+                ("last_used_at", models.DateTimeField(null=True)),
+                (
+                    "deleted_at",
+                    models.DateTimeField(null=True, verbose_name="when AWS said that it is gone"),
+                ),
+                ("ended_by", models.CharField(blank=True, max_length=254)),
+                ("end_reason", models.CharField(blank=True, max_length=500)),
+                (
+                    "owner",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="tokens",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "service_account",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="tokens",
+                        to="portal.serviceaccount",
+                    ),
+                ),
+                (
+                    "team",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="tokens",
+                        to="portal.team",
+                    ),
+                ),
+                (
+                    "workspace",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="tokens",
+                        to="portal.workspace",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['-created_at', '-id'],
+                "ordering": ["-created_at", "-id"],
             },
         ),
         migrations.AddField(
-            model_name='serviceaccount',
-            name='workspace',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='service_accounts', to='portal.workspace'),
+            model_name="serviceaccount",
+            name="workspace",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="service_accounts",
+                to="portal.workspace",
+            ),
         ),
         migrations.CreateModel(
-            name='Grant',
+            name="Grant",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('max_ttl', models.PositiveIntegerField(default=2592000, validators=[django.core.validators.MinValueValidator(1), django.core.validators.MaxValueValidator(2592000)], verbose_name='longest lifetime')),
-                ('default_ttl', models.PositiveIntegerField(default=604800, validators=[django.core.validators.MinValueValidator(1), django.core.validators.MaxValueValidator(2592000)], verbose_name='suggested lifetime')),
-                ('approval', models.CharField(choices=[('never', 'never'), ('admin-role', 'for service accounts with the Grafana role ADMIN'), ('always', 'always')], default='never', max_length=12)),
-                ('reason_required', models.BooleanField(default=False)),
-                ('self_approval', models.BooleanField(default=False)),
-                ('max_live', models.PositiveIntegerField(blank=True, null=True, verbose_name='live tokens of the team')),
-                ('max_live_per_person', models.PositiveIntegerField(blank=True, null=True)),
-                ('service_account', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, to='portal.serviceaccount')),
-                ('team', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='grants', to='portal.team')),
-                ('workspace', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, to='portal.workspace')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "max_ttl",
+                    models.PositiveIntegerField(
+                        default=2592000,
+                        validators=[
+                            django.core.validators.MinValueValidator(1),
+                            django.core.validators.MaxValueValidator(2592000),
+                        ],
+                        verbose_name="longest lifetime",
+                    ),
+                ),
+                (
+                    "default_ttl",
+                    models.PositiveIntegerField(
+                        default=604800,
+                        validators=[
+                            django.core.validators.MinValueValidator(1),
+                            django.core.validators.MaxValueValidator(2592000),
+                        ],
+                        verbose_name="suggested lifetime",
+                    ),
+                ),
+                (
+                    "approval",
+                    models.CharField(
+                        choices=[
+                            ("never", "never"),
+                            ("admin-role", "for service accounts with the Grafana role ADMIN"),
+                            ("always", "always"),
+                        ],
+                        default="never",
+                        max_length=12,
+                    ),
+                ),
+                ("reason_required", models.BooleanField(default=False)),
+                ("self_approval", models.BooleanField(default=False)),
+                (
+                    "max_live",
+                    models.PositiveIntegerField(
+                        blank=True, null=True, verbose_name="live tokens of the team"
+                    ),
+                ),
+                ("max_live_per_person", models.PositiveIntegerField(blank=True, null=True)),
+                (
+                    "service_account",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        to="portal.serviceaccount",
+                    ),
+                ),
+                (
+                    "team",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="grants",
+                        to="portal.team",
+                    ),
+                ),
+                (
+                    "workspace",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        to="portal.workspace",
+                    ),
+                ),
             ],
         ),
         migrations.AddConstraint(
-            model_name='membership',
-            constraint=models.UniqueConstraint(fields=('user', 'team'), name='membership_once'),
+            model_name="membership",
+            constraint=models.UniqueConstraint(fields=("user", "team"), name="membership_once"),
         ),
         migrations.AddIndex(
-            model_name='token',
-            index=models.Index(fields=['owner', '-created_at'], name='token_by_owner'),
+            model_name="token",
+            index=models.Index(fields=["owner", "-created_at"], name="token_by_owner"),
         ),
         migrations.AddIndex(
-            model_name='token',
-            index=models.Index(fields=['team', 'state', '-created_at'], name='token_by_team'),
+            model_name="token",
+            index=models.Index(fields=["team", "state", "-created_at"], name="token_by_team"),
         ),
         migrations.AddIndex(
-            model_name='token',
-            index=models.Index(condition=models.Q(('state__in', ['queued', 'issuing', 'sealed', 'revoking'])), fields=['state', 'not_before'], name='token_to_move'),
+            model_name="token",
+            index=models.Index(
+                condition=models.Q(("state__in", ["queued", "issuing", "sealed", "revoking"])),
+                fields=["state", "not_before"],
+                name="token_to_move",
+            ),
         ),
         migrations.AddIndex(
-            model_name='token',
-            index=models.Index(condition=models.Q(('state__in', ['active', 'expired'])), fields=['expires_at'], name='token_by_end'),
+            model_name="token",
+            index=models.Index(
+                condition=models.Q(("state__in", ["active", "expired"])),
+                fields=["expires_at"],
+                name="token_by_end",
+            ),
         ),
         migrations.AddIndex(
-            model_name='token',
-            index=models.Index(fields=['fingerprint'], name='token_by_fingerprint'),
+            model_name="token",
+            index=models.Index(fields=["fingerprint"], name="token_by_fingerprint"),
         ),
         migrations.AddConstraint(
-            model_name='token',
-            constraint=models.UniqueConstraint(condition=models.Q(('state__in', ('awaiting_approval', 'awaiting_recipient', 'queued', 'issuing', 'sealed', 'active', 'revoking')), ('may_exist_at_aws', True), _connector='OR'), fields=('workspace', 'name'), name='token_name_once'),
+            model_name="token",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(
+                    (
+                        "state__in",
+                        (
+                            "awaiting_approval",
+                            "awaiting_recipient",
+                            "queued",
+                            "issuing",
+                            "sealed",
+                            "active",
+                            "revoking",
+                        ),
+                    ),
+                    ("may_exist_at_aws", True),
+                    _connector="OR",
+                ),
+                fields=("workspace", "name"),
+                name="token_name_once",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='token',
-            constraint=models.UniqueConstraint(condition=models.Q(('aws_token_id', ''), _negated=True), fields=('workspace', 'aws_token_id'), name='token_aws_id_once'),
+            model_name="token",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("aws_token_id", ""), _negated=True),
+                fields=("workspace", "aws_token_id"),
+                name="token_aws_id_once",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='token',
-            constraint=models.CheckConstraint(condition=models.Q(('seconds_to_live__gte', 1), ('seconds_to_live__lte', 2592000)), name='token_lifetime'),
+            model_name="token",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("seconds_to_live__gte", 1), ("seconds_to_live__lte", 2592000)),
+                name="token_lifetime",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='token',
-            constraint=models.CheckConstraint(condition=models.Q(('sealed_key', None), ('state', 'sealed'), _connector='OR'), name='token_ciphertext_only_while_sealed'),
+            model_name="token",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("sealed_key", None), ("state", "sealed"), _connector="OR"),
+                name="token_ciphertext_only_while_sealed",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='token',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('state', 'issuing'), _negated=True), ('lease_until__isnull', False), _connector='OR'), name='token_issuing_has_lease'),
+            model_name="token",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("state", "issuing"), _negated=True),
+                    ("lease_until__isnull", False),
+                    _connector="OR",
+                ),
+                name="token_issuing_has_lease",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='serviceaccount',
-            constraint=models.UniqueConstraint(fields=('workspace', 'aws_id'), name='service_account_once'),
+            model_name="serviceaccount",
+            constraint=models.UniqueConstraint(
+                fields=("workspace", "aws_id"), name="service_account_once"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='grant',
-            constraint=models.CheckConstraint(condition=models.Q(('service_account', None), ('workspace__isnull', False), _connector='OR'), name='grant_account_has_workspace'),
+            model_name="grant",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("service_account", None), ("workspace__isnull", False), _connector="OR"
+                ),
+                name="grant_account_has_workspace",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='grant',
-            constraint=models.CheckConstraint(condition=models.Q(('default_ttl__lte', models.F('max_ttl'))), name='grant_default_within_max'),
+            model_name="grant",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("default_ttl__lte", models.F("max_ttl"))),
+                name="grant_default_within_max",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='grant',
-            constraint=models.UniqueConstraint(condition=models.Q(('workspace', None)), fields=('team',), name='grant_once_for_everything'),
+            model_name="grant",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("workspace", None)),
+                fields=("team",),
+                name="grant_once_for_everything",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='grant',
-            constraint=models.UniqueConstraint(condition=models.Q(('service_account', None)), fields=('team', 'workspace'), name='grant_once_for_workspace'),
+            model_name="grant",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("service_account", None)),
+                fields=("team", "workspace"),
+                name="grant_once_for_workspace",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='grant',
-            constraint=models.UniqueConstraint(fields=('team', 'service_account'), name='grant_once_for_service_account'),
+            model_name="grant",
+            constraint=models.UniqueConstraint(
+                fields=("team", "service_account"), name="grant_once_for_service_account"
+            ),
         ),
     ]

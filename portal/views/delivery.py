@@ -8,9 +8,10 @@ import uuid
 from collections.abc import Callable
 from typing import Any
 
+from django.core.exceptions import PermissionDenied
 from django.db import connection
-from django.http import Http404, HttpRequest, JsonResponse
-from django.views.decorators.http import require_GET, require_POST
+from django.http import HttpRequest, JsonResponse
+from django.views.decorators.http import require_POST, require_safe
 
 from portal import policy, wakeup
 from portal.flows.deliver import Confirmation, deliver
@@ -26,7 +27,7 @@ FINGERPRINT = re.compile(r"[0-9a-f]{64}")
 
 
 @answers_json
-@require_GET
+@require_safe
 def status(request: HttpRequest, token_id: uuid.UUID) -> JsonResponse:
     """Where the token is; with ``?wait=N&state=S`` as soon as that is no longer S."""
     seen = request.GET.get("state", "")
@@ -35,7 +36,7 @@ def status(request: HttpRequest, token_id: uuid.UUID) -> JsonResponse:
 
 
 @answers_json
-@require_GET
+@require_safe
 def sealed(request: HttpRequest, token_id: uuid.UUID) -> JsonResponse:
     """The ciphertext, to its recipient alone, any number of times until delivery is confirmed."""
     token = _find_own(request, token_id)
@@ -50,16 +51,13 @@ def sealed(request: HttpRequest, token_id: uuid.UUID) -> JsonResponse:
 @require_POST
 def delivered(request: HttpRequest, token_id: uuid.UUID) -> JsonResponse:
     """The browser proves with the key's fingerprint that it has opened it."""
+    token = _find_own(request, token_id)
     fingerprint = request.POST.get("fingerprint", "")
     if not FINGERPRINT.fullmatch(fingerprint):
         return JsonResponse(
             {"message": "fingerprint must be the lower-case hex SHA-256 of the key."}, status=422
         )
-    try:
-        confirmation = deliver(token_id, fingerprint, actor=edge.actor(request))
-    except Token.DoesNotExist:
-        raise Http404 from None
-    match confirmation:
+    match deliver(token.pk, fingerprint, actor=edge.actor(request)):
         case Confirmation.DELIVERED:
             wakeup.ring(token_id)
             return JsonResponse({"state": State.ACTIVE, "message": "Delivered."})
@@ -74,9 +72,10 @@ def delivered(request: HttpRequest, token_id: uuid.UUID) -> JsonResponse:
 
 
 def _find_own(request: HttpRequest, token_id: uuid.UUID) -> Token:
+    """The token, if the person is its recipient: others of the team may see it, and get 403."""
     token = tokens.find(request, token_id)
     if not policy.may_receive(edge.person(request), token):
-        raise Http404
+        raise PermissionDenied
     return token
 
 

@@ -8,7 +8,7 @@ from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
-from django.views.decorators.http import require_GET, require_http_methods
+from django.views.decorators.http import require_http_methods, require_safe
 
 from portal import policy
 from portal.flows.request import RequestRefusedError, Wish
@@ -31,7 +31,7 @@ PRESETS = (
 PREFILLABLE = ("workspace", "service_account", "name", "seconds_to_live", "reason", "team")
 
 
-@require_GET
+@require_safe
 def index(request: HttpRequest) -> HttpResponse:
     """The person's own tokens, newest first."""
     own = Token.objects.filter(owner=edge.person(request)).for_pages()
@@ -143,7 +143,7 @@ def suggested_name(user: User) -> str:
     return f"{local_part}-{secrets.token_hex(3)}"
 
 
-@require_GET
+@require_safe
 def detail(request: HttpRequest, token_id: uuid.UUID) -> HttpResponse:
     """A token's page: its progress, then its key once for its recipient, then its record."""
     user = edge.person(request)

@@ -55,8 +55,7 @@ async function receive(first) {
   const record = await readKey(publicKeySha256);
   if (!record) {
     early.abort();
-    if (notice.hidden && ["queued", "issuing", "sealed"].includes(progress.state)) tellElsewhere();
-    watch();
+    followElsewhere();
     return;
   }
   let { ciphertext } = record;
@@ -85,6 +84,15 @@ async function receive(first) {
   progress.say("Ready. The key below is in this page only, until you leave it.");
   showKey(page, key);
   refreshParts(page).catch(() => undefined); // the record can wait for the next visit
+}
+
+/** The private key is in another browser, or was forgotten: say so until the token is settled. */
+async function followElsewhere() {
+  const isPending = () => ["queued", "issuing", "sealed"].includes(progress.state);
+  const isUnexplained = notice.hidden && isPending();
+  if (isUnexplained) tellElsewhere();
+  await watch();
+  if (isUnexplained && !isPending()) notice.hidden = true;
 }
 
 /**

@@ -14,6 +14,7 @@ from portal.flows.issue import issue
 from portal.flows.revoke import cancel, delete_at_aws
 from portal.grafana.clients import client_for
 from portal.models import Action, AuditEvent, Grant, State, Token, User
+from portal.policy import NotPermittedError
 from tests.conftest import Catalog, acting
 from tests.grafana.sandbox_process import SandboxProcess
 from tests.person import KeyPair
@@ -291,5 +292,5 @@ def test_nobody_else_can_confirm(queued: Token, teammate: User, lead: User) -> N
     issue(queued.pk)
     queued.refresh_from_db()
     for other in (teammate, lead):
-        with pytest.raises(Token.DoesNotExist):
+        with pytest.raises(NotPermittedError):
             deliver(queued.pk, queued.fingerprint, actor=acting(other))

@@ -48,9 +48,9 @@ class Connection:
     def write(self, data: bytes) -> None:
         self._sock.sendall(data)
 
-    def pause(self, seconds: float | None = None) -> bool:
-        """Wait, for ever if need be; False once the server is being stopped."""
-        return not self._stopping.wait(seconds)
+    def pause(self, seconds: float | None = None) -> None:
+        """Wait, without a number until the server is stopped."""
+        self._stopping.wait(seconds)
 
     def reset(self) -> None:
         """Close with RST instead of FIN."""
@@ -137,11 +137,12 @@ def silence(data: bytes = b"") -> Reply:
 
 
 def dripping(start: bytes, drop: bytes, *, every: float) -> Reply:
-    """A byte or so at a time for ever: each one restarts a timeout that counts from the last."""
+    """A byte or so at a time, a hundred times: each restarts a timeout that counts from it."""
 
     def reply(connection: Connection) -> bool:
         connection.write(start)
-        while connection.pause(every):
+        for _ in range(100):
+            connection.pause(every)
             connection.write(drop)
         return False
 

@@ -11,13 +11,13 @@ from django.core.management.base import BaseCommand
 from django.db import DatabaseError, connection
 
 from portal import tasks
-from portal.audit import SYSTEM
+from portal.embedded import preparation
 from portal.flows.sweep import sweep
-from portal.flows.sync_catalog import sync_catalog
-from portal.grafana.errors import GrafanaError
-from portal.models import Connection, Heartbeat
+from portal.models import Heartbeat
 
 SYNC_SECONDS = 300.0
+SYNC_AGAIN_SECONDS = 15.0
+"""After a sync that failed, and after the start."""
 HEARTBEAT_SECONDS = 20.0
 
 log = logging.getLogger(__name__)
@@ -44,27 +44,26 @@ class Command(BaseCommand):
         stop = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stop.set())
-        due = {self._beat: (HEARTBEAT_SECONDS, 0.0), self._sync: (SYNC_SECONDS, time.monotonic())}
+        beat_at, sync_at = 0.0, time.monotonic() + SYNC_AGAIN_SECONDS
         while not stop.wait(pause):
             try:
                 tasks.follow_up(sweep())
-                for job, (period, last) in due.items():
-                    if not last or time.monotonic() - last >= period:
-                        due[job] = (period, time.monotonic())
-                        job()
+                if time.monotonic() >= beat_at:
+                    self._beat()
+                    beat_at = time.monotonic() + HEARTBEAT_SECONDS
+                if time.monotonic() >= sync_at:
+                    well = self._sync()
+                    sync_at = time.monotonic() + (SYNC_SECONDS if well else SYNC_AGAIN_SECONDS)
             except DatabaseError as error:
                 # The database comes back or it does not: either way there is a next sweep.
                 log.warning("sweep.no_database", extra={"error": type(error).__name__})
                 connection.close()
 
-    def _sync(self) -> None:
-        for aws in Connection.objects.all():
-            try:
-                sync_catalog(aws, actor=SYSTEM)
-            except GrafanaError as error:
-                log.warning("sync.failed", extra={"connection": aws.name, "code": error.code})
-            else:
-                Heartbeat.beat("aws")
+    def _sync(self) -> bool:
+        problems = preparation.read_catalog()
+        for problem in problems:
+            log.warning("sync.failed", extra={"problem": problem})
+        return not problems
 
     def _beat(self) -> None:
         Heartbeat.beat("scheduler")

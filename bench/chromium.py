@@ -1,0 +1,75 @@
+"""A real browser: from the click on the form's button to the key on the page, by its own clock."""
+
+import contextlib
+from collections.abc import Iterator
+from urllib.parse import urlencode
+
+from playwright.sync_api import Page, sync_playwright
+
+from bench.visitor import Place
+from tests.person import Person
+
+EXECUTABLE = "/usr/bin/chromium"
+FLAGS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-dev-shm-usage",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+
+# Both moments in milliseconds since 1970, to the microsecond: the click and the key stand on
+# different pages, whose own clocks start with each. The key counts when its text is in the page.
+STOPWATCH = """
+const now = () => performance.timeOrigin + performance.now();
+addEventListener("click", (event) => {
+  if (event.target.closest("[data-submit]")) sessionStorage.setItem("clicked", now());
+}, true);
+new MutationObserver((_, observer) => {
+  if (!document.querySelector("[data-testid=token-key]")?.textContent) return;
+  observer.disconnect();
+  window.keyCameAfter = now() - Number(sessionStorage.getItem("clicked"));
+}).observe(document, {childList: true, subtree: true});
+"""
+KEY_PAIR_IS_MADE = "document.querySelector('[name=public_key]').value !== ''"
+KEY_CAME = "window.keyCameAfter"
+
+
+@contextlib.contextmanager
+def page_of(person: Person) -> Iterator[Page]:
+    """A page in Chromium, signed in as ``person``."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=EXECUTABLE, args=list(FLAGS))
+        try:
+            context = browser.new_context(base_url=person.url)
+            context.add_cookies(
+                [
+                    {"name": cookie.name, "value": str(cookie.value), "url": person.url}
+                    for cookie in person.http.cookies
+                ]
+            )
+            context.add_init_script(STOPWATCH)
+            yield context.new_page()
+        finally:
+            browser.close()
+
+
+def issue(page: Page, place: Place, name: str) -> float:
+    """Open the filled-in form, click, and have the key; the seconds from the click to the key."""
+    query = urlencode(
+        {
+            "workspace": place.workspace,
+            "service_account": place.service_account,
+            "name": name,
+            "seconds_to_live": "3600",
+        }
+    )
+    page.goto(f"/tokens/new/?{query}")
+    page.wait_for_function(KEY_PAIR_IS_MADE)
+    page.wait_for_timeout(300)  # whoever fills in a form is slower than its page's last scripts
+    page.click("[data-submit]")
+    came: float = page.wait_for_function(KEY_CAME).json_value()
+    return came / 1000

@@ -1,0 +1,109 @@
+"""A real browser on the whole product.
+
+The fixtures of the package end with it: while Playwright's sync API runs, this thread has a running
+event loop, and Django's ORM, which other tests use, would refuse to work in it.
+"""
+
+from collections.abc import Callable, Iterator
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, Playwright, expect, sync_playwright
+
+from tests.browser.chromium import launch
+from tests.browser.live import Live
+from tests.browser.watch import Watch
+from tests.product import Product
+
+SECONDS_TO_APPEAR = 15.0
+"""How long a test waits for something on a page; two sweeps and an attempt at AWS fit in."""
+
+expect.set_options(timeout=SECONDS_TO_APPEAR * 1000)
+
+
+@pytest.fixture(scope="package")
+def live() -> Iterator[Live]:
+    """The product, running; every test of the package uses the same one."""
+    with Product(PORTAL_RATE_LIMITS="off") as product:
+        yield Live(product)
+
+
+@pytest.fixture(autouse=True)
+def _aws_behaves_again(live: Live) -> Iterator[None]:
+    """Whatever a test told the sandbox to do ends with the test."""
+    yield
+    live.sandbox.reset(data=False)
+
+
+@pytest.fixture(scope="package")
+def playwright() -> Iterator[Playwright]:
+    with sync_playwright() as playwright:
+        yield playwright
+
+
+@pytest.fixture(scope="package")
+def browser(playwright: Playwright) -> Iterator[Browser]:
+    with launch(playwright) as browser:
+        yield browser
+
+
+@pytest.fixture
+def watch(live: Live) -> Iterator[Watch]:
+    """Sees to it that no page complains or asks a foreign server; tests say what they expect."""
+    watch = Watch(live.url)
+    yield watch
+    assert watch.complaints == []
+
+
+@pytest.fixture
+def new_context(
+    browser: Browser, live: Live, watch: Watch
+) -> Iterator[Callable[..., BrowserContext]]:
+    """Makes fresh browser profiles: nothing is stored, nobody is signed in.
+
+    Keyword arguments are Playwright's own. The clipboard may be used, as after a person's consent.
+    """
+    made: list[BrowserContext] = []
+
+    def new_context(**options: object) -> BrowserContext:
+        context = browser.new_context(
+            timezone_id="Europe/Berlin",
+            **options,  # type: ignore[arg-type]  # its forty parameters need no copy here
+        )
+        made.append(context)
+        context.set_default_timeout(SECONDS_TO_APPEAR * 1000)
+        context.grant_permissions(["clipboard-read", "clipboard-write"], origin=live.url)
+        watch.over(context)
+        return context
+
+    yield new_context
+    for context in made:
+        context.close()
+
+
+@pytest.fixture
+def context(new_context: Callable[..., BrowserContext]) -> BrowserContext:
+    return new_context()
+
+
+@pytest.fixture
+def page(context: BrowserContext) -> Page:
+    return context.new_page()
+
+
+@pytest.fixture
+def engineer(live: Live, page: Page) -> Page:
+    """The test's page, with the engineer signed in."""
+    live.sign_in(page, "engineer@example.com")
+    return page
+
+
+@pytest.fixture
+def page_of(live: Live, new_context: Callable[..., BrowserContext]) -> Callable[[str], Page]:
+    """Makes a page of another browser, with somebody signed in."""
+
+    def page_of(email: str) -> Page:
+        page = new_context().new_page()
+        live.sign_in(page, email)
+        return page
+
+    return page_of

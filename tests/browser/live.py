@@ -1,0 +1,65 @@
+"""The running product as the tests in a browser use it."""
+
+from functools import cached_property
+
+import requests
+from playwright.sync_api import Page, expect
+
+from tests.grafana.sandbox_process import SandboxProcess
+from tests.product import Product
+
+
+class Live:
+    """A product that runs, its sandbox, and people who sign in by its own form."""
+
+    def __init__(self, product: Product) -> None:
+        self.product = product
+
+    @property
+    def url(self) -> str:
+        return self.product.url
+
+    @property
+    def sandbox_url(self) -> str:
+        return self.product.sandbox_url
+
+    @cached_property
+    def sandbox(self) -> SandboxProcess:
+        return self.product.sandbox
+
+    def sign_in(self, page: Page, email: str) -> None:
+        """Fill in the sign-in form and land on one's own tokens."""
+        page.goto(f"{self.url}/accounts/login/")
+        page.get_by_label("Email").fill(email)
+        page.get_by_label("Password").fill(self.product.password)
+        page.get_by_role("button", name="Sign in").click()
+        expect(page).to_have_url(f"{self.url}/tokens/")
+
+    def answers_to(self, key: str) -> int:
+        """The status with which Grafana's ``/api/org`` answers a bearer of ``key``."""
+        with requests.Session() as http:
+            http.trust_env = False  # whatever proxy this machine has
+            http.headers["Authorization"] = f"Bearer {key}"
+            return http.get(f"{self.sandbox_url}/api/org", timeout=10).status_code
+
+    def slow_down_aws(self, seconds: float) -> None:
+        """Let AWS take so long to create a token."""
+        self.sandbox.settings(latency_ms={"CreateWorkspaceServiceAccountToken": seconds * 1000})
+
+    def throttle(self, name: str, *, seconds: int = 1, times: int | None = None) -> None:
+        """Let AWS throttle creates of the token ``name``; it says when to come back.
+
+        ``times`` is how often; None is until the sandbox is told otherwise.
+        """
+        self.refuse(name, "ThrottlingException", times=times, headers={"Retry-After": str(seconds)})
+
+    def refuse(self, name: str, code: str, *, times: int | None = None, **members: object) -> None:
+        """Let AWS answer creates of the token ``name`` with the error ``code``."""
+        self.sandbox.fault(
+            "error",
+            operation="CreateWorkspaceServiceAccountToken",
+            name=name,
+            type=code,
+            times=times,
+            **members,
+        )

@@ -1,0 +1,160 @@
+"""From sign-in to a key that works: the journey that the product exists for."""
+
+import re
+import subprocess
+import sys
+import zlib
+
+from playwright.sync_api import Dialog, Page, expect
+
+from tests.browser.live import Live
+from tests.browser.steps import (
+    choose,
+    expect_message,
+    expect_state,
+    fill_in,
+    key_element,
+    key_on,
+    new_name,
+    request_token,
+    submit,
+    take_key,
+)
+from tests.product import clean_environment
+
+KEY = re.compile(r"glsa_[0-9A-Za-z]{32}_[0-9a-f]{8}")
+
+
+def clipboard(page: Page) -> str:
+    return str(page.evaluate("navigator.clipboard.readText()"))
+
+
+def is_legible(page: Page) -> bool:
+    """Whether somebody who looks at the screen can read the key."""
+    style = key_element(page).evaluate("element => getComputedStyle(element).webkitTextSecurity")
+    return bool(style == "none")
+
+
+def test_an_engineer_asks_for_a_token_copies_its_key_and_uses_it(
+    live: Live, page: Page, record_property: object
+) -> None:
+    live.sign_in(page, "engineer@example.com")
+    name = new_name()
+    fill_in(page, name, reason="nightly build")
+    submit(page)
+
+    key = key_on(page)
+    assert KEY.fullmatch(key)
+    body, _, checksum = key.rpartition("_")
+    assert zlib.crc32(body.encode()).to_bytes(4, "little").hex() == checksum
+    expect(page.get_by_text("Copy it now: it cannot be shown again.")).to_be_visible()
+    expect_state(page, "active")
+
+    page.get_by_test_id("copy-key").click()
+    expect(page.get_by_role("status").filter(has_text="Copied")).to_be_visible()
+    assert clipboard(page) == key
+    assert live.answers_to(key) == 200
+
+    page.get_by_role("link", name="My tokens").first.click()
+    row = page.get_by_test_id("tokens-table").get_by_role("row").filter(has_text=name)
+    expect(row).to_contain_text("active")
+    expect(row).to_contain_text("observability-prod")
+    expect(row).to_contain_text("dashboards-ci")
+
+
+def test_the_record_says_what_was_asked_for(engineer: Page) -> None:
+    request_token(engineer, account="terraform", lifetime="7 days", reason="nightly build")
+    take_key(engineer)
+    record = engineer.get_by_role("region", name="Record")
+    for words in ("terraform", "ADMIN", "engineer@example.com", "7 days", "nightly build"):
+        expect(record).to_contain_text(words)
+    expect(record).to_contain_text("Europe/Berlin")
+
+
+def test_the_key_is_masked_until_it_is_shown(engineer: Page) -> None:
+    request_token(engineer)
+    key = key_on(engineer)
+    show = engineer.get_by_test_id("show-key")
+    assert not is_legible(engineer)
+    expect(key_element(engineer)).to_have_attribute("aria-hidden", "true")
+    expect(engineer.get_by_role("tabpanel")).not_to_contain_text(key)
+
+    show.click()
+    expect(show).to_have_attribute("aria-pressed", "true")
+    assert is_legible(engineer)
+    expect(key_element(engineer)).not_to_have_attribute("aria-hidden", "true")
+    expect(engineer.get_by_role("tabpanel")).to_contain_text(key)
+
+    show.click()
+    expect(show).to_have_attribute("aria-pressed", "false")
+    assert not is_legible(engineer)
+
+
+def test_each_snippet_is_copied_with_the_key_and_the_workspaces_address(engineer: Page) -> None:
+    request_token(engineer)
+    key = key_on(engineer)
+    address = engineer.get_by_role("region", name="Record").get_by_role("link").first
+    url = (address.get_attribute("href") or "").rstrip("/")
+    assert url.endswith("/grafana/g-1a2b3c4d5e")
+    for title, parts in {
+        "curl": (f"{url}/api/org", f"Bearer {key}"),
+        "Terraform": (f'"{url}"', f'"{key}"'),
+        ".env": (f"GRAFANA_URL={url}\n", f"GRAFANA_AUTH={key}\n"),
+        "Python": (f"{url}/api/org", f"Bearer {key}"),
+    }.items():
+        engineer.get_by_role("tab", name=title).click()
+        engineer.get_by_role("button", name=f"Copy {title}").click()
+        expect(engineer.get_by_role("status").filter(has_text=f"{title} snippet copied")).to_be_visible()
+        snippet = clipboard(engineer)
+        for part in parts:
+            assert part in snippet
+
+    ran = subprocess.run(
+        [sys.executable, "-c", clipboard(engineer)],
+        env={**clean_environment(), "NO_PROXY": "*"},
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert (ran.stderr, ran.stdout) == ("", "{'id': 1, 'name': 'Main Org.'}\n")
+
+
+def test_without_the_clipboard_the_key_is_selected_and_the_page_says_so(
+    engineer: Page,
+) -> None:
+    engineer.context.clear_permissions()
+    engineer.context.grant_permissions(["geolocation"])  # Chromium denies all that is not named
+    request_token(engineer)
+    key = key_on(engineer)
+    engineer.get_by_test_id("copy-key").click()
+    expect(engineer.get_by_role("status").filter(has_text="refused the clipboard")).to_be_visible()
+    assert engineer.evaluate("getSelection().toString()") == key
+
+
+def test_leaving_before_the_key_is_copied_asks_first(engineer: Page) -> None:
+    asked: list[str] = []
+
+    def stay(dialog: Dialog) -> None:
+        asked.append(dialog.type)
+        dialog.dismiss()
+
+    request_token(engineer)
+    key = key_on(engineer)
+    # Browsers ask only on pages that the person has touched.
+    engineer.get_by_test_id("show-key").click()
+    engineer.on("dialog", stay)
+    engineer.get_by_role("link", name="My tokens").first.click(no_wait_after=True)
+    expect.poll if False else None
+    assert asked == ["beforeunload"]
+    assert key_on(engineer) == key
+
+
+def test_leaving_after_the_key_is_copied_does_not_ask(engineer: Page) -> None:
+    asked: list[str] = []
+    request_token(engineer)
+    take_key(engineer)
+    engineer.on("dialog", lambda dialog: asked.append(dialog.type))
+    engineer.get_by_role("link", name="My tokens").first.click()
+    expect(engineer).to_have_url(re.compile(r"/tokens/$"))
+    assert asked == []
