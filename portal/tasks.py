@@ -3,8 +3,10 @@
 import logging
 import uuid
 from collections.abc import Callable
+from typing import Any
 
-from django.db import transaction
+from celery.signals import worker_init
+from django.db import DatabaseError, transaction
 from kombu.exceptions import OperationalError
 
 from portal import wakeup
@@ -14,9 +16,20 @@ from portal.flows.prune import prune
 from portal.flows.recover import settle
 from portal.flows.revoke import delete_at_aws
 from portal.flows.sweep import Swept
-from portal.models import Heartbeat, Token
+from portal.grafana.clients import client_for
+from portal.models import Connection, Heartbeat, Token
 
 log = logging.getLogger(__name__)
+
+
+@worker_init.connect
+def prepare_clients(**_: Any) -> None:
+    """Before the workers fork, so that none of them makes its first person wait for it."""
+    try:
+        for connection in Connection.objects.all():
+            client_for(**connection.client_settings).prepare()
+    except DatabaseError as error:
+        log.warning("clients.not_prepared", extra={"error": type(error).__name__})
 
 
 @app.task(name="portal.issue")

@@ -101,7 +101,10 @@ def wait_for(what: str, answers: Callable[[], bool], died: Callable[[], bool]) -
     until = time.monotonic() + READY_SECONDS
     while not answers():
         if died() or time.monotonic() > until:
-            raise StartError(f"The {what} did not start; its own message stands above.")
+            raise StartError(
+                f"The {what} did not start: see its message above (the broker's is in "
+                "PORTAL_DATA_DIR/broker/broker.log)."
+            )
         time.sleep(0.02)
 
 

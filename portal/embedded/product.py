@@ -29,7 +29,7 @@ def broker() -> Process | None:
         if settings.BROKER_SOCKET
         else ["--bind", "127.0.0.1", "--port", str(settings.BROKER_PORT)]
     )
-    log = ["--loglevel", "warning", "--logfile", ""]
+    log = ["--loglevel", "warning", "--logfile", str(directory / "broker.log")]
     keep = ["--save", "", "--appendonly", "yes", "--dir", str(directory)]
     return Process("broker", [str(get_binary_path()), *listen, *keep, *log])
 

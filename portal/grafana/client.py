@@ -81,6 +81,13 @@ class Client:
             resolve, connect_timeout=connect_timeout, read_timeout=read_timeout
         )
 
+    def prepare(self) -> None:
+        """Look up region and endpoint now (about 0.1 s) and not at the first call.
+
+        Sends nothing to AMG, and fails silently: the first call says what is wrong.
+        """
+        self._transport.prepare()
+
     @property
     def signed_at(self) -> datetime | None:
         """When the last request was signed, by our clock, in UTC; None if it came to none.

@@ -6,7 +6,7 @@ let ``.netrc`` overwrite the signature.
 
 import time
 from collections.abc import Callable, Mapping
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
@@ -57,6 +57,11 @@ class Transport:
         self._last_used = time.monotonic()
         self.signed_at: datetime | None = None
         """When the last request was signed, in UTC; None if it came to no signature."""
+
+    def prepare(self) -> None:
+        """Resolve the account, if that can be done by now."""
+        with suppress(BotoCoreError, ClientError, ValueError, OSError):
+            _ = self._environment
 
     def exchange(
         self,

@@ -65,7 +65,7 @@ async function receive(first) {
     ciphertext = bytes(answer.body.sealed_key);
   }
   notice.hidden = true;
-  progress.showStep("sealed");
+  progress.show({ state: "sealed", message: "Opening the seal in this browser." });
   const opening = openSeal(record.privateKey, ciphertext, tokenId);
   // If it can't be stored (a full disk), go on all the same: only a crash in the next moment would cost
   // the key, while stopping here surely would.

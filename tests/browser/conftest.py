@@ -4,10 +4,19 @@ The fixtures of the package end with it: while Playwright's sync API runs, this 
 event loop, and Django's ORM, which other tests use, would refuse to work in it.
 """
 
+import functools
 from collections.abc import Callable, Iterator
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, Playwright, expect, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    Page,
+    Playwright,
+    StorageState,
+    expect,
+    sync_playwright,
+)
 
 from tests.browser.chromium import launch
 from tests.browser.live import Live
@@ -90,20 +99,39 @@ def page(context: BrowserContext) -> Page:
     return context.new_page()
 
 
-@pytest.fixture
-def engineer(live: Live, page: Page) -> Page:
-    """The test's page, with the engineer signed in."""
-    live.sign_in(page, "engineer@example.com")
-    return page
+@pytest.fixture(scope="package")
+def session_of(browser: Browser, live: Live) -> Callable[[str], StorageState]:
+    """The session of somebody who has signed in, once for all tests of the package."""
+
+    @functools.cache
+    def session_of(email: str) -> StorageState:
+        with browser.new_context() as context:
+            live.sign_in(context.new_page(), email)
+            return context.storage_state()
+
+    return session_of
 
 
 @pytest.fixture
-def page_of(live: Live, new_context: Callable[..., BrowserContext]) -> Callable[[str], Page]:
-    """Makes a page of another browser, with somebody signed in."""
+def page_of(
+    live: Live,
+    session_of: Callable[[str], StorageState],
+    new_context: Callable[..., BrowserContext],
+) -> Callable[[str], Page]:
+    """Makes a page of a fresh browser profile in which somebody is signed in.
+
+    Others share the session: a test that ends one signs in by ``live.sign_in``.
+    """
 
     def page_of(email: str) -> Page:
-        page = new_context().new_page()
-        live.sign_in(page, email)
+        page = new_context(storage_state=session_of(email)).new_page()
+        page.goto(f"{live.url}/tokens/")
         return page
 
     return page_of
+
+
+@pytest.fixture
+def engineer(page_of: Callable[[str], Page]) -> Page:
+    """A page on which the engineer is signed in."""
+    return page_of("engineer@example.com")

@@ -32,10 +32,9 @@ def aws(_sandbox: SandboxProcess, monkeypatch: pytest.MonkeyPatch) -> Iterator[S
     _sandbox.reset()
     for name, value in _sandbox.environment.items():
         monkeypatch.setenv(name, value)
-    clients.client_for.cache_clear()
+    clients.forget_clients()
     yield _sandbox
-    clients.client_for().close()
-    clients.client_for.cache_clear()
+    clients.forget_clients()
 
 
 @pytest.fixture
