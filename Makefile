@@ -26,9 +26,13 @@ $(VENV)/.dev: $(VENV)/.run requirements-dev.txt
 	@$(PIP) -r requirements-dev.txt
 	@touch $@
 
+# Everything on the embedded default; then what touches database and broker again, on a real
+# PostgreSQL and a real Redis. Two at a time: most tests wait for a process of their own.
 test: $(VENV)/.dev
 	@sh tests/install-servers.sh
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest -q -n 2 --dist loadfile $(ARGS)
+	@PORTAL_TEST_STACK=production $(BIN)/python -m pytest -q -n 2 --dist loadfile \
+	  tests/flows tests/reliability tests/views $(ARGS)
 
 check: $(VENV)/.dev
 	@PATH="$(abspath $(BIN)):$$PATH" sh tests/check.sh

@@ -34,8 +34,8 @@ new MutationObserver((_, observer) => {
   window.keyCameAfter = now() - Number(sessionStorage.getItem("clicked"));
 }).observe(document, {childList: true, subtree: true});
 """
-KEY_PAIR_IS_MADE = "document.querySelector('[name=public_key]').value !== ''"
-KEY_CAME = "window.keyCameAfter"
+KEY_PAIR_IS_MADE = "[name=public_key]:not([value=''])"
+KEY = "[data-testid=token-key]"
 
 
 @contextlib.contextmanager
@@ -68,8 +68,9 @@ def issue(page: Page, place: Place, name: str) -> float:
         }
     )
     page.goto(f"/tokens/new/?{query}")
-    page.wait_for_function(KEY_PAIR_IS_MADE)
+    page.wait_for_selector(KEY_PAIR_IS_MADE, state="attached")
     page.wait_for_timeout(300)  # whoever fills in a form is slower than its page's last scripts
     page.click("[data-submit]")
-    came: float = page.wait_for_function(KEY_CAME).json_value()
+    page.wait_for_selector(KEY)
+    came: float = page.evaluate("window.keyCameAfter")
     return came / 1000

@@ -1,4 +1,4 @@
-"""What a token costs in CPU time: unlike a latency, it hardly depends on who else is at work here."""
+"""What a token costs in CPU time: unlike a latency, it hardly depends on who else is at work."""
 
 import contextlib
 import os

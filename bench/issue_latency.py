@@ -10,6 +10,7 @@ the embedded default.
 
 import contextlib
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 from bench import chromium, crowd, outcome, peers, report
 from bench.cost import Cost
@@ -67,17 +68,18 @@ def main() -> None:
     product = Product(PORTAL_RATE_LIMITS="off")
     del product.environment["PORTAL_WORKER_PROCESSES"]  # as many as the product has by itself
     samples, steps = Samples(), list[Taken]()
+    report.progress("starting the product, signing in")
     with product:
         sandbox = product.sandbox
         sandbox.settings(latency_ms={CREATE: AWS_MS}, token_quota=100_000)
-        people = [
-            (product.sign_in(email), Place(workspace, FIRST_ACCOUNT))
-            for email, workspace in SESSIONS * (PEOPLE // len(SESSIONS))
-        ]
+        people = sign_in(product)
         visitors = [Visitor(person, KeyPair(), place) for person, place in people]
         cost = Cost(product)
+        report.progress("one person at a time")
         measure_one(samples, steps, sandbox, visitors)
+        report.progress(f"{PEOPLE} people")
         measure_many(samples, cost, sandbox, visitors)
+        report.progress("a real browser")
         measure_browser(samples, *people[0])
         aws_ms = report.quantile([call["ms"] for call in sandbox.calls(CREATE)], 0.5)
         for visitor in visitors:
@@ -98,6 +100,17 @@ def main() -> None:
             "took_seconds": round(time.monotonic() - began),
         },
     )
+
+
+def sign_in(product: Product) -> list[tuple[Person, Place]]:
+    """Twenty browsers with a session each; hashing their passwords takes all cores a while."""
+    with ThreadPoolExecutor() as pool:
+        return list(
+            pool.map(
+                lambda one: (product.sign_in(one[0]), Place(one[1], FIRST_ACCOUNT)),
+                SESSIONS * (PEOPLE // len(SESSIONS)),
+            )
+        )
 
 
 # -- Measuring ----------------------------------------------------------------------------------

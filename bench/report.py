@@ -4,6 +4,7 @@ import json
 import os
 import platform
 import statistics
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -101,6 +102,11 @@ def machine() -> dict[str, Any]:
         "system": f"{platform.system()} {platform.release()}",
         "python": platform.python_version(),
     }
+
+
+def progress(what: str) -> None:
+    """Tell who waits what is being done; not part of the report."""
+    print(f"{datetime.now(UTC):%H:%M:%S}  {what} ...", file=sys.stderr, flush=True)
 
 
 def show(title: str, headings: Sequence[str], lines: Iterable[Sequence[str]]) -> None:

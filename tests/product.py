@@ -78,7 +78,7 @@ class Product:
     removes it at the end. ``start`` and ``stop`` may be called again: ports and data stay.
     """
 
-    def __init__(self, data_dir: Path | None = None, **settings: str) -> None:
+    def __init__(self, data_dir: Path | None = None, /, **settings: str) -> None:
         self._owns_directory = data_dir is None
         self.data_dir = data_dir or Path(tempfile.mkdtemp(prefix="portal-product-"))
         self.port = free_port()

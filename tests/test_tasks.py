@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import pytest
 from kombu.exceptions import OperationalError
+from pytest_django import DjangoCaptureOnCommitCallbacks
 
 from portal import tasks
 from portal.flows.sweep import sweep
@@ -34,12 +35,12 @@ def test_a_request_that_the_broker_did_not_hear_of_is_rung_by_the_next_sweep(
     no_broker: list[str],
     make_token: Callable[..., Token],
     engineer: User,
-    django_capture_on_commit_callbacks: Callable[..., object],
+    django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks,
 ) -> None:
     token = make_token(engineer)
     Token.objects.update(rung_at=token.created_at)
     assert sweep().issue == [], "somebody has rung a moment ago"
-    with django_capture_on_commit_callbacks(execute=True):  # type: ignore[attr-defined]
+    with django_capture_on_commit_callbacks(execute=True):
         tasks.enqueue_issue(token.pk)
     assert no_broker == ["portal.issue"]
     assert sweep().issue == [token.pk]

@@ -17,7 +17,7 @@ def http_date(text: str | None) -> datetime | None:
         return None
     try:
         return _utc(parsedate_to_datetime(text))
-    except (ValueError, TypeError, OverflowError, IndexError):
+    except (ValueError, OverflowError):
         return None
 
 

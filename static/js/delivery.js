@@ -6,9 +6,8 @@
  */
 
 import { sha256 } from "./keys.js";
-import { ask, pause, persist } from "./server.js";
+import { ask, longQuestion, pause, persist } from "./server.js";
 
-const WAIT = 15; // seconds that one question may stay open
 const TOO_FAST = 1_000; // milliseconds: an answer without news sooner than this came from a busy server
 const FOR_PEOPLE = 10_000; // milliseconds between questions while a person has to act
 
@@ -19,7 +18,7 @@ const FOR_PEOPLE = 10_000; // milliseconds between questions while a person has 
  * @param {AbortSignal} [signal]
  */
 export function askForSealed(url, state, signal) {
-  return ask(`${url}?wait=${WAIT}&state=${encodeURIComponent(state)}`, { signal });
+  return ask(longQuestion(url, state), { signal });
 }
 
 /**

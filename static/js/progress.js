@@ -2,8 +2,11 @@
 
 const ORDER = ["queued", "issuing", "sealed", "ready"];
 
+/** States in which the key is still to come to its recipient's browser. */
+export const PENDING = new Set(["queued", "issuing", "sealed"]);
+
 /** States that the portal moves by itself, so that the page may expect news. */
-export const MOVING = new Set(["queued", "issuing", "sealed", "revoking"]);
+export const MOVING = new Set([...PENDING, "revoking"]);
 
 /** @param {HTMLElement} page */
 export function wireProgress(page) {

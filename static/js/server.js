@@ -11,6 +11,16 @@ const LONGEST_PAUSE = 8_000;
 export const pause = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
 
 /**
+ * The URL of a question that is answered as soon as the state is no longer `state`. While queued it
+ * stays open for a short time only: why a request waits changes without a change of state.
+ * @param {string} url
+ * @param {string} state
+ */
+export function longQuestion(url, state) {
+  return `${url}?wait=${state === "queued" ? 3 : 15}&state=${encodeURIComponent(state)}`;
+}
+
+/**
  * One attempt. Rejects when no answer came.
  * @param {string} url
  * @param {RequestInit} [options]

@@ -10,10 +10,10 @@
 import "./page.js";
 import { askForSealed, bytes, confirmDelivery, openSeal, waitForSealed } from "./delivery.js";
 import { showKey } from "./key-view.js";
-import { deleteKey, readKey, saveKey } from "./keys.js";
+import { deleteKey, obstacle, readKey, saveKey } from "./keys.js";
 import { refreshParts } from "./parts.js";
-import { MOVING, wireProgress } from "./progress.js";
-import { ask, pause, persist } from "./server.js";
+import { MOVING, PENDING, wireProgress } from "./progress.js";
+import { ask, longQuestion, pause, persist } from "./server.js";
 
 const page = /** @type {HTMLElement} */ (document.querySelector("[data-token-page]"));
 const { tokenId = "", publicKeySha256 = "", statusUrl = "", sealedUrl = "", deliveredUrl = "", loginUrl = "" } = page.dataset;
@@ -25,13 +25,15 @@ let isWatching = false;
 
 window.addEventListener("pageshow", (event) => { if (event.persisted) location.reload(); });
 
-if (isRecipient) {
+const reason = obstacle();
+if (isRecipient && !reason) {
   // Asked before anything else, so that the key does not wait for this browser's storage.
-  const first = MOVING.has(progress.state) ? askForSealed(sealedUrl, progress.state, early.signal) : undefined;
+  const first = PENDING.has(progress.state) ? askForSealed(sealedUrl, progress.state, early.signal) : undefined;
   first?.catch(() => undefined);
   receiveUnderLock(first).catch(() =>
     tell("Something in this browser failed while opening the key. Nothing is lost: reload this page to go on."));
 } else {
+  if (isRecipient && PENDING.has(progress.state)) tell(reason);
   watch();
 }
 
@@ -88,11 +90,10 @@ async function receive(first) {
 
 /** The private key is in another browser, or was forgotten: say so until the token is settled. */
 async function followElsewhere() {
-  const isPending = () => ["queued", "issuing", "sealed"].includes(progress.state);
-  const isUnexplained = notice.hidden && isPending();
+  const isUnexplained = notice.hidden && PENDING.has(progress.state);
   if (isUnexplained) tellElsewhere();
   await watch();
-  if (isUnexplained && !isPending()) notice.hidden = true;
+  if (isUnexplained && !PENDING.has(progress.state)) notice.hidden = true;
 }
 
 /**
@@ -101,11 +102,14 @@ async function followElsewhere() {
  */
 async function noKey(answer) {
   if (answer.status === 401) return tellSignedOut();
-  if (answer.status === 403) return tell("The portal did not accept this page any more. Reload it to go on.");
+  // Only the portal's own word ends the hope: a proxy's error page must not cost the private key.
+  if (![409, 410].includes(answer.status) || !answer.body.message) {
+    return tell("The portal gave an answer that this page does not understand. Nothing is lost: reload it to go on.");
+  }
   await deleteKey(publicKeySha256);
-  if (answer.status === 404) return tell("This token is no longer yours to take.");
-  if (answer.body.message && !answer.body.state) tell(`${answer.body.message} Request a new token.`);
-  progress.show(answer.body);
+  if (!answer.body.state) tell(`${answer.body.message} Request a new token.`);
+  const status = answer.body.state ? answer : await persist(() => ask(statusUrl), progress.connection);
+  progress.show(status.body);
   await refreshParts(page).catch(() => undefined);
   watch();
 }
@@ -117,7 +121,7 @@ async function watch() {
   while (MOVING.has(progress.state)) {
     const seen = progress.state;
     const asked = Date.now();
-    const answer = await persist(() => ask(`${statusUrl}?wait=15&state=${seen}`), progress.connection);
+    const answer = await persist(() => ask(longQuestion(statusUrl, seen)), progress.connection);
     if (answer.status === 401) return tellSignedOut();
     if (answer.status !== 200) return;
     progress.show(answer.body);

@@ -46,20 +46,21 @@ class Live:
         """Let AWS take so long to create a token."""
         self.sandbox.settings(latency_ms={"CreateWorkspaceServiceAccountToken": seconds * 1000})
 
-    def throttle(self, name: str, *, seconds: int = 1, times: int | None = None) -> None:
-        """Let AWS throttle creates of the token ``name``; it says when to come back.
-
-        ``times`` is how often; None is until the sandbox is told otherwise.
-        """
-        self.refuse(name, "ThrottlingException", times=times, headers={"Retry-After": str(seconds)})
-
-    def refuse(self, name: str, code: str, *, times: int | None = None, **members: object) -> None:
-        """Let AWS answer creates of the token ``name`` with the error ``code``."""
+    def refuse(
+        self, name: str, code: str, *, message: str = "", headers: dict[str, str] | None = None
+    ) -> None:
+        """Let AWS answer every create of the token ``name`` with the error ``code``."""
         self.sandbox.fault(
             "error",
             operation="CreateWorkspaceServiceAccountToken",
             name=name,
             type=code,
-            times=times,
-            **members,
+            message=message or f"The sandbox says {code}.",
+            headers=headers or {},
+            times=None,
         )
+
+    def request_ids(self, name: str) -> list[str]:
+        """The AWS request ids of the creates of the token ``name``."""
+        calls = self.sandbox.calls("CreateWorkspaceServiceAccountToken")
+        return [call["request_id"] for call in calls if call["name"] == name]

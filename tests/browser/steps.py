@@ -30,6 +30,14 @@ async () => {
 """
 
 
+HELD_KEY_PAIR = """
+const generateKey = crypto.subtle.generateKey.bind(crypto.subtle);
+const held = new Promise((resolve) => { window.finishKeyPair = resolve; });
+crypto.subtle.generateKey = async (...asked) => { await held; return generateKey(...asked); };
+"""
+"""A slow machine makes a key pair: it takes until the test says so."""
+
+
 def new_name() -> str:
     """A name that no other test uses."""
     return f"first-light-{secrets.token_hex(4)}"
@@ -41,6 +49,16 @@ def choose(page: Page, label: str, words: str) -> None:
     select.select_option(select.locator("option", has_text=words).get_attribute("value"))
 
 
+def expect_chosen(page: Page, label: str, words: str) -> None:
+    """The select shows the option with these words."""
+    chosen = page.get_by_label(label, exact=True).locator("option:checked")
+    expect(chosen).to_contain_text(words)
+
+
+def open_form(page: Page) -> None:
+    page.get_by_role("navigation", name="Main").get_by_role("link", name="New token").click()
+
+
 def fill_in(
     page: Page,
     name: str,
@@ -50,8 +68,7 @@ def fill_in(
     lifetime: str = "1 hour",
     reason: str = "",
 ) -> None:
-    """Open the request form by the navigation, and fill it in; ``lifetime`` is a preset."""
-    page.get_by_role("navigation", name="Main").get_by_role("link", name="New token").click()
+    """Fill in the request form; ``lifetime`` is a preset."""
     choose(page, "Workspace", workspace)
     choose(page, "Service account", account)
     page.get_by_label("Name", exact=True).fill(name)
@@ -68,9 +85,15 @@ def submit(page: Page) -> None:
 def request_token(page: Page, name: str = "", **fields: str) -> str:
     """Ask for a token and land on its page; returns its name."""
     name = name or new_name()
+    open_form(page)
     fill_in(page, name, **fields)
     submit(page)
     return name
+
+
+def says(page: Page, words: str) -> Locator:
+    """Where the page says this to everybody, screen readers included (a live region)."""
+    return page.get_by_role("status").filter(has_text=words)
 
 
 def key_element(page: Page) -> Locator:
@@ -87,7 +110,7 @@ def take_key(page: Page) -> str:
     """Copy the key, so that the page may be left."""
     key = key_on(page)
     page.get_by_test_id("copy-key").click()
-    expect(page.get_by_role("status").filter(has_text="Copied")).to_be_visible()
+    expect(says(page, "Copied")).to_be_visible()
     return key
 
 

@@ -9,15 +9,12 @@ from playwright.sync_api import Dialog, Page, expect
 
 from tests.browser.live import Live
 from tests.browser.steps import (
-    choose,
-    expect_message,
     expect_state,
-    fill_in,
     key_element,
     key_on,
     new_name,
     request_token,
-    submit,
+    says,
     take_key,
 )
 from tests.product import clean_environment
@@ -40,11 +37,22 @@ def is_legible(page: Page) -> bool:
     return looks != looks_with_another
 
 
+def dialogs_dismissed_on(page: Page) -> list[str]:
+    """The kinds of dialogs that the page has opened from now on; somebody says no to each."""
+    kinds: list[str] = []
+
+    def dismiss(dialog: Dialog) -> None:
+        kinds.append(dialog.type)
+        dialog.dismiss()
+
+    page.on("dialog", dismiss)
+    return kinds
+
+
 def test_an_engineer_asks_for_a_token_copies_its_key_and_uses_it(live: Live, page: Page) -> None:
     live.sign_in(page, "engineer@example.com")
     name = new_name()
-    fill_in(page, name, reason="nightly build")
-    submit(page)
+    request_token(page, name, reason="nightly build")
 
     key = key_on(page)
     assert KEY.fullmatch(key)
@@ -54,7 +62,7 @@ def test_an_engineer_asks_for_a_token_copies_its_key_and_uses_it(live: Live, pag
     expect_state(page, "active")
 
     page.get_by_test_id("copy-key").click()
-    expect(page.get_by_role("status").filter(has_text="Copied")).to_be_visible()
+    expect(says(page, "Copied")).to_be_visible()
     assert clipboard(page) == key
     assert live.answers_to(key) == 200
 
@@ -133,7 +141,7 @@ def test_without_the_clipboard_the_key_is_selected_and_the_page_says_so(
     request_token(engineer)
     key = key_on(engineer)
     engineer.get_by_test_id("copy-key").click()
-    expect(engineer.get_by_role("status").filter(has_text="refused the clipboard")).to_be_visible()
+    expect(says(engineer, "refused the clipboard")).to_be_visible()
     assert engineer.evaluate("getSelection().toString()") == key
 
 
@@ -143,18 +151,16 @@ def test_leaving_before_the_key_is_copied_asks_first(engineer: Page) -> None:
     # Browsers ask only on pages that the person has touched.
     engineer.get_by_test_id("show-key").click()
 
-    asked: list[Dialog] = []
-    engineer.on("dialog", lambda dialog: (asked.append(dialog), dialog.dismiss()))
+    asked = dialogs_dismissed_on(engineer)
     engineer.get_by_role("link", name="My tokens").first.click()
-    assert [dialog.type for dialog in asked] == ["beforeunload"]
+    assert asked == ["beforeunload"]
     assert key_on(engineer) == key
 
 
 def test_leaving_after_the_key_is_copied_does_not_ask(engineer: Page) -> None:
-    asked: list[Dialog] = []
+    asked = dialogs_dismissed_on(engineer)
     request_token(engineer)
     take_key(engineer)
-    engineer.on("dialog", lambda dialog: asked.append(dialog))  # noqa: PLW0108 (Playwright marks what it is given, which a method of a list refuses)
     engineer.get_by_role("link", name="My tokens").first.click()
     expect(engineer).to_have_url(re.compile(r"/tokens/$"))
     assert asked == []

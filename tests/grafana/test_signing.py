@@ -6,12 +6,17 @@ from urllib.parse import quote
 
 import pytest
 from botocore.credentials import ReadOnlyCredentials
-from hypothesis import example, given
+from botocore.exceptions import NoCredentialsError
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from requests import Request
 
+from portal.grafana.account import Account
 from portal.grafana.client import Client
+from portal.grafana.errors import NotSent
 from portal.grafana.signing import SigV4
+from portal.grafana.transport import Transport
+from portal.grafana.types import Operation
 from tests.grafana.example import ACCESS_KEY, ACCOUNT, REGION, SECRET_KEY, WORKSPACE
 from tests.grafana.scripted_server import ReceivedRequest, ScriptedServer
 from tests.grafana.sigv4_verifier import BadSignatureError, verify
@@ -20,12 +25,15 @@ pytest_plugins = ("tests.grafana.client_fixtures",)
 
 
 class FixedCredentials:
-    """Credentials that never change."""
+    """Credentials that never change, but may be taken away."""
 
     def __init__(self, token: str | None = None) -> None:
         self._frozen = ReadOnlyCredentials(ACCESS_KEY, SECRET_KEY, token)
+        self.taken_away = False
 
     def get_frozen_credentials(self) -> ReadOnlyCredentials:
+        if self.taken_away:
+            raise NoCredentialsError
         return self._frozen
 
 
@@ -128,6 +136,7 @@ def test_a_session_token_is_sent_and_signed() -> None:
     assert "host;x-amz-date;x-amz-security-token" in request.headers["Authorization"]
 
 
+@settings(deadline=None)
 @given(segments=st.lists(st.text(st.characters(exclude_categories=["Cs"]), min_size=1), min_size=1))
 @example(segments=["a b", "ä/ö", "100%", "a+b", "~"])
 def test_any_encoded_path_is_signed_as_it_is_sent(segments: list[str]) -> None:
@@ -156,3 +165,19 @@ def test_it_records_when_it_signed(grafana: Client, scripted_server: ScriptedSer
     assert before <= grafana.signed_at <= datetime.now(UTC)
     stamp = scripted_server.requests[0].headers["x-amz-date"]
     assert grafana.signed_at == datetime.fromisoformat(stamp)
+
+
+def test_a_call_that_was_not_signed_has_no_time_of_an_earlier_one(
+    scripted_server: ScriptedServer,
+) -> None:
+    credentials = FixedCredentials()
+    account = Account(REGION, scripted_server.url, None, credentials)
+    transport = Transport(lambda: account, connect_timeout=3.0, read_timeout=10.0)
+    transport.exchange(Operation.LIST_WORKSPACES, "GET", "/workspaces", query={}, body=None)
+    signed_before = transport.signed_at
+    credentials.taken_away = True
+    with pytest.raises(NotSent, match="NoCredentialsError"):
+        transport.exchange(Operation.LIST_WORKSPACES, "GET", "/workspaces", query={}, body=None)
+    assert signed_before is not None
+    assert transport.signed_at is None
+    transport.close()

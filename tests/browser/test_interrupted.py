@@ -1,0 +1,119 @@
+"""Pages, connections and processes that die at the worst moment cost no key."""
+
+import re
+
+from playwright.sync_api import Page, Response, Route, expect
+
+from tests.browser.live import Live
+from tests.browser.steps import (
+    expect_state,
+    key_element,
+    request_token,
+    says,
+    stored_records,
+    take_key,
+)
+from tests.browser.watch import Watch
+from tests.product import within
+
+CONFIRMATION = re.compile(r"/delivered/$")
+
+
+def confirmations_on(page: Page) -> list[int]:
+    """The statuses with which confirmations are answered on this page from now on."""
+    statuses: list[int] = []
+
+    def note(response: Response) -> None:
+        if CONFIRMATION.search(response.url):
+            statuses.append(response.status)
+
+    page.on("response", note)
+    return statuses
+
+
+def test_a_page_that_dies_between_confirmation_and_display_shows_the_key_when_it_comes_back(
+    live: Live, engineer: Page
+) -> None:
+    answered: list[int] = []
+
+    def lose_the_answer(route: Route) -> None:
+        answered.append(route.fetch().status)  # the server has it; the page never learns
+
+    engineer.route(CONFIRMATION, lose_the_answer)
+    request_token(engineer)
+    assert within(15, lambda: pumped(engineer) and answered == [200])
+    url = engineer.url
+    again = engineer.context.new_page()
+    engineer.close()
+
+    confirmations = confirmations_on(again)
+    again.goto(url)
+    key = take_key(again)
+    assert confirmations == [200]
+    assert live.answers_to(key) == 200
+    assert stored_records(again) == []
+
+
+def pumped(page: Page) -> bool:
+    """Let Playwright handle what has happened meanwhile."""
+    return bool(page.evaluate("true"))
+
+
+def test_a_confirmation_whose_answer_is_lost_is_sent_again(
+    live: Live, engineer: Page, watch: Watch
+) -> None:
+    watch.expect("net::ERR_FAILED")
+    answered: list[int] = []
+
+    def lose_the_first_answer(route: Route) -> None:
+        answered.append(route.fetch().status)
+        if len(answered) == 1:
+            route.abort()
+        else:
+            route.continue_()
+
+    engineer.route(CONFIRMATION, lose_the_first_answer)
+    request_token(engineer)
+    assert live.answers_to(take_key(engineer)) == 200
+    assert answered == [200, 200]
+
+
+def test_a_ciphertext_that_never_arrives_is_fetched_again(
+    live: Live, engineer: Page, watch: Watch
+) -> None:
+    watch.expect("net::ERR_FAILED")
+    watch.expect_status(502)
+    met: list[str] = []
+
+    def fail_twice(route: Route) -> None:
+        met.append(route.request.url)
+        if len(met) == 1:
+            route.abort()
+        elif len(met) == 2:
+            route.fulfill(status=502, body="<h1>Bad gateway</h1>", content_type="text/html")
+        else:
+            route.continue_()
+
+    engineer.route(re.compile(r"/sealed/"), fail_twice)
+    request_token(engineer)
+    expect(says(engineer, "Reconnecting")).to_be_visible()
+    assert live.answers_to(take_key(engineer)) == 200
+    expect(says(engineer, "Reconnecting")).to_have_count(0)
+
+
+def test_a_page_outlives_the_web_process(live: Live, engineer: Page, watch: Watch) -> None:
+    watch.expect("net::ERR_")
+    watch.expect_status(500, 502, 503)
+    live.slow_down_aws(3)
+    request_token(engineer)
+    expect_state(engineer, "issuing")
+    live.product.kill("web")
+    expect(key_element(engineer)).to_be_attached(timeout=40_000)
+    assert live.answers_to(take_key(engineer)) == 200
+
+
+def test_a_request_outlives_the_worker(live: Live, engineer: Page) -> None:
+    live.product.kill("worker")
+    request_token(engineer)
+    expect(key_element(engineer)).to_be_attached(timeout=40_000)
+    assert live.answers_to(take_key(engineer)) == 200

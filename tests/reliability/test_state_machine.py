@@ -1,0 +1,42 @@
+"""A token's life, as chance will have it: workers, sweeps, people, faults and time, in any order.
+
+After every step nothing may be lost, held twice or forgotten (invariants.py). At the end, when all
+faults are over and some time has passed, no token may live at AWS whose key nobody holds.
+"""
+
+import os
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis.stateful import run_state_machine_as_test
+
+from portal.models import User
+from tests.conftest import Catalog
+from tests.grafana.sandbox_process import SandboxProcess
+from tests.person import KeyPair
+from tests.reliability.life import Life
+from tests.reliability.world import watched_world
+
+LONG = os.environ.get("PORTAL_TEST_LONG") == "1"
+PROFILE = settings(
+    max_examples=int(os.environ.get("N", "20")),
+    stateful_step_count=60 if LONG else 30,
+    # What everybody runs is the same each time; the long run looks elsewhere each time.
+    derandomize=not LONG,
+    deadline=None,
+    database=None,
+    suppress_health_check=list(HealthCheck),
+)
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("no_waiting")
+def test_whatever_happens_nothing_is_lost_nothing_comes_twice_and_no_orphan_stays(
+    aws: SandboxProcess,
+    engineer: User,
+    catalog: Catalog,
+    keys: KeyPair,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with watched_world(aws, monkeypatch) as world:
+        run_state_machine_as_test(lambda: Life(world, engineer, catalog, keys), settings=PROFILE)
