@@ -7,17 +7,16 @@ person fills in the form.
 """
 
 import hashlib
-import http.client
 import json
 import re
 import time
 from dataclasses import dataclass
 from urllib.parse import urlencode, urlsplit
 
+from bench.wire import Answer, Connection
 from tests.person import KeyPair, Person
 
 STATE = re.compile(rb'data-token-page[^>]* data-state="([a-z_]+)"')
-TIMEOUT = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +55,7 @@ class Visitor:
         self._place = place
         cookies = "; ".join(f"{cookie.name}={cookie.value}" for cookie in person.http.cookies)
         self._csrf = person.csrf
-        self._headers = {"Cookie": cookies, "Origin": person.url}
-        self._connection = http.client.HTTPConnection(urlsplit(person.url).netloc, timeout=TIMEOUT)
+        self._connection = Connection(person.url, {"Cookie": cookies, "Origin": person.url})
 
     def open_form(self) -> None:
         """Load the request form, as whoever submits it has done; outside any clock."""
@@ -71,7 +69,7 @@ class Visitor:
         Without ``loads_page`` it asks for the sealed key at once, as a program would.
         """
         started = time.perf_counter()
-        location, _ = self._post(
+        redirect = self._post(
             302,
             "/tokens/new/",
             public_key=self._keys.public,
@@ -80,12 +78,9 @@ class Visitor:
             name=name,
             seconds_to_live="3600",
         )
-        page = urlsplit(location).path
+        page = urlsplit(redirect.header("Location")).path
         submitted = time.perf_counter()
-        state = ""
-        if loads_page:
-            _, html = self._expect(200, "GET", page)
-            state = _state(html)
+        state = _state(self._expect(200, "GET", page)) if loads_page else ""
         loaded = time.perf_counter()
         sealed = self._sealed(page, state)
         came = time.perf_counter()
@@ -111,41 +106,27 @@ class Visitor:
         """
         while True:
             query = f"?wait=15&state={state}" if state else "?wait=15"
-            status, _, body = self._exchange("GET", f"{page}sealed/{query}")
-            said = json.loads(body)
-            if status == 200:
+            answer = self._connection.exchange("GET", f"{page}sealed/{query}")
+            said = json.loads(answer.body)
+            if answer.status == 200:
                 return str(said["sealed_key"])
-            if status != 202:
-                raise AssertionError(f"sealed answered {status}: {said}")
+            if answer.status != 202:
+                raise AssertionError(f"sealed answered {answer.status}: {said}")
             state = state and said["state"]
 
-    def _post(self, status: int, path: str, **fields: str) -> tuple[str, bytes]:
-        return self._expect(
-            status, "POST", path, urlencode({"csrfmiddlewaretoken": self._csrf, **fields}).encode()
-        )
+    def _post(self, status: int, path: str, **fields: str) -> Answer:
+        form = urlencode({"csrfmiddlewaretoken": self._csrf, **fields})
+        return self._expect(status, "POST", path, form.encode())
 
-    def _expect(
-        self, status: int, method: str, path: str, body: bytes | None = None
-    ) -> tuple[str, bytes]:
-        """One exchange; the answer's Location ("" for none) and body."""
-        answered, location, said = self._exchange(method, path, body)
-        if answered != status:
-            raise AssertionError(f"{method} {path} answered {answered}: {said[:300]!r}")
-        return location, said
-
-    def _exchange(
-        self, method: str, path: str, body: bytes | None = None
-    ) -> tuple[int, str, bytes]:
-        headers = self._headers
-        if body is not None:
-            headers = {**headers, "Content-Type": "application/x-www-form-urlencoded"}
-        self._connection.request(method, path, body, headers)
-        answer = self._connection.getresponse()
-        return answer.status, answer.headers["Location"] or "", answer.read()
+    def _expect(self, status: int, method: str, path: str, body: bytes | None = None) -> Answer:
+        answer = self._connection.exchange(method, path, body)
+        if answer.status != status:
+            raise AssertionError(f"{method} {path} answered {answer.status}: {answer.body[:300]!r}")
+        return answer
 
 
-def _state(html: bytes) -> str:
-    found = STATE.search(html)
+def _state(page: Answer) -> str:
+    found = STATE.search(page.body)
     if found is None:
         raise AssertionError("the token's page does not say its state")
     return found[1].decode()

@@ -3,6 +3,7 @@
 What the access file names it wins back at its next application.
 """
 
+from allauth.account.decorators import secure_admin_login
 from django.contrib import admin
 from django.db import models
 from django.http import HttpRequest
@@ -22,6 +23,8 @@ from portal.models import (
 admin.site.site_header = "Grafana tokens: administration"
 admin.site.site_title = "Grafana tokens"
 admin.site.site_url = "/tokens/"
+# Django's own sign-in neither limits attempts nor records them: everybody comes by the front door.
+admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]  # as it says
 
 
 class LookOnly(admin.ModelAdmin):
@@ -63,6 +66,14 @@ class UserAdmin(admin.ModelAdmin):
     list_display = ["email", "name", "is_active", "is_admin", "is_auditor"]
     search_fields = ["email", "name"]
     fields = ["email", "name", "is_active", "is_admin", "is_auditor"]
+
+    def get_readonly_fields(
+        self,
+        request: HttpRequest,  # noqa: ARG002 (Django's signature)
+        obj: models.Model | None = None,
+    ) -> list[str]:
+        """An address stays: who could change it could have a password reset sent to themselves."""
+        return ["email"] if obj else []
 
     def has_delete_permission(
         self,

@@ -122,9 +122,3 @@ class TokenRequestForm(forms.Form):
         if self.choice is None:
             raise ValueError("the form is not valid")
         return self.choice.team, self.choice.service_account
-
-
-class ReasonForm(forms.Form):
-    """Why something is ended."""
-
-    reason = forms.CharField(required=False, max_length=500)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Never, SupportsIndex
+from typing import Never
 
 
 class Operation(StrEnum):
@@ -41,10 +41,8 @@ class Key:
         return repr(self)
 
     def __getstate__(self) -> Never:
+        # Pickling, copying and dataclasses.asdict all begin with this.
         raise TypeError("a Key is never copied, pickled or serialised")
-
-    def __reduce_ex__(self, protocol: SupportsIndex) -> Never:
-        self.__getstate__()
 
 
 @dataclass(frozen=True, slots=True)

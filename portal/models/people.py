@@ -64,11 +64,15 @@ class User(AbstractBaseUser):
         return self.is_admin
 
     def has_perm(self, perm: str, obj: object = None) -> bool:  # noqa: ARG002 (Django's signature)
-        """For Django's admin: all of it is for admins, and portal.admin says what is in it."""
-        return self.is_active and self.is_admin
+        """For Django's admin: what is the portal's own is for admins, and portal.admin says how.
+
+        What libraries register there is not: with django-allauth's addresses, an admin could have
+        another person's password reset.
+        """
+        return self.is_active and self.is_admin and perm.startswith("portal.")
 
     def has_module_perms(self, app_label: str) -> bool:
-        return self.has_perm(app_label)
+        return self.has_perm(f"{app_label}.")
 
     def get_full_name(self) -> str:
         return self.name or self.email

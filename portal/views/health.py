@@ -79,7 +79,9 @@ def _may_scrape(request: HttpRequest) -> bool:
     """Anybody, unless PORTAL_MONITOR_TOKEN is set: then whoever brings it."""
     wanted: str = settings.MONITOR_TOKEN
     scheme, _, brought = request.headers.get("Authorization", "").partition(" ")
-    return not wanted or (scheme == "Bearer" and hmac.compare_digest(brought, wanted))
+    return not wanted or (
+        scheme == "Bearer" and hmac.compare_digest(brought.encode(), wanted.encode())
+    )
 
 
 def _silent_processes() -> list[str]:

@@ -23,6 +23,9 @@ const OLDEST = 8 * 24 * 3600 * 1000;
 /** @type {Promise<IDBDatabase> | undefined} */
 let database;
 
+/** Whether the person is signing out: what this page is still making is not to be kept. */
+let isCleared = false;
+
 /** Why this browser can't keep a key pair, in words for people; empty when nothing is known. */
 export function obstacle() {
   if (!window.isSecureContext) return "This page was not opened over https, so your browser refuses to make a key pair.";
@@ -39,7 +42,8 @@ export async function makeKeyPair() {
   const pair = await crypto.subtle.generateKey(ALGORITHM, false, ["decrypt"]);
   const spki = await crypto.subtle.exportKey("spki", pair.publicKey);
   const id = await sha256(spki);
-  await saveKey(id, { privateKey: pair.privateKey, createdAt: Date.now() });
+  if (isCleared) throw new Error("signed out");
+  await transact("readwrite", (store) => store.put({ privateKey: pair.privateKey, createdAt: Date.now() }, id));
   // Some private windows take the key and forget it: believe only what can be read back.
   const kept = await readKey(id);
   if (kept?.privateKey?.type !== "private") throw new Error("the key pair was not kept");
@@ -55,12 +59,17 @@ export function readKey(id) {
 }
 
 /**
- * Returns once it is on disk.
+ * Keep the ciphertext beside its private key, if that is still there: a sign-out in another tab may
+ * have cleared it meanwhile. Returns once it is on disk.
  * @param {string} id
- * @param {KeyRecord} record
+ * @param {ArrayBuffer} ciphertext
  */
-export async function saveKey(id, record) {
-  await transact("readwrite", (store) => store.put(record, id));
+export async function keepCiphertext(id, ciphertext) {
+  await transact("readwrite", (store) => {
+    const found = store.get(id);
+    found.onsuccess = () => { if (found.result) store.put({ ...found.result, ciphertext }, id); };
+    return found;
+  });
 }
 
 /** @param {string} id */
@@ -70,6 +79,7 @@ export async function deleteKey(id) {
 
 /** Forget every private key: nothing that waits for this browser can be opened any more. */
 export async function clearKeys() {
+  isCleared = true;
   await transact("readwrite", (store) => store.clear());
 }
 

@@ -22,6 +22,7 @@ for (const menu of document.querySelectorAll("[data-menu]")) {
 for (const form of document.querySelectorAll("form[data-clears-keys]")) {
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
+    window.addEventListener("pageshow", ({ persisted }) => { if (persisted) location.reload(); });
     const patience = new Promise((resolve) => setTimeout(resolve, PATIENCE));
     // Whatever the storage says, the person wants to be signed out.
     await Promise.race([clearKeys().catch(() => undefined), patience]);

@@ -10,7 +10,7 @@
 import "./page.js";
 import { askForSealed, bytes, confirmDelivery, openSeal, waitForSealed } from "./delivery.js";
 import { showKey } from "./key-view.js";
-import { deleteKey, obstacle, readKey, saveKey } from "./keys.js";
+import { deleteKey, keepCiphertext, obstacle, readKey } from "./keys.js";
 import { refreshParts } from "./parts.js";
 import { MOVING, PENDING, wireProgress } from "./progress.js";
 import { ask, longQuestion, pause, persist } from "./server.js";
@@ -71,7 +71,7 @@ async function receive(first) {
   const opening = openSeal(record.privateKey, ciphertext, tokenId);
   // If it can't be stored (a full disk), go on all the same: only a crash in the next moment would cost
   // the key, while stopping here surely would.
-  const [opened] = await Promise.allSettled([opening, record.ciphertext ? undefined : saveKey(publicKeySha256, { ...record, ciphertext })]);
+  const [opened] = await Promise.allSettled([opening, record.ciphertext ? undefined : keepCiphertext(publicKeySha256, ciphertext)]);
   if (opened.status === "rejected") {
     tell("The seal does not open with this browser’s private key. Revoke the token and request a new one.");
     watch();

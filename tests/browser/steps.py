@@ -32,10 +32,18 @@ async () => {
 
 HELD_KEY_PAIR = """
 const generateKey = crypto.subtle.generateKey.bind(crypto.subtle);
-const held = new Promise((resolve) => { window.finishKeyPair = resolve; });
-crypto.subtle.generateKey = async (...asked) => { await held; return generateKey(...asked); };
+const held = new Promise((resolve) => {
+  window.finishKeyPair = async () => { await made; resolve(); };
+});
+let made;
+crypto.subtle.generateKey = async (...asked) => {
+  made = generateKey(...asked);
+  const pair = await made;
+  await held;
+  return pair;
+};
 """
-"""A slow machine makes a key pair: it takes until the test says so."""
+"""A slow machine makes a key pair: it takes until ``finishKeyPair`` is called."""
 
 
 def new_name() -> str:

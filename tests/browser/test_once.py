@@ -27,7 +27,6 @@ from tests.browser.steps import (
     web_storage,
 )
 from tests.browser.watch import Watch
-from tests.product import within
 
 DELIVERED = "The key was delivered. It cannot be shown again."
 
@@ -240,6 +239,36 @@ def test_after_delivery_the_browser_keeps_neither_the_key_nor_the_private_key(
     assert not any("glsa_" in cookie.get("value", "") for cookie in cookies)
 
 
+def test_signing_out_in_another_tab_while_the_ciphertext_arrives_leaves_nothing_behind(
+    live: Live, page: Page, watch: Watch
+) -> None:
+    watch.expect_status(401)
+    live.sign_in(page, "engineer@example.com")
+    other = page.context.new_page()
+    other.goto(f"{live.url}/tokens/")
+
+    def sign_out_meanwhile(route: Route) -> None:
+        answer = route.fetch()
+        if answer.status == 200:
+            sign_out(other)
+        route.fulfill(response=answer)
+
+    page.route("**/sealed/*", sign_out_meanwhile)
+    request_token(page)
+    expect(page.get_by_role("alert")).to_contain_text("You are signed out.")
+    assert stored_records(page) == []
+
+
+SLOW_SIGN_OUT = """
+const send = HTMLFormElement.prototype.submit;
+HTMLFormElement.prototype.submit = async function () {
+  await finishKeyPair();
+  setTimeout(() => send.call(this), 500);
+};
+"""
+"""The key pair is finished while the browser waits for the answer to the sign-out."""
+
+
 def sign_out(page: Page) -> None:
     page.locator("summary").filter(has_text="@example.com").click()
     page.get_by_role("button", name="Sign out").click()
@@ -263,14 +292,9 @@ def test_signing_out_forgets_the_private_key_of_a_request_under_way(live: Live, 
 def test_signing_out_while_a_key_pair_is_being_made_leaves_none_behind(
     live: Live, page: Page
 ) -> None:
-    def finish_key_pair_and_sign_out(route: Route) -> None:
-        page.evaluate("finishKeyPair()")
-        within(1, lambda: stored_records(page) != [])
-        route.continue_()
-
     live.sign_in(page, "engineer@example.com")
     page.add_init_script(HELD_KEY_PAIR)
-    page.route("**/accounts/logout/", finish_key_pair_and_sign_out)
+    page.add_init_script(SLOW_SIGN_OUT)
     open_form(page)
     expect(page.get_by_role("button", name="Request token")).to_be_enabled()
     sign_out(page)

@@ -98,6 +98,19 @@ def test_who_is_signed_out_meanwhile_signs_in_again_and_gets_the_key(
     assert live.answers_to(take_key(engineer)) == 200
 
 
+def test_who_signs_in_anew_in_another_tab_meanwhile_gets_the_key(
+    live: Live, engineer: Page, watch: Watch
+) -> None:
+    """A sign-in changes the token against forged requests, and the waiting page has the old one."""
+    watch.expect_status(401, 403)
+    live.slow_down_aws(3)
+    request_token(engineer)
+    expect_state(engineer, "issuing")
+    engineer.context.clear_cookies()
+    live.sign_in(engineer.context.new_page(), "engineer@example.com")
+    assert live.answers_to(take_key(engineer)) == 200
+
+
 def test_a_request_is_withdrawn_while_aws_is_called_and_leaves_no_token(
     live: Live, engineer: Page, watch: Watch
 ) -> None:
@@ -116,17 +129,24 @@ def test_a_request_is_withdrawn_while_aws_is_called_and_leaves_no_token(
 @pytest.mark.parametrize(
     ("code", "happened", "next_step"),
     [
-        (
+        pytest.param(
             "ConflictException",
             "The workspace is busy with another change.",
             "tries again by itself",
+            id="ConflictException",
         ),
-        (
+        pytest.param(
             "InternalServerException",
             "AWS had an internal error, and did not say whether it made a token.",
             "removes what may have been made, and tries again",
+            id="InternalServerException",
         ),
-        ("ThrottlingException", "AWS asks us to slow down.", "tries again when AWS allows it"),
+        pytest.param(
+            "ThrottlingException",
+            "AWS asks us to slow down.",
+            "tries again when AWS allows it",
+            id="ThrottlingException",
+        ),
     ],
 )
 def test_a_refusal_that_may_pass_is_explained_and_the_request_goes_on_by_itself(

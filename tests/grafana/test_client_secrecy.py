@@ -7,6 +7,7 @@ import logging
 import pickle
 import traceback
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 
@@ -45,7 +46,7 @@ def test_however_it_is_printed_a_key_is_hidden(show: Callable[[Key], str]) -> No
 @pytest.mark.parametrize(
     "take",
     [
-        pickle.dumps,
+        *(partial(pickle.dumps, protocol=each) for each in range(pickle.HIGHEST_PROTOCOL + 1)),
         copy.copy,
         copy.deepcopy,
         json.dumps,

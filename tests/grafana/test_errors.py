@@ -188,6 +188,19 @@ def test_an_unknown_type_is_kept_by_name(grafana: Client, scripted_server: Scrip
     assert not caught.value.outcome_unknown
 
 
+@pytest.mark.parametrize("code", ["TeapotException", "ThrottlingException"])
+def test_whatever_its_type_a_failure_with_a_5xx_may_have_created_something(
+    grafana: Client, scripted_server: ScriptedServer, code: str
+) -> None:
+    scripted_server.script(refusal(503, code, "steam"), refusal(503, code, "steam"))
+    with pytest.raises(GrafanaError) as created:
+        create(grafana)
+    assert (created.value.outcome_unknown, created.value.retryable) == (True, False)
+    with pytest.raises(GrafanaError) as deleted:
+        delete(grafana)
+    assert (deleted.value.outcome_unknown, deleted.value.retryable) == (False, True)
+
+
 @pytest.mark.parametrize(
     "reply",
     [

@@ -40,7 +40,8 @@ class Asked:
 
     ``takes`` is whether its page fetches the key, as every open page does. ``patient`` is whether
     it asks as pages do, to be told when the state has changed; an impatient one asks four times a
-    second, and so reads what stands there for a moment only.
+    second, and so reads what stands there for a moment only. ``place`` is a workspace and a service
+    account, by their AWS ids.
     """
 
     def __init__(
@@ -51,10 +52,12 @@ class Asked:
         *,
         takes: bool = True,
         patient: bool = True,
+        place: tuple[str, str] = (PROD, "2"),
     ) -> None:
         self.name = f"{what}-{secrets.token_hex(4)}"
         self.takes = takes
         self.patient = patient
+        self.place = place
         self.told: list[Told] = []
         self.keys: set[str] = set()
         """Every different key that this page has opened. Of one request there is one at most."""
@@ -71,8 +74,8 @@ class Asked:
     @property
     def fields(self) -> dict[str, str]:
         return {
-            "workspace": PROD,
-            "service_account": "2",
+            "workspace": self.place[0],
+            "service_account": self.place[1],
             "name": self.name,
             "seconds_to_live": "3600",
             "reason": "",
@@ -169,14 +172,18 @@ class Asked:
         confirmed.raise_for_status()
         self.confirmations += 1
 
-    @contextlib.contextmanager
-    def _tab(self) -> Iterator[Person]:
-        """A tab of the person's browser: its session, over a connection of its own."""
-        tab = Person(self._person.url)
-        tab.http.cookies.update(self._person.http.cookies)
-        tab.csrf = self._person.csrf
-        with tab.http:
-            yield tab
+    def _tab(self) -> AbstractContextManager[Person]:
+        return another_tab(self._person)
+
+
+@contextlib.contextmanager
+def another_tab(person: Person) -> Iterator[Person]:
+    """A further tab of a person's browser: the same session, over a connection of its own."""
+    tab = Person(person.url)
+    tab.http.cookies.update(person.http.cookies)
+    tab.csrf = person.csrf
+    with tab.http:
+        yield tab
 
 
 def at_once(

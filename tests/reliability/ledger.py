@@ -1,22 +1,12 @@
 """What came of the faults: the product's rows and events, AWS's own list, and what people hold."""
 
-import re
-
 import requests
 
 from tests.reliability.asked import UNDER_WAY, Asked
+from tests.reliability.legal_order import fault_in
 from tests.reliability.matrix import CREATE, FAULTS, Fault, Seen
 from tests.reliability.records import Event, Row
 from tests.reliability.stage import Stage
-
-LIFE = re.compile(
-    r"requested( orphan_removed)*"
-    r"( failed| cancelled"
-    r"| issued( orphan_removed)*"
-    r"( delivered| unclaimed| delivered revoke_requested)?( revoked)?"
-    r")( orphan_removed)*"
-)
-"""Every order in which the events of one request can make sense."""
 
 
 class Ledger:
@@ -48,7 +38,7 @@ class Ledger:
             told=list(dict.fromkeys(told)),
             told_at_the_end=asked.status()["message"],
             audit=[event.action for event in events],
-            audit_in_order=_in_order(events),
+            audit_fault=_fault_in(events, row.state),
             creates=len([call for call in self._creates if call["name"] == asked.name]),
             notes=self._stage.notes.get(fault.id, {}),
         )
@@ -105,11 +95,9 @@ class Ledger:
         return sorted(named - known)
 
 
-def makes_sense(actions: list[str]) -> bool:
-    """Whether one request's events, in the log's order, tell a possible life, whole."""
-    return bool(LIFE.fullmatch(" ".join(action.removeprefix("token.") for action in actions)))
-
-
-def _in_order(events: list[Event]) -> bool:
+def _fault_in(events: list[Event], state: str) -> str:
+    """What is wrong with one request's events, in the log's order; "" if nothing."""
     times = [event.at for event in events]
-    return times == sorted(times)
+    if times != sorted(times):
+        return f"the times do not grow: {times}"
+    return fault_in([event.action for event in events], state)

@@ -9,7 +9,6 @@ from typing import Any
 
 from hypothesis import strategies as st
 from hypothesis.stateful import (
-    Bundle,
     RuleBasedStateMachine,
     initialize,
     invariant,
@@ -23,7 +22,7 @@ from portal.flows.request import RequestRefusedError, Wish, request
 from portal.flows.revoke import WrongStateError, cancel, revoke
 from portal.grafana.client import Client
 from portal.grafana.errors import GrafanaError
-from portal.models import Grant, State, Token, User
+from portal.models import Grant, ServiceAccount, State, Token, User
 from tests.conftest import Catalog, acting
 from tests.person import KeyPair
 from tests.reliability.invariants import Sight, audited_whole, check
@@ -35,24 +34,26 @@ LIST = "ListWorkspaceServiceAccountTokens"
 
 SKEWS = (0.0, -150.0, 120.0)
 """Seconds by which AWS's clock is ahead. Beyond 300 it would take no signature of ours."""
-PAUSES = (1, 13, 31, 46, 100, 400, 1000, 4000)
+PAUSES = (1, 31, 46, 46, 100, 400, 1000, 4000)
 LIFETIMES = (300, 3600)
 STRANGERS_LIFETIME = 80_000
 ROUNDS = 20
 SECONDS_A_ROUND = 100.0
 
-Happening = str
-HAPPENINGS = (
-    "killed",
-    "killed",
-    "withdrawn",
-    "revoked",
-    "confirmed",
-    "swept",
-    "same message",
-    "out of time",
-    "lease over",
+RECENT = st.integers(0, 2)
+NEVER_OPENED = "0" * 64
+"""The fingerprint of no key."""
+RARE = (
+    "the name is asked for again",
+    "the grant shrinks",
+    "the grant grows",
+    "the scheduler is killed",
+    "the broker is emptied",
+    "a stranger takes the name",
+    "a stranger takes the next name",
+    "a stranger takes the name for another account",
 )
+HAPPENINGS = ("killed", "ended", "same message", "out of time", "lease over")
 
 
 def _error(status: int, kind: str, when: str = "before", **members: Any) -> dict[str, Any]:
@@ -84,8 +85,6 @@ FAULTS: tuple[dict[str, Any], ...] = (
 class Life(RuleBasedStateMachine):
     """Requests of one engineer, for one service account."""
 
-    tokens = Bundle("tokens")
-
     def __init__(self, world: World, engineer: User, catalog: Catalog, keys: KeyPair) -> None:
         super().__init__()
         self.world = world
@@ -93,7 +92,7 @@ class Life(RuleBasedStateMachine):
         self.team = engineer.teams.get()
         self.catalog = catalog
         self.keys = keys
-        self.names = 0
+        self.tokens: list[uuid.UUID] = []
         self.strangers: set[str] = set()
         self.opened: dict[uuid.UUID, set[str]] = {}
         """By request: the fingerprint of every key that its browser has opened."""
@@ -105,19 +104,12 @@ class Life(RuleBasedStateMachine):
 
     # -- People -----------------------------------------------------------------------------------
 
-    @rule(target=tokens, seconds_to_live=st.sampled_from(LIFETIMES))
-    def somebody_asks(self, seconds_to_live: int) -> uuid.UUID:
-        self.names += 1
+    @rule(seconds_to_live=st.sampled_from(LIFETIMES))
+    def somebody_asks(self, seconds_to_live: int) -> None:
         limit = Grant.objects.filter(team=self.team).values_list("max_ttl", flat=True)[0]
-        return self._ask(f"ci-{self.names}", min(seconds_to_live, limit))
+        self._ask(f"ci-{len(self.tokens) + 1}", min(seconds_to_live, limit))
 
-    @rule(token=tokens)
-    def somebody_asks_for_the_same_name(self, token: uuid.UUID) -> None:
-        """Refused while the name is held; once it is free it is anybody's."""
-        with contextlib.suppress(RequestRefusedError):
-            self._ask(Token.objects.get(pk=token).name, 100)
-
-    def _ask(self, name: str, seconds_to_live: int) -> uuid.UUID:
+    def _ask(self, name: str, seconds_to_live: int) -> None:
         wish = Wish(
             team=self.team,
             service_account=self.catalog.deployer,
@@ -128,132 +120,154 @@ class Life(RuleBasedStateMachine):
         )
         token, is_new = request(wish, actor=self.actor)
         if is_new:
+            self.tokens.append(token.pk)
             self.world.broker.append(Message("issue", token.pk))
-        return token.pk
 
-    @rule(token=tokens)
-    def the_page_opens_the_key(self, token: uuid.UUID) -> None:
+    @precondition(lambda self: self.tokens)
+    @rule(back=RECENT, confirms=st.sampled_from(("at once", "later", "killed")))
+    def the_page_opens_the_key(self, back: int, confirms: str) -> None:
+        token = self._token(back)
         row = Token.objects.get(pk=token)
         if row.sealed_key is not None:
             key = self.keys.open(base64.b64encode(row.sealed_key).decode(), str(token))
             self.opened.setdefault(token, set()).add(sealing.fingerprint(key))
+        if confirms != "later":
+            self.the_page_confirms(back, killed=confirms == "killed")
 
-    @rule(token=tokens, killed=st.booleans())
-    def the_page_confirms(self, token: uuid.UUID, killed: bool) -> None:
-        for fingerprint in self.opened.get(token, ()):
+    @precondition(lambda self: self.tokens)
+    @rule(back=RECENT, killed=st.booleans())
+    def the_page_confirms(self, back: int, killed: bool) -> None:
+        token = self._token(back)
+        for fingerprint in self.opened.get(token, {NEVER_OPENED}):
             answer = self.world.run(
                 lambda fingerprint=fingerprint: deliver(token, fingerprint, actor=self.actor),
                 Moment.BEFORE_COMMIT if killed else None,
                 die,
             )
-            row = Token.objects.get(pk=token)
-            assert (answer == Confirmation.DELIVERED) <= (row.delivered_at is not None)
-            assert answer != Confirmation.WRONG_FINGERPRINT
+            if answer == Confirmation.DELIVERED:
+                assert fingerprint != NEVER_OPENED
+                assert Token.objects.get(pk=token).delivered_at is not None
 
-    @rule(token=tokens)
-    def a_page_confirms_what_it_never_opened(self, token: uuid.UUID) -> None:
-        answer = deliver(token, "0" * 64, actor=self.actor)
-        assert answer != Confirmation.DELIVERED
+    @precondition(lambda self: self.tokens)
+    @rule(back=RECENT)
+    def the_owner_ends_it(self, back: int) -> None:
+        self._end(self._token(back))
 
-    @rule(token=tokens)
-    def the_owner_revokes(self, token: uuid.UUID) -> None:
-        with contextlib.suppress(WrongStateError):
+    def _end(self, token: uuid.UUID) -> None:
+        """Withdraw the request while it is one, and revoke the token after that."""
+        try:
             revoke(token, actor=self.actor, reason="not needed")
             self.world.broker.append(Message("revoke", token))
+        except WrongStateError:
+            with contextlib.suppress(WrongStateError):
+                cancel(token, actor=self.actor)
 
-    @rule(token=tokens)
-    def the_owner_withdraws(self, token: uuid.UUID) -> None:
-        with contextlib.suppress(WrongStateError):
-            cancel(token, actor=self.actor)
+    # -- Workers, the broker, the scheduler, the network ------------------------------------------
 
-    @rule(max_ttl=st.sampled_from((86_400, 120)))
-    def the_grant_changes(self, max_ttl: int) -> None:
-        Grant.objects.update(max_ttl=max_ttl)
+    @rule(position=st.integers(0, 3), stays=st.booleans())
+    def a_worker_takes_a_message(self, position: int, stays: bool) -> None:
+        self._work(position, stays)
 
-    # -- Strangers, who use the workspace without the portal --------------------------------------
+    @rule(position=st.integers(0, 3), stays=st.booleans(), fault=st.sampled_from(FAULTS))
+    def a_worker_meets_a_fault(self, position: int, stays: bool, fault: dict[str, Any]) -> None:
+        """Or whoever makes such a call next."""
+        self.world.aws.faults(fault)
+        self._work(position, stays)
 
-    @rule(account=st.sampled_from(("deployer", "admin_account")), ahead=st.booleans())
-    def a_stranger_makes_a_token(self, account: str, ahead: bool) -> None:
-        """Of the last request's name, or of the next one's."""
-        before = {one["id"] for one in self.world.aws.live_tokens()}
-        with contextlib.suppress(GrafanaError), contextlib.closing(Client()) as client:
-            client.create_token(
-                self.catalog.workspace.aws_id,
-                getattr(self.catalog, account).aws_id,
-                name=f"ci-{self.names + ahead}",
-                seconds_to_live=STRANGERS_LIFETIME,
-            )
-        made = {one["id"] for one in self.world.aws.live_tokens()} - before
-        self.strangers |= {str(one) for one in made}
+    @rule(position=st.integers(0, 3), stays=st.booleans())
+    def a_worker_gives_up_on_a_create(self, position: int, stays: bool) -> None:
+        """Which may still arrive."""
+        self.world.holds_up_next_create = True
+        self._work(position, stays)
 
-    # -- Workers, the broker, the scheduler -------------------------------------------------------
-
-    @precondition(lambda self: self.world.broker)
     @rule(
-        position=st.integers(0, 9),
+        position=st.integers(0, 3),
         stays=st.booleans(),
-        moment=st.none() | st.sampled_from(Moment),
+        moment=st.sampled_from(Moment),
         happens=st.sampled_from(HAPPENINGS),
     )
-    def a_worker_takes_a_message(
-        self, position: int, stays: bool, moment: Moment | None, happens: Happening
+    def a_worker_is_interrupted(
+        self, position: int, stays: bool, moment: Moment, happens: str
     ) -> None:
-        """It may come twice; and at one moment of the work something else may happen."""
+        self._work(position, stays, moment, happens)
+
+    def _work(
+        self, position: int, stays: bool, moment: Moment | None = None, happens: str = ""
+    ) -> None:
+        """Take a message, which may come again; of a new request if there is none."""
         broker = self.world.broker
+        if not broker:
+            self.somebody_asks(LIFETIMES[0])
         message = broker[position % len(broker)]
         if not stays:
             broker.remove(message)
-        self.world.work(message, moment, lambda: self._happens(happens, message, moment))
+        self.world.work(message, moment, lambda: self._interruption(happens, message, moment))
 
-    def _happens(self, what: Happening, message: Message, moment: Moment | None) -> None:
+    def _token(self, back: int) -> uuid.UUID:
+        """One of the last requests; the last one, if ``back`` is 0."""
+        return self.tokens[-1 - back % len(self.tokens)]
+
+    def _interruption(self, happens: str, message: Message, moment: Moment | None) -> None:
         token = message.argument
-        is_token = isinstance(token, uuid.UUID)
-        if what == "killed" or moment == Moment.BEFORE_COMMIT:
+        if happens == "killed" or moment == Moment.BEFORE_COMMIT:
             die()
-        elif what == "withdrawn" and is_token:
-            self.the_owner_withdraws(token)
-        elif what == "revoked" and is_token:
-            self.the_owner_revokes(token)
-        elif what == "confirmed" and is_token:
-            self.the_page_opens_the_key(token)
-            self.the_page_confirms(token, killed=False)
-        elif what == "swept":
-            self.world.sweep()
-        elif what == "same message":
+        elif happens == "ended" and isinstance(token, uuid.UUID):
+            self._end(token)
+        elif happens == "same message":
             self.world.work(message)
-        elif what == "out of time":
+        elif happens == "out of time":
             self.world.pass_time(13)
-        elif what == "lease over":
+        elif happens == "lease over":
             self.world.pass_time(46)
             self.world.sweep()
             self.world.work_all()
 
+    @rule(seconds=st.sampled_from(PAUSES), swept=st.booleans())
+    def time_passes(self, seconds: float, swept: bool) -> None:
+        self.world.pass_time(seconds)
+        if swept:
+            self.world.sweep()
+
     @rule()
     def workers_take_everything(self) -> None:
+        self.world.sweep()
         self.world.work_all()
 
-    @rule()
-    def the_broker_loses_everything(self) -> None:
-        self.world.broker.clear()
+    @precondition(lambda self: self.tokens)
+    @rule(what=st.sampled_from(RARE), back=RECENT)
+    def something_rare_happens(self, what: str, back: int) -> None:
+        match what:
+            case "the name is asked for again":
+                # Refused while the name is held; once it is free it is anybody's.
+                with contextlib.suppress(RequestRefusedError):
+                    self._ask(Token.objects.get(pk=self._token(back)).name, 100)
+            case "the grant shrinks":
+                Grant.objects.update(max_ttl=120)
+            case "the grant grows":
+                Grant.objects.update(max_ttl=86_400)
+            case "the scheduler is killed":
+                self.world.run(self.world.sweep, Moment.BEFORE_COMMIT, die)
+            case "the broker is emptied":
+                self.world.broker.clear()
+            case "a stranger takes the name":
+                self._stranger(self.catalog.deployer, len(self.tokens))
+            case "a stranger takes the next name":
+                self._stranger(self.catalog.deployer, len(self.tokens) + 1)
+            case "a stranger takes the name for another account":
+                self._stranger(self.catalog.admin_account, len(self.tokens))
 
-    @rule(killed=st.booleans())
-    def the_scheduler_sweeps(self, killed: bool) -> None:
-        self.world.run(self.world.sweep, Moment.BEFORE_COMMIT if killed else None, die)
-
-    @rule(seconds=st.sampled_from(PAUSES))
-    def time_passes(self, seconds: float) -> None:
-        self.world.pass_time(seconds)
-
-    # -- AWS and the way to it --------------------------------------------------------------------
-
-    @rule(fault=st.sampled_from(FAULTS), status=st.sampled_from((409, 400)))
-    def aws_is_going_to_fail(self, fault: dict[str, Any], status: int) -> None:
-        self.world.aws.faults(fault)
-        self.world.aws.settings(duplicate_status=status)
-
-    @rule()
-    def the_next_create_is_held_up(self) -> None:
-        self.world.holds_up_next_create = True
+    def _stranger(self, account: ServiceAccount, number: int) -> None:
+        """A token that is made outside the portal."""
+        before = {one["id"] for one in self.world.aws.live_tokens()}
+        with contextlib.suppress(GrafanaError), contextlib.closing(Client()) as client:
+            client.create_token(
+                account.workspace.aws_id,
+                account.aws_id,
+                name=f"ci-{number}",
+                seconds_to_live=STRANGERS_LIFETIME,
+            )
+        made = {one["id"] for one in self.world.aws.live_tokens()} - before
+        self.strangers |= {str(one) for one in made}
 
     @precondition(lambda self: self.world.held_up)
     @rule()
@@ -267,9 +281,8 @@ class Life(RuleBasedStateMachine):
     @invariant()
     def nothing_is_lost_or_held_twice(self) -> None:
         check(self.world, Sight.of(self.world, self.strangers))
-        assert all(len(keys) == 1 for keys in self.opened.values()), "one request, two keys"
-        for token, keys in self.opened.items():
-            assert Token.objects.get(pk=token).fingerprint in keys
+        for row in Token.objects.filter(pk__in=self.opened):
+            assert self.opened[row.pk] == {row.fingerprint}, "one request, one key"
 
     def teardown(self) -> None:
         """When all faults are over, what is left at AWS is what somebody has the key of."""
@@ -294,7 +307,7 @@ class Life(RuleBasedStateMachine):
         at_rest = (State.ACTIVE, State.EXPIRED, State.REVOKED, State.FAILED, State.CANCELLED)
         assert {row.state for row in sight.rows} <= set(at_rest)
         assert [row.name for row in sight.rows if row.unresolved_since is not None] == []
-        audited_whole(world, sight)
+        audited_whole(world, sight, self.strangers)
 
     def _quiet_time(self, seconds: float) -> None:
         self.world.pass_time(seconds)

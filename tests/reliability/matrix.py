@@ -244,7 +244,8 @@ class Seen:
     """While it waited, each sentence once."""
     told_at_the_end: str = ""
     audit: list[str] = field(default_factory=list)
-    audit_in_order: bool = True
+    audit_fault: str = ""
+    """What is wrong with its events or their order."""
     creates: int = 0
     """Creates that had an effect at AWS."""
     notes: dict[str, Any] = field(default_factory=dict)

@@ -30,8 +30,8 @@ def play(stage: Stage, *, scheduler_dead_for: float) -> None:
         buttons(stage)
         unclaimed.wait_for_the_end(60)
     stage.wait_for_pages()
-    dead_scheduler(stage, scheduler_dead_for)
     skewed_clocks(stage)
+    dead_scheduler(stage, scheduler_dead_for)
     throttling_and_a_dead_web(stage)
     stage.wait_for_pages()
 

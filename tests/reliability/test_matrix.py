@@ -15,7 +15,7 @@ import pytest
 from tests import environment
 from tests.product import ROOT, Product, within
 from tests.reliability import matrix
-from tests.reliability.ledger import Ledger, makes_sense
+from tests.reliability.ledger import Ledger
 from tests.reliability.matrix import FAULTS, Fault
 from tests.reliability.play import play
 from tests.reliability.stage import Broker, Stage
@@ -24,7 +24,7 @@ CHAOS = "PORTAL_TEST_CHAOS" in os.environ
 """`make chaos`: the long faults in their full length, and the results are written down."""
 SCHEDULER_DEAD_FOR = 600.0 if CHAOS else 8.0
 LATEST_EFFECT = 40.0
-SETTLED_WITHIN = 480.0
+SETTLED_WITHIN = 60.0
 RESULTS = ROOT / "var" / "chaos"
 
 
@@ -56,8 +56,9 @@ def all_creates_are_over(stage: Stage) -> bool:
 
 
 def is_settled(stage: Stage) -> bool:
-    """No create of unknown outcome is left, six minutes after the last signature."""
-    return not any(row.unresolved for row in stage.records.tokens())
+    """No create of unknown outcome is left from before the scheduler's ten minutes."""
+    late = stage.asked[matrix.SCHEDULER_DEAD.id].id
+    return not any(row.unresolved for row in stage.records.tokens() if row.id != late)
 
 
 def write_down(ledger: Ledger) -> Path:
@@ -86,9 +87,7 @@ class TestARequest:
             assert seen.key_works is (fault.ends == "active")
 
     def test_stands_in_the_audit_log_whole_and_in_order(self, fault: Fault, ledger: Ledger) -> None:
-        seen = ledger.seen[fault.id]
-        assert makes_sense(seen.audit), seen.audit
-        assert seen.audit_in_order
+        assert ledger.seen[fault.id].audit_fault == ""
 
     def test_tells_its_person_the_truth(self, fault: Fault, ledger: Ledger) -> None:
         seen = ledger.seen[fault.id]

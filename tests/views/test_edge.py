@@ -7,8 +7,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
+from django.conf import settings
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 
@@ -35,6 +37,15 @@ OPEN_TO_ALL = {
     "accounts/password/reset/key/done/",
 }
 """What belongs to signing in, and to monitors. Everything else wants a sign-in."""
+EXPRESSIONS = {
+    r"accounts/^confirm-email/(?P<key>[-:\w]+)/$": "accounts/confirm-email/x/",
+    r"accounts/^password/reset/key/(?P<uidb36>[0-9A-Za-z]+)-(?P<key>.+)/$": (
+        "accounts/password/reset/key/x-x/"
+    ),
+    r"admin/^(?P<app_label>portal|auth|account)/$": "admin/portal/",
+    r"admin/(?P<url>.*)$": "admin/anything",
+}
+"""Addresses that are regular expressions, and a path that each of them matches."""
 JSON = re.compile(r"tokens/[^/]+/(status|sealed|delivered)/")
 
 
@@ -83,21 +94,261 @@ def every_path(resolver: URLResolver, prefix: str = "") -> Iterator[str]:
         if isinstance(pattern, URLResolver):
             yield from every_path(pattern, route)
         elif isinstance(pattern, URLPattern):
-            route = re.sub(r"<uuid:\w+>", str(uuid.UUID(int=7)), route)
-            route = re.sub(r"<path:\w+>", "1", route)
-            route = route.replace("(?P<app_label>portal", "(?P<app_label>portal)").split("|")[0]
-            yield re.sub(r"\(\?P<app_label>(\w+)\)+", r"\1/", re.sub(r"\(\?P<(?!app_label)\w+>[^()]+\)", "x", route)).replace("^", "").replace("$", "")
+            route = EXPRESSIONS.get(route, route)
+            yield re.sub(r"<uuid:\w+>", str(uuid.UUID(int=7)), re.sub(r"<path:\w+>", "1", route))
 
 
 PATHS = sorted(set(every_path(get_resolver())))
 
 
-@pytest.mark.parametrize("path", [path for path in PATHS if path not in OPEN_TO_ALL])
-def test_the_anonymous_are_sent_to_sign_in_and_brought_back(path: str) -> None:
-    for ask in (Client().get, Client().post, Client(enforce_csrf_checks=True).post):
-        answer = ask(f"/{path}")
-        if JSON.fullmatch(path):
-            assert answer.status_code == 401
-        else:
-            assert answer.status_code == 302
-            assert answer.headers["Location"] == f"/accounts/login/?next=/{path}"
+def test_the_anonymous_are_sent_to_sign_in_and_brought_back() -> None:
+    browser, careful = Client(), Client(enforce_csrf_checks=True)
+    asks: list[Callable[..., Any]] = [browser.get, browser.post, careful.post]
+    wrong = []
+    for path in PATHS:
+        if path in OPEN_TO_ALL:
+            continue
+        for ask in asks:
+            answer = ask(f"/{path}", follow=True)
+            last = unquote(answer.redirect_chain[-1][0]) if answer.redirect_chain else ""
+            if JSON.fullmatch(path):
+                expected = (answer.status_code, last) == (401, "")
+            elif (path, answer.status_code) == ("admin/login/", 403):
+                expected = ask == careful.post  # a page to sign in, so CSRF is looked at first
+            else:
+                expected = last == f"/accounts/login/?next=/{path}"
+            if not expected:
+                wrong.append((path, answer.status_code, last))
+    assert wrong == []
+
+
+def test_every_address_is_known_to_these_tests() -> None:
+    assert [path for path in PATHS if "(" in path or "<" in path] == []
+    assert set(PATHS) >= OPEN_TO_ALL
+
+
+def test_what_is_open_to_all_answers_without_a_sign_in() -> None:
+    browser = Client()
+    for path in OPEN_TO_ALL:
+        answer = browser.get(f"/{path}")
+        assert answer.status_code in (200, 302)
+        assert "next=" not in answer.headers.get("Location", "")
+
+
+def test_a_person_who_may_no_longer_sign_in_is_out_at_once(world: World, engineer: User) -> None:
+    assert world.engineer.get("/tokens/").status_code == 200
+    engineer.is_active = False
+    engineer.save()
+    assert world.engineer.get("/tokens/").status_code == 302
+    assert world.engineer.get(f"{world.page}status/").status_code == 401
+
+
+def test_the_front_door_leads_to_my_tokens(world: World) -> None:
+    answer = world.engineer.get("/")
+    assert (answer.status_code, answer.headers["Location"]) == (302, "/tokens/")
+
+
+# -- Headers ------------------------------------------------------------------------------------
+
+
+def break_a_page(world: World, monkeypatch: pytest.MonkeyPatch) -> Any:
+    def broken(_: User) -> str:
+        raise RuntimeError("broken")
+
+    monkeypatch.setattr(tokens, "suggested_name", broken)
+    world.engineer.raise_request_exception = False
+    return world.engineer.get("/tokens/new/")
+
+
+Ask = Callable[[World, pytest.MonkeyPatch], Any]
+ANSWERS: dict[str, tuple[int, Ask]] = {
+    "page": (200, lambda w, _: w.engineer.get("/tokens/")),
+    "form": (200, lambda w, _: w.engineer.get("/tokens/new/")),
+    "token": (200, lambda w, _: w.engineer.get(w.page)),
+    "status": (200, lambda w, _: w.engineer.get(f"{w.page}status/")),
+    "sign-in": (200, lambda w, _: w.anonymous.get("/accounts/login/")),
+    "healthz": (200, lambda w, _: w.anonymous.get("/healthz")),
+    "readyz": (200, lambda w, _: w.anonymous.get("/readyz")),
+    "metrics": (200, lambda w, _: w.anonymous.get("/metrics")),
+    "to sign-in": (302, lambda w, _: w.anonymous.get("/tokens/")),
+    "after an action": (302, lambda w, _: w.engineer.post(f"{w.page}revoke/")),
+    "strange host": (400, lambda w, _: w.engineer.get("/tokens/", headers={"host": "x.example"})),
+    "JSON for the anonymous": (401, lambda w, _: w.anonymous.get(f"{w.page}status/")),
+    "not permitted": (403, lambda w, _: w.teammate.post(f"{w.page}revoke/")),
+    "JSON not permitted": (403, lambda w, _: w.teammate.get(f"{w.page}sealed/")),
+    "no CSRF token": (403, lambda w, _: w.careful.post(f"{w.page}revoke/")),
+    "JSON, no CSRF token": (403, lambda w, _: w.careful.post(f"{w.page}delivered/")),
+    "not there": (404, lambda w, _: w.engineer.get("/nothing/")),
+    "JSON not there": (404, lambda w, _: w.engineer.get(f"/tokens/{uuid.uuid4()}/status/")),
+    "wrong method": (405, lambda w, _: w.engineer.get(f"{w.page}revoke/")),
+    "wrong state": (409, lambda w, _: w.engineer.post(f"{w.page}cancel/")),
+    "key is over": (410, lambda w, _: w.engineer.get(f"{w.page}sealed/")),
+    "bad input": (422, lambda w, _: w.engineer.post("/tokens/new/", {"name": ""})),
+    "broken": (500, break_a_page),
+}
+
+
+@pytest.mark.parametrize(("status", "ask"), ANSWERS.values(), ids=ANSWERS)
+def test_every_answer_carries_the_headers_that_protect_it(
+    world: World, monkeypatch: pytest.MonkeyPatch, status: int, ask: Ask
+) -> None:
+    answer = ask(world, monkeypatch)
+    assert answer.status_code == status
+    policy = answer.headers["Content-Security-Policy"]
+    directives = dict(part.strip().split(" ", 1) for part in policy.split(";"))
+    assert directives == {
+        "default-src": "'none'",
+        "script-src": "'self'",
+        "style-src": "'self'",
+        "img-src": "'self'",
+        "font-src": "'self'",
+        "connect-src": "'self'",
+        "form-action": "'self'",
+        "base-uri": "'none'",
+        "frame-ancestors": "'none'",
+    }
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert answer.headers["X-Frame-Options"] == "DENY"
+    assert answer.headers["Referrer-Policy"] == "same-origin"
+    assert answer.headers["Cross-Origin-Opener-Policy"] == "same-origin"
+    assert "no-store" in answer.headers["Cache-Control"]
+    assert "camera=()" in answer.headers["Permissions-Policy"]
+
+
+PAGES = {name: answer for name, answer in ANSWERS.items() if answer[0] != 302}
+
+
+@pytest.mark.parametrize(("status", "ask"), PAGES.values(), ids=PAGES)
+def test_no_page_needs_what_the_policy_forbids(
+    world: World, monkeypatch: pytest.MonkeyPatch, status: int, ask: Ask
+) -> None:
+    html = ask(world, monkeypatch).content.decode()
+    assert re.findall(r"<script(?![^>]*\b(?:src=|type=\"application/json\"))[^>]*>", html) == []
+    assert re.findall(r"<style|\sstyle=|\son\w+=|javascript:|\bdata:", html) == []
+    assert re.findall(r"(?:src|href|action)=\"(?:https?:)?//(?!g-)[^\"]*", html) == []
+
+
+def test_static_files_may_be_kept_and_are_protected_too(world: World) -> None:
+    html = world.anonymous.get("/accounts/login/").content.decode()
+    [stylesheet] = re.findall(r'rel="stylesheet" href="([^"]+)"', html)
+    answer = world.anonymous.get(stylesheet)
+    assert answer.status_code == 200
+    assert b"".join(answer.streaming_content)  # type: ignore[attr-defined]  # a file
+    assert answer.headers["Content-Type"].startswith("text/css")
+    assert "immutable" in answer.headers["Cache-Control"]
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
+
+
+# -- Cookies and TLS ----------------------------------------------------------------------------
+
+SIGN_IN = """
+import json, django
+django.setup()
+from django.core.management import call_command
+from django.test import Client
+from portal.models import User
+call_command("migrate", verbosity=0)
+User.objects.create_user("engineer@example.com", "a password of ours")
+client = Client(headers={"x-forwarded-proto": "https", "x-forwarded-for": "192.0.2.9"})
+page = client.get("/accounts/login/")
+signed_in = client.post(
+    "/accounts/login/", {"login": "engineer@example.com", "password": "a password of ours"}
+)
+print(json.dumps({
+    "status": [page.status_code, signed_in.status_code, Client().get("/healthz").status_code],
+    "hsts": page.headers.get("Strict-Transport-Security"),
+    "location": page.headers.get("Location"),
+    "cookies": [morsel.OutputString() for morsel in client.cookies.values()],
+}))
+"""
+
+
+def sign_in_as_a_proxy_reports_it(data_dir: Path, **environment: str) -> dict[str, Any]:
+    """What a portal with these settings answers a browser that has come by https to its proxy."""
+    static = str(settings.STATIC_ROOT)  # collected once for all these tests
+    done = run_python(SIGN_IN, data_dir, PORTAL_STATIC_ROOT=static, **environment)
+    assert done.returncode == 0, done.stderr
+    answer: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return answer
+
+
+def test_behind_tls_cookies_are_secure_and_bound_to_the_host(tmp_path: Path) -> None:
+    answer = sign_in_as_a_proxy_reports_it(
+        tmp_path,
+        PORTAL_ORIGIN="https://tokens.example.com",
+        ALLOWED_HOSTS="tokens.example.com,testserver",
+        PORTAL_TRUSTED_PROXIES="1",
+    )
+    assert answer["status"] == [200, 302, 200]
+    assert answer["hsts"] == "max-age=63072000; includeSubDomains; preload"
+    cookies = {cookie.partition("=")[0]: cookie for cookie in answer["cookies"]}
+    assert set(cookies) >= {"__Host-sessionid", "__Host-csrftoken"}
+    for cookie in cookies.values():
+        attributes = {part.strip() for part in cookie.split(";")[1:]}
+        assert attributes >= {"Secure", "HttpOnly", "SameSite=Lax", "Path=/"}
+        assert "Domain" not in cookie
+
+
+def test_without_a_trusted_proxy_nobody_can_pretend_to_have_come_by_tls(tmp_path: Path) -> None:
+    answer = sign_in_as_a_proxy_reports_it(
+        tmp_path,
+        PORTAL_ORIGIN="https://tokens.example.com",
+        ALLOWED_HOSTS="tokens.example.com,testserver",
+    )
+    assert answer["status"] == [301, 301, 200]
+    assert answer["location"].startswith("https://")
+    assert answer["cookies"] == []
+
+
+def test_over_plain_http_cookies_are_kept_from_scripts_and_other_sites(
+    engineer: User, world: World
+) -> None:
+    engineer.set_password("a password of ours")
+    engineer.save()
+    client = world.anonymous
+    answer = client.get("/accounts/login/")
+    assert "Strict-Transport-Security" not in answer.headers
+    client.post("/accounts/login/", {"login": engineer.email, "password": "a password of ours"})
+    assert set(client.cookies) >= {"sessionid", "csrftoken"}
+    for cookie in client.cookies.values():
+        assert (cookie["httponly"], cookie["samesite"]) == (True, "Lax")
+        assert (cookie["secure"], cookie["domain"]) == ("", "")
+
+
+# -- Pages for what went wrong ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("not there", "belongs to a team that you are not in"),
+        ("not permitted", "only its owner, a lead of its team or an admin may do that"),
+        ("no CSRF token", "reload the page and send it again"),
+        ("broken", "try again in a moment"),
+        ("strange host", "Go back and try again"),
+    ],
+)
+def test_what_went_wrong_is_said_in_words(
+    world: World, monkeypatch: pytest.MonkeyPatch, name: str, words: str
+) -> None:
+    status, ask = ANSWERS[name]
+    answer = ask(world, monkeypatch)
+    assert (answer.status_code, words in answer.content.decode()) == (status, True)
+    assert answer.headers["Content-Type"].startswith("text/html")
+
+
+@pytest.mark.parametrize("name", ["JSON not permitted", "JSON, no CSRF token", "JSON not there"])
+def test_programs_are_told_in_json(
+    world: World, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    answer = ANSWERS[name][1](world, monkeypatch)
+    assert list(answer.json()) == ["message"]
+
+
+def test_an_error_page_tells_nothing_of_the_error(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    html = break_a_page(world, monkeypatch).content.decode()
+    assert "RuntimeError" not in html
+    assert "Traceback" not in html
