@@ -66,6 +66,8 @@ class Connection:
         length = int(answer.header("Content-Length"))
         while len(body) < length:
             body += self._more()
+        if answer.header("Connection").lower() == "close":
+            self.close()
         return Answer(answer.status, head, body)
 
     def _more(self) -> bytes:

@@ -21,8 +21,8 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 
 DATA_DIR = Path(env.str("PORTAL_DATA_DIR", default=str(BASE_DIR / "var"))).resolve()
 PORT = read("PORT", environment.whole_number(1, 65535), default="8000", wanted="a port, 1-65535")
-EMBEDDED = ("DATABASE_URL" not in os.environ and "DATABASE_URL_FILE" not in os.environ) or env.bool(
-    "PORTAL_EMBEDDED", default=False
+EMBEDDED = ("DATABASE_URL" not in os.environ and "DATABASE_URL_FILE" not in os.environ) or (
+    read("PORTAL_EMBEDDED", environment.one_of("0", "1"), default="0", wanted="0 or 1") == "1"
 )
 if EMBEDDED:
     environment.load_embedded_secrets(DATA_DIR)
@@ -288,6 +288,9 @@ LOG_LEVEL = read(
 )
 LOGGING = {"level": LOG_LEVEL, "as_json": not EMBEDDED}
 DJANGO_STRUCTLOG_CELERY_ENABLED = False
+# It would look for the person outside every view, where without a database no page can be shown;
+# SignInRequiredMiddleware tells the log who it is.
+DJANGO_STRUCTLOG_USER_ID_FIELD = None
 DJANGO_STRUCTLOG_STATUS_4XX_LOG_LEVEL = logging.INFO  # people mistype; that is no trouble of ours
 SILENCED_SYSTEM_CHECKS = [
     # The embedded default is served over plain http on the loopback address; with an https

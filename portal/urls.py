@@ -10,6 +10,7 @@ urlpatterns = [
     path("", RedirectView.as_view(pattern_name="tokens"), name="home"),
     path("tokens/", tokens.index, name="tokens"),
     path("tokens/new/", tokens.new, name="token-new"),
+    path("tokens/name/", tokens.name, name="token-name"),
     path("tokens/<uuid:token_id>/", tokens.detail, name="token"),
     path("tokens/<uuid:token_id>/status/", delivery.status, name="token-status"),
     path("tokens/<uuid:token_id>/sealed/", delivery.sealed, name="token-sealed"),

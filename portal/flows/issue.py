@@ -212,6 +212,7 @@ class _Attempt:
                 State.REVOKING if row.cancel_requested else State.SEALED,
                 **({} if row.cancel_requested else end),
                 lease_until=None,
+                rung_at=None,
                 fingerprint=fingerprint,
                 seconds_to_live=token.seconds_to_live,
                 aws_token_id=created.id,

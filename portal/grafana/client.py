@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 from portal.grafana import wire
 from portal.grafana.account import Account
 from portal.grafana.errors import GrafanaError, NoAnswer, OutcomeUnknown
+from portal.grafana.identifiers import is_number, is_workspace_id
 from portal.grafana.transport import Answer, Transport
 from portal.grafana.types import (
     CreatedToken,
@@ -213,8 +214,7 @@ def _unusable(operation: Operation, answer: Answer, why: str) -> GrafanaError:
 
 
 def _workspace_path(workspace_id: str) -> str:
-    # The patterns leave nothing that would need percent-encoding, and no "..".
-    if not wire.is_workspace_id(workspace_id):
+    if not is_workspace_id(workspace_id):
         raise ValueError(f"not a workspace id: {workspace_id!r}")
     return f"/workspaces/{workspace_id}"
 
@@ -225,7 +225,7 @@ def _tokens_path(workspace_id: str, service_account_id: str) -> str:
 
 
 def _number(value: str, what: str) -> str:
-    if not wire.is_number(value):
+    if not is_number(value):
         raise ValueError(f"not a {what} id: {value!r}")
     return value
 

@@ -1,4 +1,4 @@
-"""Reading AMG's answers (rest-json): identifiers, errors, and the members the portal uses.
+"""Reading AMG's answers (rest-json): errors, and the members the portal uses.
 
 An answer is either understood whole or malformed: half a token list would make a live token
 look gone. Texts of MalformedAnswerError are ours and quote nothing of the answer.
@@ -18,6 +18,7 @@ from portal.grafana.errors import (
     ValidationException,
     error_class,
 )
+from portal.grafana.identifiers import is_number, is_workspace_id
 from portal.grafana.times import http_date, retry_after, timestamp
 from portal.grafana.transport import Answer
 from portal.grafana.types import (
@@ -32,8 +33,6 @@ from portal.grafana.types import (
 LONGEST_MESSAGE = 1_000
 """Characters of AWS's text that are kept."""
 
-_WORKSPACE_ID = re.compile(r"g-[0-9a-f]{10}")
-_NUMBER = re.compile(r"[0-9]+")
 # Without "_", which AWS uses in neither and every key has.
 _ERROR_TYPE = re.compile(r"[A-Za-z0-9.]{1,100}")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9.:/=+-]{1,100}")
@@ -44,19 +43,6 @@ Entry = TypeVar("Entry")
 
 class MalformedAnswerError(ValueError):
     """The answer is not what the operation returns."""
-
-
-# -- Identifiers ---------------------------------------------------------------------------------
-
-
-def is_workspace_id(value: object) -> bool:
-    """Whether it is of the form ``g-1a2b3c4d5e`` (the service model's pattern, whole)."""
-    return isinstance(value, str) and _WORKSPACE_ID.fullmatch(value) is not None
-
-
-def is_number(value: object) -> bool:
-    """Whether it is a string of ASCII digits, as the ids of accounts and tokens are."""
-    return isinstance(value, str) and _NUMBER.fullmatch(value) is not None
 
 
 # -- Headers ------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+import structlog
 from allauth.account.adapter import get_adapter
 from django.contrib.auth.middleware import LoginRequiredMiddleware
 from django.core.exceptions import PermissionDenied
@@ -31,6 +32,9 @@ class SignInRequiredMiddleware(LoginRequiredMiddleware):
         view_args: tuple[Any, ...],
         view_kwargs: dict[str, Any],
     ) -> HttpResponseBase | None:
+        if not getattr(view_func, "login_required", True):
+            return None  # and ask no database: /readyz must tell when it is gone
+        structlog.contextvars.bind_contextvars(user_id=request.user.pk)
         if getattr(view_func, "answers_json", False) and not request.user.is_authenticated:
             return JsonResponse({"message": "Sign in first."}, status=401)
         return super().process_view(request, view_func, view_args, view_kwargs)

@@ -129,6 +129,8 @@ def message(token: Token) -> str:
             f"AWS has not deleted the token yet ({token.error_code}). The portal keeps trying.",
             token,
         )
+    if token.state == State.ISSUING and token.cancel_requested:
+        return "The request is being withdrawn: what AWS makes is deleted again."
     if token.state == State.QUEUED:
         return _waits_its_turn(token)
     if token.state in _ENDED:

@@ -5,13 +5,13 @@ import uuid
 from typing import Any
 
 from django.core.paginator import Paginator
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_safe
 
 from portal import policy
-from portal.flows.request import RequestRefusedError, Wish
+from portal.flows.request import RequestRefusedError, Wish, name_is_taken
 from portal.flows.request import request as request_token
 from portal.forms import TokenRequestForm
 from portal.models import Token, User
@@ -19,6 +19,7 @@ from portal.models.catalog import LONGEST_LIFETIME
 from portal.policy import Choice
 from portal.tasks import enqueue_issue
 from portal.views import edge, explain
+from portal.views.edge import answers_json
 
 PER_PAGE = 50
 PRESETS = (
@@ -52,6 +53,24 @@ def new(request: HttpRequest) -> HttpResponse:
     initial = {name: request.GET[name] for name in PREFILLABLE if name in request.GET}
     initial.setdefault("name", suggested_name(user))
     return _form_page(request, TokenRequestForm(user=user, initial=initial), user)
+
+
+@answers_json
+@require_safe
+def name(request: HttpRequest) -> JsonResponse:
+    """Whether a name is taken in a workspace, for the form while a person types it.
+
+    Only in workspaces that the person may ask for: others' names are not theirs to try.
+    """
+    workspace, wanted = request.GET.get("workspace", ""), request.GET.get("name", "").strip()
+    granted = {
+        choice.service_account.workspace.aws_id: choice.service_account.workspace_id
+        for choice in policy.choices(edge.person(request))
+    }
+    if workspace not in granted:
+        raise Http404
+    is_taken = Token.objects.holding_name(granted[workspace], wanted).exists()
+    return JsonResponse({"message": name_is_taken(wanted) if is_taken else ""})
 
 
 def _request(request: HttpRequest, form: TokenRequestForm) -> Token | None:

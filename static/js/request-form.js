@@ -4,10 +4,10 @@ import "./page.js";
 import { roleBadge, wireChoices } from "./choices.js";
 import { forgetOldKeys, makeKeyPair, obstacle } from "./keys.js";
 import { wireLifetime } from "./lifetime.js";
+import { wireName } from "./name-field.js";
 
 /** A submit that has not led to another page by then (milliseconds) was stopped by the person. */
 const STOPPED = 30_000;
-const LONGEST_NAME = 128;
 
 const form = /** @type {HTMLFormElement | null} */ (document.querySelector("form.request"));
 document.getElementById("error-summary")?.focus();
@@ -55,7 +55,7 @@ function wire(form) {
     status.textContent = reason;
   }
 
-  wireName(form);
+  const checkName = wireName(form);
   // What was wrong is being mended: the next answer says whether it is.
   form.addEventListener("input", ({ target }) => {
     if (!(target instanceof Element) || !target.hasAttribute("aria-invalid")) return;
@@ -65,6 +65,7 @@ function wire(form) {
   const lifetime = wireLifetime(form);
   wireChoices(form, ({ workspace, account, team }) => {
     lifetime.limitTo(team);
+    checkName();
     showTicket(form, workspace, account);
     /** @type {HTMLElement} */ (form.querySelector("[data-approval]")).hidden = !team?.needs_approval;
     const optional = /** @type {HTMLElement} */ (form.querySelector("[data-reason-optional]"));
@@ -93,28 +94,6 @@ function wire(form) {
   });
   // Back from the next page: that request may have been taken, so this is another one.
   window.addEventListener("pageshow", (event) => { if (event.persisted) makeFreshKey(); });
-}
-
-/** @param {HTMLFormElement} form */
-function wireName(form) {
-  const name = /** @type {HTMLInputElement} */ (form.elements.namedItem("name"));
-  const count = /** @type {HTMLElement} */ (form.querySelector("[data-name-count]"));
-  const suggest = /** @type {HTMLButtonElement} */ (form.querySelector("[data-suggest]"));
-  const showCount = () => {
-    const length = [...name.value.trim()].length;
-    const isTooLong = length > LONGEST_NAME;
-    count.textContent = isTooLong ? `${length - LONGEST_NAME} too many: at most 128 characters.` : `${length} of 128 characters.`;
-    count.classList.toggle("wrong", isTooLong);
-  };
-  suggest.hidden = false;
-  suggest.addEventListener("click", () => {
-    const base = (name.dataset.suggested ?? "token-").replace(/[0-9a-f]{6}$/, "");
-    const random = crypto.getRandomValues(new Uint8Array(3));
-    name.value = base + Array.from(random, (byte) => byte.toString(16).padStart(2, "0")).join("");
-    showCount();
-  });
-  name.addEventListener("input", showCount);
-  showCount();
 }
 
 /**

@@ -4,6 +4,7 @@ The fixtures of the package end with it: while Playwright's sync API runs, this 
 event loop, and Django's ORM, which other tests use, would refuse to work in it.
 """
 
+import contextlib
 import functools
 from collections.abc import Callable, Iterator
 
@@ -32,8 +33,8 @@ expect.set_options(timeout=SECONDS_TO_APPEAR * 1000)
 @pytest.fixture(scope="package")
 def live() -> Iterator[Live]:
     """The product, running; every test of the package uses the same one."""
-    with Product(PORTAL_RATE_LIMITS="off") as product:
-        yield Live(product)
+    with Product(PORTAL_RATE_LIMITS="off") as product, contextlib.closing(Live(product)) as live:
+        yield live
 
 
 @pytest.fixture(autouse=True)

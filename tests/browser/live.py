@@ -1,12 +1,14 @@
 """The running product as the tests in a browser use it."""
 
+import os
+import signal
 from functools import cached_property
 
 import requests
 from playwright.sync_api import Page, expect
 
 from tests.grafana.sandbox_process import SandboxProcess
-from tests.product import Product
+from tests.product import Product, within
 
 
 class Live:
@@ -14,6 +16,11 @@ class Live:
 
     def __init__(self, product: Product) -> None:
         self.product = product
+        self._http = requests.Session()
+        self._http.trust_env = False  # whatever proxy this machine has
+
+    def close(self) -> None:
+        self._http.close()
 
     @property
     def url(self) -> str:
@@ -37,10 +44,22 @@ class Live:
 
     def answers_to(self, key: str) -> int:
         """The status with which Grafana's ``/api/org`` answers a bearer of ``key``."""
-        with requests.Session() as http:
-            http.trust_env = False  # whatever proxy this machine has
-            http.headers["Authorization"] = f"Bearer {key}"
-            return http.get(f"{self.sandbox_url}/api/org", timeout=10).status_code
+        answer = self._http.get(
+            f"{self.sandbox_url}/api/org", headers={"Authorization": f"Bearer {key}"}, timeout=10
+        )
+        return answer.status_code
+
+    def kill_web(self) -> None:
+        """Let the web process and its children crash, and wait until others answer."""
+        for pid in self.product.pids("web"):
+            os.kill(pid, signal.SIGKILL)
+        assert within(30, self._is_healthy)
+
+    def _is_healthy(self) -> bool:
+        try:
+            return self._http.get(f"{self.url}/healthz", timeout=5).ok
+        except requests.RequestException:
+            return False
 
     def slow_down_aws(self, seconds: float) -> None:
         """Let AWS take so long to create a token."""

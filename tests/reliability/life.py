@@ -23,6 +23,7 @@ from portal.flows.revoke import WrongStateError, cancel, revoke
 from portal.grafana.client import Client
 from portal.grafana.errors import GrafanaError
 from portal.models import Grant, ServiceAccount, State, Token, User
+from portal.models.tokens import TokenQuerySet
 from tests.conftest import Catalog, acting
 from tests.person import KeyPair
 from tests.reliability.invariants import Sight, audited_whole, check
@@ -45,8 +46,6 @@ NEVER_OPENED = "0" * 64
 """The fingerprint of no key."""
 RARE = (
     "the name is asked for again",
-    "the grant shrinks",
-    "the grant grows",
     "the scheduler is killed",
     "the broker is emptied",
     "a stranger takes the name",
@@ -76,7 +75,8 @@ ANYWHERE: tuple[dict[str, Any], ...] = (
 FAULTS: tuple[dict[str, Any], ...] = (
     *({"operation": operation, **fault} for operation in (CREATE, DELETE) for fault in ANYWHERE),
     *({"operation": LIST, **fault} for fault in ANYWHERE[:6]),
-    {"operation": CREATE, "kind": "no_key"},
+    *({"operation": CREATE, "kind": kind} for kind in ("html", "no_key", "truncated", "empty")),
+    {"operation": CREATE, "kind": "drop", "when": "after"},
     {"operation": CREATE, **_error(402, "ServiceQuotaExceededException")},
     {"operation": CREATE, **_error(404, "ResourceNotFoundException")},
 )
@@ -241,10 +241,6 @@ class Life(RuleBasedStateMachine):
                 # Refused while the name is held; once it is free it is anybody's.
                 with contextlib.suppress(RequestRefusedError):
                     self._ask(Token.objects.get(pk=self._token(back)).name, 100)
-            case "the grant shrinks":
-                Grant.objects.update(max_ttl=120)
-            case "the grant grows":
-                Grant.objects.update(max_ttl=86_400)
             case "the scheduler is killed":
                 self.world.run(self.world.sweep, Moment.BEFORE_COMMIT, die)
             case "the broker is emptied":
@@ -255,6 +251,10 @@ class Life(RuleBasedStateMachine):
                 self._stranger(self.catalog.deployer, len(self.tokens) + 1)
             case "a stranger takes the name for another account":
                 self._stranger(self.catalog.admin_account, len(self.tokens))
+
+    @rule(max_ttl=st.sampled_from((86_400, 120)))
+    def the_grant_changes(self, max_ttl: int) -> None:
+        Grant.objects.update(max_ttl=max_ttl)
 
     def _stranger(self, account: ServiceAccount, number: int) -> None:
         """A token that is made outside the portal."""
@@ -299,15 +299,20 @@ class Life(RuleBasedStateMachine):
                     self._quiet_time(min(left, SECONDS_A_ROUND))
                     world.let_arrive(create)
             self._quiet_time(SECONDS_A_ROUND)
+            if not world.held_up and not self._open():
+                break
         sight = Sight.of(world, self.strangers)
         check(world, sight)
         assert {row.aws_token_id for row in sight.rows if row.state == State.ACTIVE} == set(
             sight.live
         )
-        at_rest = (State.ACTIVE, State.EXPIRED, State.REVOKED, State.FAILED, State.CANCELLED)
-        assert {row.state for row in sight.rows} <= set(at_rest)
-        assert [row.name for row in sight.rows if row.unresolved_since is not None] == []
+        assert [f"{row.name} is {row.state}" for row in self._open()] == []
         audited_whole(world, sight, self.strangers)
+
+    def _open(self) -> TokenQuerySet:
+        """Rows that the sweep and the workers are not done with."""
+        done = (State.ACTIVE, State.EXPIRED, State.REVOKED, State.FAILED, State.CANCELLED)
+        return Token.objects.exclude(state__in=done, unresolved_since=None)
 
     def _quiet_time(self, seconds: float) -> None:
         self.world.pass_time(seconds)

@@ -73,10 +73,12 @@ from django.test import Client
 client = Client(raise_request_exception=False)
 client.cookies["sessionid"] = "somebody's"
 ready, alive, page = client.get("/readyz"), client.get("/healthz"), client.get("/tokens/")
+status = client.get("/tokens/00000000-0000-4000-8000-000000000000/status/")
 print(json.dumps({
     "readyz": [ready.status_code, ready.json()],
     "healthz": alive.status_code,
     "page": [page.status_code, page.content.decode()],
+    "status": [status.status_code, list(status.json())],
 }))
 """
 
@@ -94,6 +96,7 @@ def test_without_the_database_readyz_answers_503_and_pages_say_so(tmp_path: Path
     said = json.loads(done.stdout.splitlines()[-1])
     assert said["readyz"] == [503, {"status": "unavailable", "degraded": ["database"]}]
     assert said["healthz"] == 200
+    assert said["status"] == [500, ["message"]]
     status, html = said["page"]
     assert status == 500
     assert "Something broke on our side" in html

@@ -1,0 +1,54 @@
+/** The token's name: counts its characters, suggests a free one, and asks whether it is taken. */
+
+import { ask } from "./server.js";
+
+const LONGEST_NAME = 128;
+const PAUSE = 300; // milliseconds without a keystroke before the portal is asked
+
+/**
+ * @param {HTMLFormElement} form
+ * @returns {() => void} to be called when another workspace is chosen: a name is taken in one only
+ */
+export function wireName(form) {
+  const name = /** @type {HTMLInputElement} */ (form.elements.namedItem("name"));
+  const workspace = /** @type {HTMLSelectElement} */ (form.elements.namedItem("workspace"));
+  const count = /** @type {HTMLElement} */ (form.querySelector("[data-name-count]"));
+  const taken = /** @type {HTMLElement} */ (form.querySelector("[data-name-taken]"));
+  const suggest = /** @type {HTMLButtonElement} */ (form.querySelector("[data-suggest]"));
+  let timer = 0;
+  let latest = 0;
+
+  function check() {
+    const wanted = name.value.trim();
+    const length = [...wanted].length;
+    const isTooLong = length > LONGEST_NAME;
+    count.textContent = isTooLong ? `${length - LONGEST_NAME} too many: at most 128 characters.` : `${length} of 128 characters.`;
+    count.classList.toggle("wrong", isTooLong);
+    taken.textContent = "";
+    clearTimeout(timer);
+    latest += 1;
+    if (wanted && !isTooLong && workspace.value) timer = setTimeout(askWhetherTaken, PAUSE, wanted, latest);
+  }
+
+  /**
+   * Only advice: the portal decides when the form is sent, so a question without an answer is no harm.
+   * @param {string} wanted
+   * @param {number} question
+   */
+  async function askWhetherTaken(wanted, question) {
+    const query = new URLSearchParams({ workspace: workspace.value, name: wanted });
+    const answer = await ask(`${form.dataset.nameUrl}?${query}`).catch(() => undefined);
+    if (question === latest && answer?.status === 200) taken.textContent = answer.body.message;
+  }
+
+  suggest.hidden = false;
+  suggest.addEventListener("click", () => {
+    const base = (name.dataset.suggested ?? "token-").replace(/[0-9a-f]{6}$/, "");
+    const random = crypto.getRandomValues(new Uint8Array(3));
+    name.value = base + Array.from(random, (byte) => byte.toString(16).padStart(2, "0")).join("");
+    check();
+  });
+  name.addEventListener("input", check);
+  check();
+  return check;
+}

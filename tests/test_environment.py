@@ -1,0 +1,284 @@
+"""Settings: a start that lacks one stops with a line that names it, and shows no value."""
+
+import json
+import os
+import stat
+import subprocess
+import sys
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.product import ROOT, clean_environment, run_python
+
+SECRET = "a-secret-that-nobody-may-print-0123456789"
+PRODUCTION = {
+    "DATABASE_URL": "postgres://portal:db-password@127.0.0.1/portal",
+    "SECRET_KEY": SECRET,
+    "AUDIT_KEY": SECRET[::-1],
+    "ALLOWED_HOSTS": "tokens.example.com",
+    "PORTAL_ORIGIN": "https://tokens.example.com",
+    "CELERY_BROKER_URL": "rediss://:broker-password@127.0.0.1:6379/0",
+    "EMAIL_URL": "smtp+tls://portal:mail-password@mail.example.com:587",
+}
+Start = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Start:
+    """Read the settings as every process of the portal does when it starts."""
+
+    def start(*, say: str = "", **environment: str) -> "subprocess.CompletedProcess[str]":
+        show = f"import json; print(json.dumps({say}))" if say else ""
+        return run_python(
+            f"from portal import settings as s, environment; {show}",
+            tmp_path / "data",
+            **environment,
+        )
+
+    return start
+
+
+def said(done: "subprocess.CompletedProcess[str]") -> Any:
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def refusal(done: "subprocess.CompletedProcess[str]") -> str:
+    """The one line with which a start was refused."""
+    assert done.returncode == 1
+    assert done.stdout == ""
+    [line] = done.stderr.splitlines()
+    assert line.startswith("portal: setting ")
+    return line
+
+
+# -- Missing ------------------------------------------------------------------------------------
+
+
+def test_production_starts_with_what_it_needs(start: Start) -> None:
+    assert start(**PRODUCTION).returncode == 0
+
+
+@pytest.mark.parametrize("name", [name for name in PRODUCTION if name != "DATABASE_URL"])
+def test_production_does_not_start_without_it(start: Start, name: str) -> None:
+    left = {key: value for key, value in PRODUCTION.items() if key != name}
+    assert refusal(start(**left)).startswith(f"portal: setting {name} is missing")
+
+
+@pytest.mark.parametrize("name", PRODUCTION)
+def test_an_empty_setting_is_no_setting(start: Start, name: str) -> None:
+    assert f" {name} " in refusal(start(**PRODUCTION | {name: ""}))
+
+
+def test_the_embedded_default_needs_nothing(start: Start) -> None:
+    shown = start(say="[s.EMBEDDED, s.PORTAL_ORIGIN, s.GRAFANA, s.DATABASE['ENGINE']]")
+    assert said(shown) == [
+        True,
+        "http://127.0.0.1:8000",
+        "sandbox",
+        "django.db.backends.sqlite3",
+    ]
+
+
+def test_production_calls_aws_and_logs_json(start: Start) -> None:
+    assert said(start(say="[s.GRAFANA, s.LOGGING['as_json'], s.DEBUG]", **PRODUCTION)) == [
+        "aws",
+        True,
+        False,
+    ]
+
+
+# -- Malformed ----------------------------------------------------------------------------------
+
+MALFORMED = [
+    ("SECRET_KEY", "a-short-secret"),
+    ("AUDIT_KEY", "a-short-secret"),
+    ("ALLOWED_HOSTS", " , "),
+    ("PORTAL_ORIGIN", "portal.example.org"),
+    ("PORTAL_ORIGIN", "https://portal.example.org/portal"),
+    ("PORTAL_ORIGIN", "ftp://portal.example.org"),
+    ("PORTAL_ORIGIN", "https://"),
+    ("DATABASE_URL", "mysql://portal:db-password@127.0.0.1/portal"),
+    ("DATABASE_URL", "db-password"),
+    ("CELERY_BROKER_URL", "amqp://guest:broker-password@127.0.0.1"),
+    ("CACHE_URL", "memcached://127.0.0.1:11211"),
+    ("EMAIL_URL", "mail-password"),
+    ("EMAIL_URL", "carrier-pigeon://mail-password@loft"),
+    ("PORT", "http"),
+    ("PORT", "0"),
+    ("PORT", "65536"),
+    ("PORT", "80 00"),
+    ("PORTAL_SANDBOX_PORT", "-1"),
+    ("PORTAL_BROKER_PORT", "many"),
+    ("PORTAL_TRUSTED_PROXIES", "yes"),
+    ("PORTAL_TRUSTED_PROXIES", "-1"),
+    ("PORTAL_TRUSTED_PROXIES", "11"),
+    ("PORTAL_GRAFANA", "Sandbox"),
+    ("PORTAL_TOKEN_QUOTA", "0"),
+    ("PORTAL_TOKEN_QUOTA", "1e2"),
+    ("PORTAL_UNCLAIMED_SECONDS", "15m"),
+    ("PORTAL_UNCLAIMED_SECONDS", "0"),
+    ("PORTAL_RATE_LIMITS", "true"),
+    ("PORTAL_WORKER_PROCESSES", "0"),
+    ("PORTAL_LOG_LEVEL", "VERBOSE"),
+    ("PORTAL_EMBEDDED", "perhaps"),
+]
+
+
+@pytest.mark.parametrize(("name", "value"), MALFORMED, ids=[f"{n}={v}" for n, v in MALFORMED])
+def test_a_malformed_setting_stops_the_start_with_a_line_that_names_it(
+    start: Start, name: str, value: str
+) -> None:
+    line = refusal(start(**PRODUCTION | {name: value}))
+    assert line.startswith(f"portal: setting {name} is malformed: it must be ")
+    assert "-password" not in line, "a value may be a secret"
+    assert len(value) < 10 or value not in line
+
+
+def test_every_command_is_refused_with_the_same_line(tmp_path: Path) -> None:
+    for command in ("check", "run", "sweep", "migrate"):
+        done = subprocess.run(
+            [sys.executable, "manage.py", command],
+            cwd=ROOT,
+            env={**clean_environment(), "PORTAL_DATA_DIR": str(tmp_path), "PORT": "http"},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert refusal(done) == ("portal: setting PORT is malformed: it must be a port, 1-65535")
+
+
+def test_production_has_no_demo_people(start: Start) -> None:
+    line = refusal(start(**PRODUCTION, PORTAL_DEMO_PASSWORD="a demo password"))
+    assert line.startswith("portal: setting PORTAL_DEMO_PASSWORD ")
+    assert "a demo password" not in line
+
+
+# -- Files --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", PRODUCTION)
+def test_a_setting_may_stand_in_a_file(start: Start, tmp_path: Path, name: str) -> None:
+    file = tmp_path / "secret"
+    file.write_text(f"{PRODUCTION[name]}\n")
+    given = {key: value for key, value in PRODUCTION.items() if key != name}
+    shown = start(say="[s.EMBEDDED, s.SECRET_KEY]", **given, **{f"{name}_FILE": str(file)})
+    assert said(shown) == [False, SECRET]
+
+
+def test_a_file_that_cannot_be_read_stops_the_start(start: Start, tmp_path: Path) -> None:
+    missing = {**PRODUCTION, "SECRET_KEY_FILE": str(tmp_path / "nothing")}
+    del missing["SECRET_KEY"]
+    assert refusal(start(**missing)).startswith("portal: setting SECRET_KEY is missing")
+
+
+# -- What the embedded default generates --------------------------------------------------------
+
+
+def test_generated_secrets_are_kept_and_readable_by_their_owner_alone(
+    start: Start, tmp_path: Path
+) -> None:
+    say = "[s.SECRET_KEY, s.AUDIT_KEY, s.DEMO_PASSWORD]"
+    first, second = said(start(say=say)), said(start(say=say))
+    assert first == second
+    assert len(set(first)) == 3
+    assert min(map(len, first[:2])) >= 32
+    assert len(first[2]) >= 12
+    file = tmp_path / "data" / "portal.env"
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert stat.S_IMODE(file.parent.stat().st_mode) == 0o700
+    assert list(file.parent.iterdir()) == [file]
+
+
+def test_processes_that_start_at_once_agree_on_what_is_generated(start: Start) -> None:
+    with ThreadPoolExecutor(4) as pool:
+        starts = [pool.submit(start, say="s.SECRET_KEY") for _ in range(8)]
+        assert len({said(one.result()) for one in starts}) == 1
+
+
+def test_what_is_given_wins_over_what_is_generated(start: Start, tmp_path: Path) -> None:
+    file = tmp_path / "audit-key"
+    file.write_text(SECRET[::-1])
+    start()
+    given = {"SECRET_KEY": SECRET, "AUDIT_KEY_FILE": str(file), "PORTAL_DEMO_PASSWORD": "mine"}
+    shown = start(say="[s.SECRET_KEY, s.AUDIT_KEY, s.DEMO_PASSWORD]", **given)
+    assert said(shown) == [SECRET, SECRET[::-1], "mine"]
+
+
+def test_calling_aws_makes_no_demo_people_unless_a_password_is_given(start: Start) -> None:
+    aws = {"PORTAL_GRAFANA": "aws"}
+    assert said(start(say="s.DEMO_PASSWORD", **aws)) == ""
+    assert said(start(say="s.DEMO_PASSWORD", **aws, PORTAL_DEMO_PASSWORD="mine")) == "mine"
+
+
+# -- Where AWS calls go -------------------------------------------------------------------------
+
+AWS = {
+    "AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE",
+    "AWS_SECRET_ACCESS_KEY": "a-real-secret",
+    "AWS_SESSION_TOKEN": "a-real-session",
+    "AWS_PROFILE": "production",
+    "AWS_REGION": "us-east-1",
+    "AWS_ENDPOINT_URL": "https://aws.example.com",
+    "AWS_ENDPOINT_URL_GRAFANA": "https://grafana.example.com",
+    "AWS_WEB_IDENTITY_TOKEN_FILE": "/var/run/token",
+    "AWS_CONTAINER_CREDENTIALS_FULL_URI": "http://169.254.170.2/credentials",
+}
+SEEN = "{k: v for k, v in __import__('os').environ.items() if k.startswith('AWS_')}"
+
+
+def test_the_sandbox_never_sees_the_real_account(start: Start) -> None:
+    seen = said(start(say=SEEN, PORT="8123", **AWS))
+    assert seen.pop("AWS_ENDPOINT_URL_GRAFANA") == "http://127.0.0.1:8124"
+    assert seen.pop("AWS_ACCESS_KEY_ID") == "SANDBOX"
+    assert seen.pop("AWS_REGION") == "eu-west-1"
+    assert set(seen) == {
+        "AWS_SECRET_ACCESS_KEY",
+        "AWS_CONFIG_FILE",
+        "AWS_SHARED_CREDENTIALS_FILE",
+        "AWS_EC2_METADATA_DISABLED",
+    }
+    assert seen["AWS_CONFIG_FILE"] == seen["AWS_SHARED_CREDENTIALS_FILE"] == os.devnull
+    assert not set(seen.values()) & set(AWS.values())
+
+
+def test_calls_to_aws_use_the_environment_as_it_is(start: Start) -> None:
+    assert said(start(say=SEEN, PORTAL_GRAFANA="aws", **AWS)) == AWS
+
+
+# -- What else the environment decides ----------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("origin", "https", "cookie"),
+    [
+        ("https://tokens.example.com", True, "__Host-sessionid"),
+        ("https://tokens.example.com/", True, "__Host-sessionid"),
+        ("http://tokens.example.com:8000", False, "sessionid"),
+    ],
+)
+def test_cookies_are_secure_exactly_when_the_origin_is_https(
+    start: Start, origin: str, https: bool, cookie: str
+) -> None:
+    say = "[s.SESSION_COOKIE_SECURE, s.CSRF_COOKIE_SECURE, s.SESSION_COOKIE_NAME]"
+    assert said(start(say=say, **PRODUCTION | {"PORTAL_ORIGIN": origin})) == [https, https, cookie]
+
+
+@pytest.mark.parametrize(("limits", "off"), [("on", False), ("off", True)])
+def test_sign_in_limits_are_on_unless_turned_off(start: Start, limits: str, off: bool) -> None:
+    shown = start(say="s.ACCOUNT_RATE_LIMITS is False", PORTAL_RATE_LIMITS=limits)
+    assert said(shown) is off
+
+
+def test_a_deep_data_directory_moves_the_broker_to_a_port(tmp_path: Path) -> None:
+    """A Unix socket's path may be 107 bytes long."""
+    deep = tmp_path / ("d" * 120)
+    done = run_python(
+        "from portal import settings as s; print(s.CELERY_BROKER_URL)", deep, PORT="8123"
+    )
+    assert done.stdout == "redis://127.0.0.1:8125\n"

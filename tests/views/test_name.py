@@ -1,0 +1,47 @@
+"""While a person types a name, the form asks whether it is taken."""
+
+from collections.abc import Callable
+
+from django.test import Client
+
+from portal.models import State, Token, User
+from tests.conftest import Catalog
+
+SignIn = Callable[[User], Client]
+
+
+def ask(client: Client, workspace: str, name: str) -> tuple[int, str]:
+    answer = client.get("/tokens/name/", {"workspace": workspace, "name": name})
+    return answer.status_code, answer.json()["message"]
+
+
+def test_a_name_in_use_is_said_to_be_taken(
+    sign_in: SignIn,
+    engineer: User,
+    teammate: User,
+    catalog: Catalog,
+    make_token: Callable[..., Token],
+) -> None:
+    make_token(teammate, name="ci")
+    status, message = ask(sign_in(engineer), catalog.workspace.aws_id, " ci ")
+    assert status == 200
+    assert "in use" in message
+
+
+def test_a_free_name_and_one_that_was_given_back_are_not(
+    sign_in: SignIn, engineer: User, catalog: Catalog, make_token: Callable[..., Token]
+) -> None:
+    make_token(engineer, name="old", state=State.REVOKED)
+    client = sign_in(engineer)
+    assert ask(client, catalog.workspace.aws_id, "old") == (200, "")
+    assert ask(client, catalog.workspace.aws_id, "new") == (200, "")
+
+
+def test_nobody_can_try_names_in_a_workspace_that_is_not_theirs(
+    sign_in: SignIn, outsider: User, catalog: Catalog
+) -> None:
+    assert ask(sign_in(outsider), catalog.workspace.aws_id, "ci")[0] == 404
+
+
+def test_the_anonymous_are_told_to_sign_in(db: None, catalog: Catalog) -> None:
+    assert ask(Client(), catalog.workspace.aws_id, "ci")[0] == 401
