@@ -11,11 +11,14 @@ import yaml
 
 LONGEST_LIFETIME = 2_592_000
 EVERY = "*"
+MOST_LIVE = 1_000_000
 
 _DURATION = re.compile(r"(\d{1,9})([smhd]?)")
 _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400}
-_EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
+_EMAIL = re.compile(r"(?=.{3,254}$)[^@\s]+@[^@\s]+")
 _SLUG = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
+_CONNECTION = {"region": 32, "role_arn": 200, "external_id": 200}
+"""What a connection may say, and the most characters of each."""
 
 
 class AccessFileError(ValueError):
@@ -71,10 +74,24 @@ class AccessFile:
     teams: tuple[TeamEntry, ...]
 
 
+class _Loader(yaml.SafeLoader):
+    """Refuses two equal keys, of which YAML would silently drop the first."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
+        for number, key in enumerate(keys):
+            if key in keys[:number]:
+                raise yaml.MarkedYAMLError(
+                    problem=f"{key!r} stands here twice",
+                    problem_mark=node.value[number][0].start_mark,
+                )
+        return super().construct_mapping(node, deep)
+
+
 def parse(text: str) -> AccessFile:
     """Read an access file; raises AccessFileError with every mistake that is in it."""
     try:
-        document = yaml.safe_load(text)
+        document = yaml.load(text, Loader=_Loader)  # noqa: S506 (a safe loader)
     except yaml.YAMLError as error:
         raise AccessFileError([f"This is not YAML: {error}"]) from None
     return _Reader().file(document)
@@ -96,7 +113,7 @@ class _Reader:
 
     def file(self, document: Any) -> AccessFile:
         top = self._mapping(document, "the file", {"version", "connections", "people", "teams"})
-        if top.get("version") != 1:
+        if top.get("version") != 1 or isinstance(top.get("version"), bool):
             self.problems.append("version: must be 1")
         connections = tuple(
             self._connection(name, entry)
@@ -116,10 +133,13 @@ class _Reader:
 
     def _connection(self, name: Any, entry: Any) -> ConnectionEntry:
         place = f"connections.{name}"
-        entry = self._mapping(entry, place, {"region", "role_arn", "external_id"})
-        return ConnectionEntry(
-            self._slug(name, place), **{key: str(value) for key, value in entry.items()}
-        )
+        entry = self._mapping(entry, place, set(_CONNECTION))
+        for key, value in entry.items():
+            if not isinstance(value, str) or len(value) > _CONNECTION[key]:
+                self.problems.append(
+                    f"{place}.{key}: must be a text of at most {_CONNECTION[key]} characters"
+                )
+        return ConnectionEntry(self._slug(name, place), **entry)
 
     def _person(self, entry: Any, place: str) -> PersonEntry:
         entry = self._mapping(entry, place, {"email", "admin", "auditor"})
@@ -161,6 +181,8 @@ class _Reader:
             },
         )
         accounts = self._list(entry.get("service_accounts", [EVERY]), f"{place}.service_accounts")
+        if not accounts:
+            self.problems.append(f"{place}.service_accounts: names no service account")
         max_ttl = self._lifetime(entry.get("max_ttl", "30d"), f"{place}.max_ttl")
         default_ttl = self._lifetime(
             entry.get("default_ttl", min(max_ttl, _SECONDS["d"] * 7)), f"{place}.default_ttl"
@@ -247,7 +269,9 @@ class _Reader:
         return found
 
     def _count(self, value: Any, place: str) -> int | None:
-        if value is not None and (isinstance(value, bool) or not isinstance(value, int)):
-            self.problems.append(f"{place}: must be a whole number")
+        if value is None:
+            return None
+        if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= MOST_LIVE:
+            self.problems.append(f"{place}: must be a whole number from 0 to {MOST_LIVE:,}")
             return None
         return value

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from django.db import transaction
 
+from portal.logs import mask
 from portal.models import Action, AuditEvent, Outcome, Team, Token, User
 
 
@@ -60,8 +61,9 @@ def record(
         user_agent=actor.user_agent[:300],
         aws_request_id=aws_request_id[:100],
         error_code=error_code[:80],
-        reason=reason[:500],
-        subject=subject[:300],
+        # People type reasons, and may paste the key that leaked.
+        reason=mask(reason)[:500],
+        subject=mask(subject)[:300],
         count=count,
     )
     if token is not None:
@@ -78,7 +80,7 @@ def record(
         event.grafana_role = account.grafana_role
         event.seconds_to_live = token.seconds_to_live
         event.attempt = token.attempt
-        event.aws_token_id = aws_token_id or token.aws_token_id
+        event.aws_token_id = (aws_token_id or token.aws_token_id)[:40]
         event.fingerprint = token.fingerprint
     if team is not None:
         event.team_id = team.pk

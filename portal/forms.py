@@ -8,6 +8,7 @@ from django import forms
 from django.core.exceptions import ValidationError
 
 from portal import policy, sealing
+from portal.logs import KEY_SHAPE
 from portal.models import ServiceAccount, Team, User
 from portal.models.catalog import LONGEST_LIFETIME
 from portal.policy import Choice
@@ -82,7 +83,10 @@ class TokenRequestForm(forms.Form):
         name: str = self.cleaned_data["name"]
         if CONTROL_CHARACTERS.search(name):
             raise ValidationError("A name can't hold line breaks or other control characters.")
-        return name
+        return _without_key(name)
+
+    def clean_reason(self) -> str:
+        return _without_key(self.cleaned_data["reason"])
 
     def clean_public_key(self) -> bytes:
         try:
@@ -122,3 +126,10 @@ class TokenRequestForm(forms.Form):
         if self.choice is None:
             raise ValueError("the form is not valid")
         return self.choice.team, self.choice.service_account
+
+
+def _without_key(text: str) -> str:
+    """Names and reasons are kept for ever, for many to read."""
+    if KEY_SHAPE.search(text):
+        raise ValidationError("What begins with “glsa_” looks like a key: never put one here.")
+    return text

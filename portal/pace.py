@@ -19,6 +19,9 @@ CUT = 0.93
 """Of what AWS served in the second before it objected."""
 GROWTH_PER_SECOND = 0.005
 """So a pace that was cut meets the limit again after about 15 s, and costs one call in 200."""
+CALM_SECONDS = 20.0
+"""Without an objection for longer, the pace was cut too far: growth grows with the square of it, so
+that a stray objection at a quiet time is forgotten after one or two minutes."""
 SLOWEST = 0.5
 """Calls per second."""
 FORGOTTEN_AFTER = 600
@@ -31,24 +34,27 @@ log = logging.getLogger(__name__)
 # KEYS: the pace, and the calls served in this second and in the last one.
 _TURN = """
 local now = redis.call('TIME'); now = now[1] + now[2] / 1000000
-local pace = redis.call('HMGET', KEYS[1], 'rate', 'next', 'grown')
-if not pace[1] then return '0' end
-local rate = pace[1] * (1 + ARGV[1] * math.max(0, now - pace[3]))
+local pace = redis.call('HMGET', KEYS[1], 'rate', 'next', 'grown', 'cut')
+if not pace[1] then return {'0', tostring(now)} end
+local calm = math.max(1, ((now - (pace[4] or now)) / ARGV[3]) ^ 2)
+local rate = pace[1] * (1 + ARGV[1] * calm * math.max(0, now - pace[3]))
 local turn = math.max(now, tonumber(pace[2]))
-if turn - now > tonumber(ARGV[2]) then return tostring(turn - now) end
-redis.call('HSET', KEYS[1], 'rate', rate, 'next', turn + 1 / rate, 'grown', now)
-return tostring(turn - now)
+if turn - now <= tonumber(ARGV[2]) then
+  redis.call('HSET', KEYS[1], 'rate', rate, 'next', turn + 1 / rate, 'grown', now)
+end
+return {tostring(turn - now), tostring(turn)}
 """
 _THROTTLED = """
 local now = redis.call('TIME'); now = now[1] + now[2] / 1000000
-local pace = redis.call('HMGET', KEYS[1], 'rate', 'cut')
-if pace[2] and now - pace[2] < 1 then return end
+local pace = redis.call('HMGET', KEYS[1], 'rate', 'cut', 'next')
+if pace[2] and (now - pace[2] < 1 or tonumber(ARGV[4]) < tonumber(pace[2])) then return end
 local served = math.max(tonumber(redis.call('GET', KEYS[2]) or 0),
                         tonumber(redis.call('GET', KEYS[3]) or 0))
 local rate = tonumber(pace[1] or served)
 if served > 0 then rate = math.min(rate, served) end
 rate = math.max(tonumber(ARGV[2]), rate * ARGV[1])
-redis.call('HSET', KEYS[1], 'rate', rate, 'next', now + 1 / rate, 'grown', now, 'cut', now)
+local turn = math.max(now, tonumber(pace[3] or 0))
+redis.call('HSET', KEYS[1], 'rate', rate, 'next', turn + 1 / rate, 'grown', now, 'cut', now)
 redis.call('EXPIRE', KEYS[1], ARGV[3])
 """
 
@@ -68,14 +74,14 @@ def turn(key: str, *, throttled_by: type[Exception]) -> Iterator[None]:
     An exception of the type ``throttled_by`` slows everybody down. Raises NotYetError, before the
     call, when the turn is more than LONGEST_TURN away.
     """
-    wait = _wait(key)
+    wait, at = _wait(key)
     if wait > LONGEST_TURN:
         raise NotYetError(wait)
     time.sleep(wait)
     try:
         yield
     except throttled_by:
-        _note_throttled(key)
+        _note_throttled(key, at)
         raise
     _note_served(key)
 
@@ -88,12 +94,16 @@ def rate(key: str) -> float | None:
     return None
 
 
-def _wait(key: str) -> float:
+def _wait(key: str) -> tuple[float, float]:
+    """Seconds until the next turn, and its time by the server's clock."""
     try:
-        return float(_server().eval(_TURN, 1, _name(key), GROWTH_PER_SECOND, LONGEST_TURN))
+        wait, at = _server().eval(
+            _TURN, 1, _name(key), GROWTH_PER_SECOND, LONGEST_TURN, CALM_SECONDS
+        )
+        return float(wait), float(at)
     except redis.RedisError as error:
         log.warning("pace.unavailable", extra={"error": type(error).__name__})
-        return 0.0
+        return 0.0, 0.0
 
 
 def _note_served(key: str) -> None:
@@ -104,7 +114,7 @@ def _note_served(key: str) -> None:
         batch.execute()
 
 
-def _note_throttled(key: str) -> None:
+def _note_throttled(key: str, at: float) -> None:
     second = int(time.time())
     with contextlib.suppress(redis.RedisError):
         _server().eval(
@@ -116,6 +126,7 @@ def _note_throttled(key: str) -> None:
             CUT,
             SLOWEST,
             FORGOTTEN_AFTER,
+            at,
         )
 
 

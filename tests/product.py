@@ -71,15 +71,18 @@ def clean_environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not OURS.match(name)}
 
 
-def run_python(code: str, data_dir: Path, /, **settings: str) -> "subprocess.CompletedProcess[str]":
+def run_python(
+    code: str, data_dir: Path | None = None, /, **settings: str
+) -> "subprocess.CompletedProcess[str]":
     """Run some Python in a process of its own that sees these settings and no others."""
+    directory = {"PORTAL_DATA_DIR": str(data_dir)} if data_dir else {}
     return subprocess.run(
         [sys.executable, "-c", code],
         cwd=ROOT,
         env={
             **clean_environment(),
             "DJANGO_SETTINGS_MODULE": "portal.settings",
-            "PORTAL_DATA_DIR": str(data_dir),
+            **directory,
             **settings,
         },
         capture_output=True,

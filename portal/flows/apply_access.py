@@ -1,6 +1,6 @@
 """Makes teams, people and grants what the access file says."""
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 
 from django.db import transaction
 from django.db.models.functions import Now
@@ -32,17 +32,22 @@ class _DryRunError(Exception):
     """Takes everything back."""
 
 
-def connect(file: AccessFile) -> None:
-    """Make the connections that the file names, so that the catalog can be read through them."""
+def connect(file: AccessFile) -> list[str]:
+    """Make the connections that the file names, so that the catalog can be read through them.
+
+    Returns what changed, one line each.
+    """
+    lines = []
     for entry in file.connections:
-        Connection.objects.update_or_create(
-            name=entry.name,
-            defaults={
-                "region": entry.region,
-                "role_arn": entry.role_arn,
-                "external_id": entry.external_id,
-            },
-        )
+        row = Connection.objects.filter(name=entry.name).first()
+        wanted = asdict(entry)
+        if row is None:
+            Connection.objects.create(**wanted)
+            lines.append(f"+ connection {entry.name}")
+        elif wanted != {field: getattr(row, field) for field in wanted}:
+            Connection.objects.filter(pk=row.pk).update(**wanted)
+            lines.append(f"~ connection {entry.name}")
+    return lines
 
 
 def apply_access(
@@ -57,7 +62,7 @@ def apply_access(
     plan = Plan()
     try:
         with transaction.atomic():
-            connect(file)
+            plan.lines += connect(file)
             _people(file, plan)
             problems: list[str] = []
             for entry in file.teams:

@@ -24,7 +24,6 @@ from portal.grafana.clients import client_for
 from portal.grafana.errors import (
     ConflictException,
     GrafanaError,
-    ResourceNotFoundException,
     ThrottlingException,
 )
 from portal.grafana.types import CreatedToken
@@ -119,14 +118,25 @@ class _Attempt:
         if limits is None or obstacle:
             self._fail(NOT_GRANTED, obstacle)
             return False
-        token.seconds_to_live = min(token.seconds_to_live, limits.max_ttl)
-        return True
+        return token.seconds_to_live <= limits.max_ttl or self._shorten(limits.max_ttl)
+
+    def _shorten(self, seconds: int) -> bool:
+        """Ask for no more than today's limit, and write that down before AWS hears of it.
+
+        What an unknown outcome has left is known by its lifetime: that must not change any more.
+        """
+        if self.was_unresolved:
+            self._fail(NOT_GRANTED, f"The team may ask for at most {seconds} seconds now.")
+            return False
+        self.token.seconds_to_live = seconds
+        held = Token.objects.held(self.token.attempt).filter(pk=self.token.pk)
+        return bool(held.update(seconds_to_live=seconds))
 
     # -- AWS said no, or nothing ----------------------------------------------------------------
 
     def _refused(self, error: GrafanaError) -> None:
         if error.outcome_unknown:
-            self._put_back(error, unresolved=True)
+            self._put_back(error, unresolved=True, duplicate_answers=0)
         elif error.speaks_of_existing_name:
             answers = self.token.duplicate_answers + 1
             if self.was_unresolved and answers < MOST_DUPLICATE_ANSWERS:
@@ -134,7 +144,7 @@ class _Attempt:
             else:
                 self._fail(NAME_TAKEN, error.message, error)
         elif error.retryable or isinstance(error, ThrottlingException | ConflictException):
-            self._put_back(error)
+            self._put_back(error, duplicate_answers=0)
         else:
             self._fail(error.code, error.message, error)
 
@@ -182,15 +192,16 @@ class _Attempt:
                 aws_request_id=request_id,
                 **self._knowledge(known=known, exists=False),
             )
-            audit.record(
-                Action.TOKEN_FAILED,
-                actor=SYSTEM,
-                outcome=Outcome.FAILED,
-                token=row,
-                aws_request_id=request_id,
-                error_code=code,
-                reason=message,
-            )
+            if row.state == State.FAILED:  # a withdrawal is on record already
+                audit.record(
+                    Action.TOKEN_FAILED,
+                    actor=SYSTEM,
+                    outcome=Outcome.FAILED,
+                    token=row,
+                    aws_request_id=request_id,
+                    error_code=code,
+                    reason=message,
+                )
 
         self._finish(write)
 
@@ -236,26 +247,14 @@ class _Attempt:
     def _delete_in_hand(self, created: CreatedToken, client: Client) -> bool:
         """Delete a token whose key nobody will ever get, by the id that only we have.
 
-        False when AWS did not do it: then the list that recovery takes shows it.
+        False when AWS did not say that it did: then recovery does it again.
         """
-        token = self.token
         try:
-            request_id = client.delete_token(
-                token.workspace.aws_id, token.service_account.aws_id, created.id
-            )
-        except ResourceNotFoundException as gone:
-            request_id = gone.request_id
+            recover.remove(self.token, created.id, client)
         except GrafanaError as error:
-            log.warning("orphan.not_removed", extra={"token": str(token.pk), "code": error.code})
+            extra = {"token": str(self.token.pk), "code": error.code}
+            log.warning("orphan.not_removed", extra=extra)
             return False
-        with transaction.atomic():
-            audit.record(
-                Action.TOKEN_ORPHAN_REMOVED,
-                actor=SYSTEM,
-                token=token,
-                aws_token_id=created.id,
-                aws_request_id=request_id,
-            )
         return True
 
     # -- Writing the outcome --------------------------------------------------------------------

@@ -18,7 +18,7 @@ from portal.grafana.client import Client
 from portal.grafana.clients import client_for
 from portal.grafana.errors import GrafanaError, ResourceNotFoundException, ThrottlingException
 from portal.grafana.types import TokenList, TokenSummary
-from portal.models import Action, Token
+from portal.models import Action, AuditEvent, State, Token
 from portal.models.tokens import LEASE, LIVE
 
 CLOCK_TOLERANCE = timedelta(seconds=5)
@@ -35,10 +35,10 @@ def remove_orphans(token: Token, client: Client, *, before_each_call: Callable[[
     Lists twice, a moment apart, when the first list shows nothing. ``before_each_call`` may raise
     to stop. Raises GrafanaError when a list can't be read whole or a deletion fails.
     """
-    found = _remove_listed(token, client, before_each_call)
+    found, _ = _remove_listed(token, client, before_each_call)
     if not found:
         time.sleep(SECOND_LOOK_SECONDS)
-        found = _remove_listed(token, client, before_each_call)
+        found, _ = _remove_listed(token, client, before_each_call)
     return found
 
 
@@ -57,15 +57,19 @@ def settle(token_id: uuid.UUID) -> bool:
     asked_at = Token.objects.database_now()
     client = client_for(**token.workspace.connection.client_settings)
     try:
-        found = _remove_listed(token, client, lambda: None)
+        found, skew = _remove_listed(token, client, lambda: None)
     except (GrafanaError, pace.NotYetError):
         # not_before is set already: it is tried again then.
         return False
     with transaction.atomic():
         token = Token.objects.lock(token_id)
         if token.last_signature_at != last_signature or last_signature is None:
-            return False
-        clear_at = last_signature + SIGNATURE_VALIDITY
+            return found > 0
+        if token.state == State.REVOKING:
+            # Ended meanwhile: its time belongs to the revocation, and this comes again after it.
+            return found > 0
+        # AWS holds a signature against its own clock: one that is behind takes it for longer.
+        clear_at = last_signature + SIGNATURE_VALIDITY - min(skew, timedelta(0))
         if asked_at >= clear_at:
             token.change(
                 not_before=None,
@@ -80,30 +84,62 @@ def settle(token_id: uuid.UUID) -> bool:
     return found > 0
 
 
-def _remove_listed(token: Token, client: Client, before_each_call: Callable[[], None]) -> int:
-    workspace, account = token.workspace.aws_id, token.service_account.aws_id
-    key = token.workspace.connection.name
-    before_each_call()
-    asked_at = Token.objects.database_now()
-    with pace.turn(key, throttled_by=ThrottlingException):
-        listed = client.list_tokens(workspace, account)
-    orphans = ours(token, listed, asked_at=asked_at)
-    for orphan in orphans:
-        before_each_call()
-        try:
-            with pace.turn(key, throttled_by=ThrottlingException):
-                request_id = client.delete_token(workspace, account, orphan.id)
-        except ResourceNotFoundException as gone:
-            request_id = gone.request_id
-        with transaction.atomic():
+def remove(token: Token, orphan_id: str, client: Client) -> None:
+    """Delete a token at AWS whose key nobody has or will get, and record that, once.
+
+    Its id is written down first. If the answer is lost, or this worker dies, the next look deletes
+    it again, and learns that it is gone. Raises GrafanaError.
+    """
+    Token.objects.filter(pk=token.pk).update(orphan_id=orphan_id)
+    try:
+        request_id = client.delete_token(
+            token.workspace.aws_id, token.service_account.aws_id, orphan_id
+        )
+    except ResourceNotFoundException as gone:
+        request_id = gone.request_id
+    with transaction.atomic():
+        row = Token.objects.lock(token.pk)
+        row.change(orphan_id="")
+        # A worker that lost its attempt has one in hand that another may have found and removed.
+        if not AuditEvent.objects.filter(
+            token_id=row.pk, action=Action.TOKEN_ORPHAN_REMOVED, aws_token_id=orphan_id
+        ).exists():
             audit.record(
                 Action.TOKEN_ORPHAN_REMOVED,
                 actor=SYSTEM,
-                token=token,
-                aws_token_id=orphan.id,
+                token=row,
+                aws_token_id=orphan_id,
                 aws_request_id=request_id,
             )
-    return len(orphans)
+
+
+def _remove_listed(
+    token: Token, client: Client, before_each_call: Callable[[], None]
+) -> tuple[int, timedelta]:
+    """How many were removed, and how far AWS's clock is ahead of the database's."""
+    key = token.workspace.connection.name
+
+    def remove_in_turn(orphan_id: str) -> None:
+        before_each_call()
+        with pace.turn(key, throttled_by=ThrottlingException):
+            remove(token, orphan_id, client)
+
+    begun, token.orphan_id = token.orphan_id, ""
+    if begun:
+        remove_in_turn(begun)
+    before_each_call()
+    asked_at = Token.objects.database_now()
+    try:
+        with pace.turn(key, throttled_by=ThrottlingException):
+            listed = client.list_tokens(token.workspace.aws_id, token.service_account.aws_id)
+    except ResourceNotFoundException:
+        # The account or its workspace is gone, and its tokens with it.
+        return int(bool(begun)), timedelta(0)
+    orphans = ours(token, listed, asked_at=asked_at)
+    for orphan in orphans:
+        remove_in_turn(orphan.id)
+    skew = listed.answered_at - asked_at if listed.answered_at else timedelta(0)
+    return len(orphans) + bool(begun), skew
 
 
 def ours(token: Token, listed: TokenList, *, asked_at: datetime) -> list[TokenSummary]:

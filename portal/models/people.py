@@ -58,6 +58,11 @@ class User(AbstractBaseUser):
     def __str__(self) -> str:
         return self.email
 
+    @classmethod
+    def normalize_username(cls, username: str) -> str:
+        """Addresses are kept in lower case; Django calls this for every form."""
+        return super().normalize_username(username).lower()
+
     @property
     def is_staff(self) -> bool:
         """Whether Django's admin opens: to admins alone."""

@@ -178,6 +178,11 @@ class Token(models.Model):
     unresolved_since = models.DateTimeField(null=True)
     last_signature_at = models.DateTimeField(null=True)
     duplicate_answers = models.PositiveSmallIntegerField(default=0)
+    orphan_id = models.CharField(
+        "AWS's id of a token that is being deleted because nobody has its key",
+        max_length=40,
+        blank=True,
+    )
 
     # The sealed key, from AWS's answer until the browser has confirmed it.
     sealed_key = models.BinaryField(null=True)

@@ -11,6 +11,7 @@ from portal import wakeup
 from portal.flows.revoke import WrongStateError
 from portal.flows.revoke import cancel as cancel_request
 from portal.flows.revoke import revoke as revoke_token
+from portal.logs import mask
 from portal.policy import NotPermittedError
 from portal.tasks import enqueue_revoke
 from portal.views import edge, explain, tokens
@@ -46,8 +47,8 @@ def cancel(request: HttpRequest, token_id: uuid.UUID) -> HttpResponse:
 
 
 def _reason(request: HttpRequest) -> str:
-    """Cut to what a row can hold rather than refused: no reason is too odd to end a token."""
-    return request.POST.get("reason", "").replace("\0", "").strip()[:500]
+    """Cut and masked rather than refused: no reason is too odd to end a token."""
+    return mask(request.POST.get("reason", "").replace("\0", "").strip())[:500]
 
 
 def _conflict(request: HttpRequest, wrong: WrongStateError, wanted: str) -> HttpResponse:

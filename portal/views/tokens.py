@@ -62,7 +62,8 @@ def name(request: HttpRequest) -> JsonResponse:
 
     Only in workspaces that the person may ask for: others' names are not theirs to try.
     """
-    workspace, wanted = request.GET.get("workspace", ""), request.GET.get("name", "").strip()
+    workspace = request.GET.get("workspace", "")
+    wanted = request.GET.get("name", "").replace("\0", "").strip()
     granted = {
         choice.service_account.workspace.aws_id: choice.service_account.workspace_id
         for choice in policy.choices(edge.person(request))

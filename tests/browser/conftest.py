@@ -6,7 +6,7 @@ event loop, and Django's ORM, which other tests use, would refuse to work in it.
 
 import contextlib
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 
 import pytest
 from playwright.sync_api import (
@@ -28,6 +28,18 @@ SECONDS_TO_APPEAR = 15.0
 """How long a test waits for something on a page; two sweeps and an attempt at AWS fit in."""
 
 expect.set_options(timeout=SECONDS_TO_APPEAR * 1000)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Function, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Show what the product has printed beside a test that failed."""
+    report = yield
+    live = getattr(item, "funcargs", {}).get("live")
+    if report.failed and isinstance(live, Live):
+        report.sections.append(("What the product printed", live.product.log()[-5000:]))
+    return report
 
 
 @pytest.fixture(scope="package")

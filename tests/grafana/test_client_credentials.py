@@ -7,7 +7,6 @@ from urllib.parse import parse_qs
 
 import pytest
 
-from portal.grafana.account import Account
 from portal.grafana.client import Client
 from portal.grafana.errors import NotSent
 from tests.grafana.example import ACCOUNT, REGION, WORKSPACE
@@ -31,17 +30,6 @@ def other_server() -> Iterator[ScriptedServer]:
     """STS, or what hands out credentials."""
     with ScriptedServer() as server:
         yield server
-
-
-def resolve(*, region: str = "", endpoint_url: str = "") -> Account:
-    return Account.resolve(
-        region=region,
-        endpoint_url=endpoint_url,
-        role_arn="",
-        external_id="",
-        connect_timeout=0.5,
-        read_timeout=0.5,
-    )
 
 
 def delete(client: Client) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from portal.flows.recover import SIGNATURE_VALIDITY, ours
 from portal.grafana.types import TokenList, TokenSummary
-from portal.models import AuditEvent, State, Token
+from portal.models import Action, AuditEvent, State, Token
 from portal.models.tokens import LEASE, LIVE
 from tests.grafana.sandbox_process import PROD
 from tests.reliability.legal_order import fault_in
@@ -73,6 +73,7 @@ def check(world: World, sight: Sight) -> None:
         somebody_will_move_it(row, sight.now)
         the_ciphertext_is_there_only_while_sealed(row)
         assert row.may_exist_at_aws or row.unresolved_since is None, "the name would be given away"
+        assert row.orphan_id == "" or row.unresolved_since is not None, "nobody would look again"
         assert not (wrong := fault_in(sight.stories[row.pk], row.state)), wrong
 
 
@@ -149,3 +150,6 @@ def audited_whole(world: World, sight: Sight, strangers: set[str]) -> None:
     }
     told = AuditEvent.objects.filter(token_id__in=[row.pk for row in sight.rows])
     assert made - strangers <= set(told.values_list("aws_token_id", flat=True))
+    removed = told.filter(action=Action.TOKEN_ORPHAN_REMOVED)
+    ids = list(removed.values_list("aws_token_id", flat=True))
+    assert len(ids) == len(set(ids)), "an orphan was removed twice"

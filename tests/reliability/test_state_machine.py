@@ -24,7 +24,8 @@ PROFILE = settings(
     # What everybody runs is the same each time; the long run looks elsewhere each time.
     derandomize=not LONG,
     deadline=None,
-    database=None, phases=[Phase.generate] if os.environ.get("NS") else list(Phase),
+    database=None,
+    phases=[Phase.generate] if os.environ.get("NS") else list(Phase),
     suppress_health_check=list(HealthCheck),
 )
 

@@ -9,7 +9,7 @@ from django.utils import timezone
 from django.utils.html import escape
 
 from portal.models import AuditEvent, State, Team, Token, User
-from tests.views.conftest import Post
+from tests.views.conftest import KEY, Post
 
 pytestmark = pytest.mark.django_db
 
@@ -181,6 +181,16 @@ def test_an_odd_reason_does_not_keep_a_token_alive(
     token.refresh_from_db()
     assert token.state == State.REVOKING
     assert token.end_reason == reason.replace("\0", "")[:500]
+
+
+def test_a_leaked_key_is_masked_in_the_reason_for_its_end(
+    in_state: Callable[[State], Token], owner: Client, post: Post
+) -> None:
+    token = in_state(State.ACTIVE)
+    post(owner, url(token, "revoke"), reason=f"{KEY} was in a ticket")
+    token.refresh_from_db()
+    assert token.end_reason == "glsa_(hidden) was in a ticket"
+    assert AuditEvent.objects.get().reason == "glsa_(hidden) was in a ticket"
 
 
 # -- Too early, too late ------------------------------------------------------------------------

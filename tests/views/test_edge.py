@@ -46,7 +46,7 @@ EXPRESSIONS = {
     r"admin/(?P<url>.*)$": "admin/anything",
 }
 """Addresses that are regular expressions, and a path that each of them matches."""
-JSON = re.compile(r"tokens/[^/]+/(status|sealed|delivered)/")
+JSON = re.compile(r"tokens/(name|[^/]+/(status|sealed|delivered))/")
 
 
 @dataclass(slots=True)
@@ -352,3 +352,36 @@ def test_an_error_page_tells_nothing_of_the_error(
     html = break_a_page(world, monkeypatch).content.decode()
     assert "RuntimeError" not in html
     assert "Traceback" not in html
+
+
+# -- Odd input ----------------------------------------------------------------------------------
+
+ODD = ["\0", "x\0y", "\ud800", "🙂", "x" * 9000, "9" * 30, "-1", "nan", "' OR 1=1 --", "%ff%00"]
+READS = {
+    "/tokens/": ["page"],
+    "/tokens/new/": ["workspace", "service_account", "name", "seconds_to_live", "reason", "team"],
+    "/tokens/name/": ["name", "workspace"],
+    "/tokens/{id}/status/": ["wait", "state"],
+    "/tokens/{id}/sealed/": ["wait", "state"],
+}
+WRITES = {
+    "/tokens/new/": [*READS["/tokens/new/"], "public_key"],
+    "/tokens/{id}/delivered/": ["fingerprint"],
+    "/tokens/{id}/revoke/": ["reason"],
+    "/tokens/{id}/cancel/": ["reason"],
+    "/accounts/login/": ["login", "password", "next"],
+    "/accounts/password/reset/": ["email"],
+}
+
+
+@pytest.mark.parametrize("odd", ODD, ids=lambda odd: ascii(odd[:12]))
+def test_odd_input_breaks_nothing(world: World, odd: str) -> None:
+    sent = odd.encode("utf-8", "surrogatepass")
+    valid = {"workspace": "g-00000000a1", "service_account": "2", "name": "x", "login": "a@b.c"}
+    for asked, method in ((READS, "get"), (WRITES, "post")):
+        for path, names in asked.items():
+            client = world.anonymous if path.startswith("/accounts/") else world.engineer
+            for name in names:
+                ask = getattr(client, method)
+                answer = ask(path.format(id=world.token.pk), {**valid, name: sent})
+                assert answer.status_code < 500, (path, name)

@@ -30,7 +30,7 @@ from portal.models import (
 from portal.models.catalog import Approval
 from tests.conftest import Catalog
 from tests.person import KeyPair
-from tests.views.conftest import Post
+from tests.views.conftest import KEY, Post
 
 pytestmark = pytest.mark.django_db
 
@@ -169,6 +169,8 @@ REFUSED = [
     ("name", "n" * 5000, NAME_LENGTH),
     ("name", "two\nlines", "control characters"),
     ("name", "bell\a", "control characters"),
+    ("name", f"ci {KEY}", "looks like a key"),
+    ("reason", f"instead of {KEY}", "looks like a key"),
     ("seconds_to_live", "", "Choose a lifetime"),
     ("seconds_to_live", " ", "Choose a lifetime"),
     ("seconds_to_live", "0", LIFETIME),
