@@ -153,7 +153,7 @@ def test_ctrl_c_lets_the_running_task_finish_and_the_next_start_keeps_what_was(
 ) -> None:
     password = product.password
     engineer = product.sign_in("engineer@example.com")
-    product.sandbox.fault("hang", operation="CreateWorkspaceServiceAccountToken", seconds=2)
+    product.sandbox.fault("hang", operation="CreateWorkspaceServiceAccountToken", seconds=3)
     token_id = ask(engineer, keys)
     status = f"/tokens/{token_id}/status/"
     assert within(10, lambda: engineer.get(status).json()["state"] == "issuing")

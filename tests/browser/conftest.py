@@ -38,7 +38,7 @@ def pytest_runtest_makereport(
     report = yield
     live = getattr(item, "funcargs", {}).get("live")
     if report.failed and isinstance(live, Live):
-        report.sections.append(("What the product printed", live.product.log()[-5000:]))
+        report.sections.append(("What the product printed", live.product.log()[-2000:]))
     return report
 
 

@@ -1,4 +1,4 @@
-"""What must hold between any two steps, whatever happened: read from the rows and from AWS itself."""
+"""What must hold between any two steps, whatever happened, by the rows and by AWS itself."""
 
 from collections import defaultdict
 from collections.abc import Mapping
@@ -12,6 +12,7 @@ from portal.models import Action, AuditEvent, State, Token
 from portal.models.tokens import LEASE, LIVE
 from tests.grafana.sandbox_process import PROD
 from tests.reliability.legal_order import fault_in
+from tests.reliability.troubles import CREATE
 from tests.reliability.world import World
 
 AT_AWS = (*LIVE, State.EXPIRED, State.REVOKED)
@@ -145,7 +146,7 @@ def audited_whole(world: World, sight: Sight, strangers: set[str]) -> None:
     names = {row.name for row in sight.rows}
     made = {
         call["token_id"]
-        for call in world.aws.calls("CreateWorkspaceServiceAccountToken")
+        for call in world.aws.calls(CREATE)
         if call["effect"] == 200 and call["name"] in names
     }
     told = AuditEvent.objects.filter(token_id__in=[row.pk for row in sight.rows])

@@ -1,5 +1,6 @@
-"""In which order the audit log may tell of a token, and in which state each story leaves its row."""
+"""In which order the audit log may tell of a token, and the state in which it leaves the row."""
 
+import itertools
 from collections.abc import Iterable, Sequence
 
 from portal.models import Action, State
@@ -48,7 +49,7 @@ def fault_in(actions: Sequence[str], state: str) -> str:
     if actions[:1] != [Action.TOKEN_REQUESTED]:
         return f"the story does not begin with its request: {actions}"
     story = list(_without_orphans(actions))
-    for before, after in zip(story, story[1:], strict=False):
+    for before, after in itertools.pairwise(story):
         if after not in FOLLOWS[before]:
             return f"{after} can't follow {before}: {actions}"
     return "" if state in LEAVES[story[-1]] else f"{actions} does not leave it {state}"

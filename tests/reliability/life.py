@@ -4,7 +4,7 @@ import base64
 import contextlib
 import sys
 import uuid
-from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from hypothesis import strategies as st
@@ -27,11 +27,8 @@ from portal.models.tokens import TokenQuerySet
 from tests.conftest import Catalog, acting
 from tests.person import KeyPair
 from tests.reliability.invariants import Sight, audited_whole, check
+from tests.reliability.troubles import FAULTS, HAPPENINGS, RARE
 from tests.reliability.world import Killed, Message, Moment, World
-
-CREATE = "CreateWorkspaceServiceAccountToken"
-DELETE = "DeleteWorkspaceServiceAccountToken"
-LIST = "ListWorkspaceServiceAccountTokens"
 
 SKEWS = (0.0, -150.0, 120.0)
 """Seconds by which AWS's clock is ahead. Beyond 300 it would take no signature of ours."""
@@ -44,42 +41,6 @@ SECONDS_A_ROUND = 100.0
 RECENT = st.integers(0, 2)
 NEVER_OPENED = "0" * 64
 """The fingerprint of no key."""
-RARE = (
-    "the name is asked for again",
-    "the scheduler is killed",
-    "the broker is emptied",
-    "a stranger takes the name",
-    "a stranger takes the next name",
-    "a stranger takes the name for another account",
-)
-HAPPENINGS = ("killed", "ended", "same message", "out of time", "lease over")
-
-
-def _error(status: int, kind: str, when: str = "before", **members: Any) -> dict[str, Any]:
-    return {"kind": "error", "when": when, "status": status, "type": kind, **members}
-
-
-ANYWHERE: tuple[dict[str, Any], ...] = (
-    _error(429, "ThrottlingException", headers={"Retry-After": "3"}),
-    _error(500, "InternalServerException"),
-    _error(500, "InternalServerException", "after"),
-    _error(503, "ServiceUnavailable", "after"),
-    _error(403, "AccessDeniedException"),
-    _error(409, "ConflictException"),
-    {"kind": "drop", "when": "before"},
-    {"kind": "drop", "when": "after"},
-    {"kind": "html"},
-    {"kind": "empty"},
-    {"kind": "truncated"},
-)
-FAULTS: tuple[dict[str, Any], ...] = (
-    *({"operation": operation, **fault} for operation in (CREATE, DELETE) for fault in ANYWHERE),
-    *({"operation": LIST, **fault} for fault in ANYWHERE[:6]),
-    *({"operation": CREATE, "kind": kind} for kind in ("html", "no_key", "truncated", "empty")),
-    {"operation": CREATE, "kind": "drop", "when": "after"},
-    {"operation": CREATE, **_error(402, "ServiceQuotaExceededException")},
-    {"operation": CREATE, **_error(404, "ResourceNotFoundException")},
-)
 
 
 class Life(RuleBasedStateMachine):
@@ -140,7 +101,7 @@ class Life(RuleBasedStateMachine):
         token = self._token(back)
         for fingerprint in self.opened.get(token, {NEVER_OPENED}):
             answer = self.world.run(
-                lambda fingerprint=fingerprint: deliver(token, fingerprint, actor=self.actor),
+                partial(deliver, token, fingerprint, actor=self.actor),
                 Moment.BEFORE_COMMIT if killed else None,
                 die,
             )

@@ -1,20 +1,16 @@
 """What the state machine (or a second reading) has found, each in as few steps as it takes."""
 
-import base64
-from collections import Counter
 from collections.abc import Callable, Iterator
-from datetime import timedelta
 
 import pytest
-from django.utils import timezone
 
-from portal.flows.issue import issue
 from portal.flows.recover import settle
 from portal.flows.revoke import cancel, revoke
 from portal.models import Action, AuditEvent, Grant, State, Token, User
-from tests.conftest import Catalog, acting
+from tests.conftest import acting
 from tests.grafana.sandbox_process import PROD, SandboxProcess
-from tests.reliability.life import CREATE, DELETE, die
+from tests.reliability.life import die
+from tests.reliability.troubles import CREATE, DELETE
 from tests.reliability.world import Message, Moment, World, watched_world
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("no_waiting", "catalog")]
@@ -37,7 +33,12 @@ def actions(token: Token) -> list[str]:
     return list(events.values_list("action", flat=True))
 
 
-def attempt(world: World, token: Token, moment: Moment | None = None, happens=die) -> None:
+def attempt(
+    world: World,
+    token: Token,
+    moment: Moment | None = None,
+    happens: Callable[[], None] = die,
+) -> None:
     """The next attempt, without its wait."""
     Token.objects.filter(pk=token.pk).update(not_before=None)
     world.work(Message("issue", token.pk), moment, happens)

@@ -33,7 +33,9 @@ def quiet_end() -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
-def quick_passwords(settings: Settings) -> None:
+def quick_settings(settings: Settings) -> None:
+    """Each test client is a portal of its own, and would look at every static file as it starts."""
+    settings.WHITENOISE_AUTOREFRESH = True
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 
