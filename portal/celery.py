@@ -39,7 +39,6 @@ app.conf.update(
     # With remote control off, a worker shows by a heartbeat row that it lives.
     worker_enable_remote_control=False,
     worker_send_task_events=False,
-    worker_soft_shutdown_timeout=20,
     worker_hijack_root_logger=False,
 )
 app.autodiscover_tasks()

@@ -1,5 +1,6 @@
 """The running product as the tests in a browser use it."""
 
+import contextlib
 import os
 import signal
 from functools import cached_property
@@ -52,7 +53,8 @@ class Live:
     def kill_web(self) -> None:
         """Let the web process and its children crash, and wait until others answer."""
         for pid in self.product.pids("web"):
-            os.kill(pid, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
         assert within(30, self._is_healthy)
 
     def _is_healthy(self) -> bool:

@@ -244,9 +244,9 @@ def test_a_create_that_takes_effect_after_a_withdrawal_is_found_and_deleted(
     assert actions(queued) == [Action.TOKEN_ORPHAN_REMOVED]
     change(queued, not_before=None, last_signature_at=ago(minutes=7))
     settle(queued.pk)
-    queued.refresh_from_db()
-    assert queued.unresolved_since is None
-    assert not queued.may_exist_at_aws
+    settled = Token.objects.get(pk=queued.pk)
+    assert settled.unresolved_since is None
+    assert not settled.may_exist_at_aws
     assert sweep().settle == []
 
 
