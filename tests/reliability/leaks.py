@@ -5,7 +5,7 @@ import contextlib
 import re
 import sqlite3
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -141,7 +141,7 @@ def broker_of(product: Product) -> redis.Redis:
 
 
 def _value(server: redis.Redis, name: bytes) -> bytes:
-    read = {
+    read: dict[object, Callable[[], object]] = {
         b"string": lambda: server.get(name),
         b"list": lambda: server.lrange(name, 0, -1),
         b"set": lambda: server.smembers(name),
