@@ -3,10 +3,11 @@
 import json
 import os
 import platform
+import resource
 import statistics
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -62,26 +63,45 @@ class Target:
         )
 
 
-@dataclass(slots=True)
-class Load:
-    """How busy this machine was with anything else while a benchmark ran."""
+@dataclass(frozen=True, slots=True)
+class _Cpu:
+    """CPU seconds of this machine since it was started."""
 
-    _at_start: tuple[float, float] = field(default_factory=lambda: _stolen_and_all())
+    everything: float
+    busy: float
+    stolen: float
+    ours: float
 
-    def describe(self) -> dict[str, Any]:
-        stolen, everything = (
-            now - before for now, before in zip(_stolen_and_all(), self._at_start, strict=True)
+    @classmethod
+    def now(cls) -> "_Cpu":
+        line = Path("/proc/stat").read_text().partition("\n")[0]
+        hertz = os.sysconf("SC_CLK_TCK")
+        # user, nice, system, idle, iowait, irq, softirq, steal: proc_stat(5)
+        times = [float(one) / hertz for one in line.split()[1:9]]
+        own = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+        return cls(
+            everything=sum(times),
+            busy=sum(times) - times[3] - times[4] - times[7],
+            stolen=times[7],
+            ours=sum(one.ru_utime + one.ru_stime for one in own),
         )
+
+
+class Load:
+    """How busy this machine was with anything else. To be asked when all our processes ended: only
+    then does the system count them as ours."""
+
+    def __init__(self) -> None:
+        self._before = _Cpu.now()
+
+    def describe(self) -> dict[str, float]:
+        before, now = self._before, _Cpu.now()
+        everything = now.everything - before.everything
+        others = (now.busy - before.busy) - (now.ours - before.ours)
         return {
-            "load_average": [round(one, 2) for one in os.getloadavg()],
-            "stolen_percent": round(100 * stolen / everything, 2) if everything else 0.0,
+            "cpu_of_others_percent": round(100 * max(0.0, others) / everything, 1),
+            "cpu_stolen_percent": round(100 * (now.stolen - before.stolen) / everything, 1),
         }
-
-
-def _stolen_and_all() -> tuple[float, float]:
-    """CPU time that the host gave to others, and all there was; see proc_stat(5)."""
-    ticks = [float(one) for one in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]]
-    return ticks[7], sum(ticks)
 
 
 def machine() -> dict[str, Any]:

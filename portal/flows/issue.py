@@ -21,11 +21,7 @@ from portal.audit import SYSTEM
 from portal.flows import recover
 from portal.grafana.client import Client
 from portal.grafana.clients import client_for
-from portal.grafana.errors import (
-    ConflictException,
-    GrafanaError,
-    ThrottlingException,
-)
+from portal.grafana.errors import ConflictException, GrafanaError, ThrottlingException
 from portal.grafana.types import CreatedToken
 from portal.models import Action, Outcome, State, Token
 
@@ -175,12 +171,7 @@ class _Attempt:
         self._finish(write)
 
     def _fail(
-        self,
-        code: str,
-        message: str = "",
-        error: GrafanaError | None = None,
-        *,
-        known: bool = True,
+        self, code: str, message: str = "", error: GrafanaError | None = None, *, known: bool = True
     ) -> None:
         def write(row: Token) -> None:
             request_id = error.request_id[:100] if error else ""
@@ -209,16 +200,15 @@ class _Attempt:
 
     def _store(self, created: CreatedToken, client: Client) -> None:
         token = self.token
-        try:
-            sealed = sealing.seal(created.key.reveal(), bytes(token.public_key), token.pk)
-        except (sealing.CannotSealError, sealing.InvalidPublicKeyError):
+        sealed = _seal(created, token)
+        if sealed is None:
             self._fail(CANNOT_SEAL, known=self._delete_in_hand(created, client))
             return
-        fingerprint = sealing.fingerprint(created.key.reveal())
+        sealed_key, fingerprint = sealed
         issued_at = created.answered_at or timezone.now()
 
         def write(row: Token) -> None:
-            end = {"sealed_key": sealed, "sealed_at": Now()}
+            end = {"sealed_key": sealed_key, "sealed_at": Now()}
             row.move_to(
                 State.REVOKING if row.cancel_requested else State.SEALED,
                 **({} if row.cancel_requested else end),
@@ -288,6 +278,16 @@ class _Attempt:
                 if time.monotonic() > deadline:
                     raise
                 time.sleep(0.2)
+
+
+def _seal(created: CreatedToken, token: Token) -> tuple[bytes, str] | None:
+    """The key's ciphertext and fingerprint; None when it can't be sealed."""
+    try:
+        key = created.key.reveal()
+        return sealing.seal(key, bytes(token.public_key), token.pk), sealing.fingerprint(key)
+    except Exception as error:  # noqa: BLE001 (frames hold the key from here on: none may get out)
+        log.error("key.not_sealed", extra={"token": str(token.pk), "error": type(error).__name__})
+        return None
 
 
 def _wait(error: GrafanaError | None, attempt: int) -> float:

@@ -3,7 +3,7 @@
 import itertools
 from collections.abc import Iterable, Sequence
 
-from portal.models import Action, State
+from portal.models import Action, AuditEvent, State, Token
 
 WITHDRAWN_AND_ISSUED = "token.issued, though withdrawn"
 """The request was withdrawn while AWS was being called: nobody may have the key that came."""
@@ -39,6 +39,12 @@ LEAVES: dict[str, set[str]] = {
     Action.TOKEN_FAILED: {State.FAILED},
     Action.TOKEN_PRUNED: {State.REVOKED, State.EXPIRED},
 }
+
+
+def actions(token: Token) -> list[str]:
+    """What the audit log tells of a token, in order."""
+    told = AuditEvent.objects.filter(token_id=token.pk).order_by("seq")
+    return list(told.values_list("action", flat=True))
 
 
 def fault_in(actions: Sequence[str], state: str) -> str:

@@ -4,27 +4,28 @@ Django's report with DEBUG on prints every local variable of every frame, chaine
 included: what is not in there is in no other traceback either.
 """
 
+import base64
 import json
-import logging
-import sys
+import secrets
+import traceback
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 import redis
-from django.conf import settings as django_settings
-from django.contrib.auth.decorators import login_not_required
-from django.http import HttpRequest, HttpResponse
-from django.test import Client, override_settings
-from django.urls import path
-from django.views.debug import ExceptionReporter
+from django.conf import settings
+from django.core.handlers.exception import response_for_exception
+from django.test import RequestFactory, override_settings
 
 from portal import audit, sealing, tasks
+from portal.celery import app as celery_app
+from portal.embedded.product import collect_static_files
 from portal.flows.issue import issue
 from portal.grafana.types import Key
 from portal.models import State, Token, User
 from tests.grafana.sandbox_process import SandboxProcess
+from tests.person import KeyPair
 from tests.reliability.leaks import found_in
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("no_waiting", "catalog")]
@@ -58,11 +59,7 @@ def revealed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 def break_the_seal(monkeypatch: pytest.MonkeyPatch) -> None:
     """Inside, where key and plaintext are local variables."""
-    monkeypatch.setattr(sealing.padding, "OAEP", broken)
-
-
-def break_the_fingerprint(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sealing.hashlib, "sha256", broken)
+    monkeypatch.setattr("portal.sealing.padding.OAEP", broken)
 
 
 def break_the_storing(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -70,35 +67,33 @@ def break_the_storing(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 breaks = pytest.mark.parametrize(
-    "breaks", [break_the_seal, break_the_fingerprint, break_the_storing], ids=lambda f: f.__name__
+    "breaks", [break_the_seal, break_the_storing], ids=["sealing", "storing"]
 )
 
 
-def a_view_that_issues(request: HttpRequest, token_id: uuid.UUID) -> HttpResponse:
-    issue(token_id)
-    return HttpResponse("done")
+@pytest.fixture(autouse=True)
+def static_files() -> None:
+    """What an error page links to."""
+    collect_static_files()
 
 
-def a_view_that_leaks(request: HttpRequest, token_id: uuid.UUID) -> HttpResponse:
-    key = sealing.fingerprint(str(token_id))
-    raise BrokenError(len(key))
+def page_of(act: Callable[[], object], *, debug: bool) -> bytes:
+    """What a person would be shown if ``act`` raised in a view; the traceback, if it did in a task.
 
-
-urlpatterns = [
-    path("issue/<uuid:token_id>", login_not_required(a_view_that_issues)),
-    path("leak/<uuid:token_id>", login_not_required(a_view_that_leaks)),
-]
-handler500 = "portal.views.errors.server_error"
-
-
-def page(path: str, *, debug: bool) -> bytes:
-    with override_settings(ROOT_URLCONF=__name__, DEBUG=debug):
-        return Client(raise_request_exception=False).get(path).content
+    Empty if it does not raise.
+    """
+    try:
+        act()
+    except BrokenError as error:
+        with override_settings(DEBUG=debug):
+            page = response_for_exception(RequestFactory().get("/tokens/"), error).content
+        return bytes(page) + "".join(traceback.format_exception(error)).encode()
+    return b""
 
 
 @breaks
 @pytest.mark.parametrize("debug", [True, False])
-def test_an_error_page_does_not_show_the_key(
+def test_what_breaks_while_a_key_is_in_hand_does_not_tell_it(
     token: Token,
     revealed: list[str],
     monkeypatch: pytest.MonkeyPatch,
@@ -106,15 +101,46 @@ def test_an_error_page_does_not_show_the_key(
     breaks: Callable[[pytest.MonkeyPatch], None],
     debug: bool,
 ) -> None:
-    with monkeypatch.context() as broken_for_now:
-        breaks(broken_for_now)
-        shown = page(f"/issue/{token.pk}", debug=debug)
-    logged = "".join(capfd.readouterr()).encode()
-    assert len(revealed) >= 1
-    assert found_in([("page", shown), ("log", logged)], revealed) == set()
+    breaks(monkeypatch)
+    page = page_of(lambda: issue(token.pk), debug=debug)
+    log = "".join(capfd.readouterr()).encode()
+    assert revealed
+    assert found_in([("page", page), ("log", log)], revealed) == set()
 
 
-def test_djangos_own_report_would_have_shown_it(token: Token) -> None:
-    secret = sealing.fingerprint(str(token.pk))
-    assert found_in([("page", page(f"/leak/{token.pk}", debug=True))], [secret])
-    assert not found_in([("page", page(f"/leak/{token.pk}", debug=False))], [secret])
+def test_a_report_with_debug_on_tells_whatever_a_frame_holds(
+    keys: KeyPair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So it would have told the key, had sealing let its exception out."""
+    secret = f"plant_{secrets.token_hex(20)}"
+    der = base64.b64decode(keys.public)
+    break_the_seal(monkeypatch)
+    page = page_of(lambda: sealing.seal(secret, der, uuid.uuid4()), debug=True)
+    assert found_in([("page", page)], [secret]) == {("page", "plain")}
+
+
+def test_a_key_that_breaks_the_seal_is_deleted_at_aws(
+    token: Token, aws: SandboxProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    break_the_seal(monkeypatch)
+    issue(token.pk)
+    token.refresh_from_db()
+    assert (token.state, token.error_code) == (State.FAILED, "CannotSeal")
+    assert aws.live_tokens(name=token.name) == []
+    assert not token.may_exist_at_aws
+
+
+def test_a_message_to_a_worker_holds_an_id_and_nothing_else(token: Token) -> None:
+    """Celery writes arguments into a message's headers, too, in clear."""
+    queue = celery_app.conf.task_default_queue
+    with redis.Redis.from_url(settings.CELERY_BROKER_URL) as broker:
+        broker.delete(queue)
+        tasks.issue_token.delay(str(token.pk))
+        [message] = broker.lrange(queue, 0, -1)
+        broker.delete(queue)
+    headers = json.loads(message)["headers"]
+    assert (headers["argsrepr"], headers["kwargsrepr"]) == (f"('{token.pk}',)", "{}")
+    arguments, options, _ = json.loads(base64.b64decode(json.loads(message)["body"]))
+    assert (arguments, options) == ([str(token.pk)], {})
+    assert not celery_app.conf.worker_send_task_events
+    assert celery_app.conf.result_backend is None

@@ -20,13 +20,14 @@ from portal.flows.deliver import Confirmation, deliver
 from portal.flows.issue import issue
 from portal.flows.request import Wish, request
 from portal.flows.revoke import WrongStateError, delete_at_aws, revoke
-from portal.models import Action, AuditEvent, State, Token, User
+from portal.models import Action, State, Token, User
 from tests.conftest import Catalog, acting
 from tests.grafana.sandbox_process import SandboxProcess
 from tests.person import KeyPair
+from tests.reliability.legal_order import actions
 from tests.reliability.proxy import Proxy
 from tests.reliability.troubles import CREATE
-from tests.reliability.world import Moment, World, watched_world
+from tests.reliability.world import Moment, World
 
 BROKEN = (OperationalError, InterfaceError)
 
@@ -61,18 +62,6 @@ everywhere = pytest.mark.parametrize("place", PLACES, ids=lambda place: place.na
 
 
 @pytest.fixture
-def world(aws: SandboxProcess, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
-    with watched_world(aws, monkeypatch) as world:
-        world.begin(skew=0.0)
-        yield world
-
-
-@pytest.fixture
-def token(world: World, make_token: Callable[..., Token], engineer: User) -> Token:
-    return make_token(engineer)
-
-
-@pytest.fixture
 def proxy(transactional_db: None, token: Token) -> Iterator[Proxy]:
     """What this process writes goes through the proxy from here on."""
     server = connection.settings_dict["PORT"]
@@ -96,11 +85,6 @@ def is_cut(act: Callable[[], object]) -> bool:
         connection.close()
         return True
     return False
-
-
-def actions(token: Token) -> list[str]:
-    events = AuditEvent.objects.filter(token_id=token.pk).order_by("seq")
-    return list(events.values_list("action", flat=True))
 
 
 def opens(token: Token, keys: KeyPair) -> bool:

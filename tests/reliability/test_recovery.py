@@ -1,6 +1,6 @@
 """What the state machine (or a second reading) has found, each in as few steps as it takes."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 
@@ -8,29 +8,13 @@ from portal.flows.recover import settle
 from portal.flows.revoke import cancel, revoke
 from portal.models import Action, AuditEvent, Grant, State, Token, User
 from tests.conftest import acting
-from tests.grafana.sandbox_process import PROD, SandboxProcess
+from tests.grafana.sandbox_process import PROD
+from tests.reliability.legal_order import actions
 from tests.reliability.life import die
 from tests.reliability.troubles import CREATE, DELETE
-from tests.reliability.world import Message, Moment, World, watched_world
+from tests.reliability.world import Message, Moment, World
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("no_waiting", "catalog")]
-
-
-@pytest.fixture
-def world(aws: SandboxProcess, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
-    with watched_world(aws, monkeypatch) as world:
-        world.begin(skew=0.0)
-        yield world
-
-
-@pytest.fixture
-def token(world: World, make_token: Callable[..., Token], engineer: User) -> Token:
-    return make_token(engineer)
-
-
-def actions(token: Token) -> list[str]:
-    events = AuditEvent.objects.filter(token_id=token.pk).order_by("seq")
-    return list(events.values_list("action", flat=True))
 
 
 def attempt(
@@ -143,16 +127,7 @@ def test_a_create_that_aws_still_takes_by_its_slow_clock_is_waited_for(
     world: World, token: Token, engineer: User
 ) -> None:
     """AWS holds a signature against its own clock: two minutes behind, it lasts two longer."""
-    world.begin(skew=-150)
-    token = Token.objects.create(
-        **{
-            name: getattr(token, name)
-            for name in ("owner", "team", "workspace", "service_account", "name")
-        },
-        seconds_to_live=3600,
-        public_key=token.public_key,
-        public_key_sha256=token.public_key_sha256,
-    )
+    world.skew_by(-150)
     world.holds_up_next_create = True
     attempt(world, token)
     cancel(token.pk, actor=acting(engineer))

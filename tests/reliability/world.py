@@ -100,14 +100,16 @@ class World:
     holds_up_next_create: bool = False
     passed: float = 0.0
     _interruption: tuple[Moment, Callable[[], None]] | None = None
+    _trouble: Exception | None = None
 
     def begin(self, *, skew: float) -> None:
         """Everything as new. The audit log stays: nobody may delete from it."""
         self.aws.reset()
-        self.aws.settings(skew_seconds=skew)
+        self.skew_by(skew)
         Token.objects.all().delete()
         redis.Redis.from_url(settings.CACHE_URL).flushdb()
-        self.skew, self.passed = skew, 0.0
+        self.passed = 0.0
+        self._trouble = None
         self.broker.clear()
         self.calm()
         self.held_up.clear()
@@ -157,11 +159,18 @@ class World:
             return None
         finally:
             self._interruption = interruption
+            if self._trouble is not None:
+                # A flow may have taken it for trouble of its own, and have got over it.
+                raise self._trouble
 
     def reach(self, moment: Moment) -> None:
         if self._interruption is not None and self._interruption[0] == moment:
             happens, self._interruption = self._interruption[1], None
-            happens()
+            try:
+                happens()
+            except Exception as trouble:
+                self._trouble = trouble
+                raise
 
     # -- The clock ------------------------------------------------------------------------------
 
@@ -177,6 +186,11 @@ class World:
         self.passed += seconds
         for one in self.held_up:
             one.age += seconds
+
+    def skew_by(self, seconds: float) -> None:
+        """Set AWS's clock ahead of ours."""
+        self.aws.settings(skew_seconds=seconds)
+        self.skew = seconds
 
     def aws_now(self) -> float:
         """AWS's clock, in epoch seconds."""
