@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip --disable-pip-version-check --quiet install --require-hashes
 
-.PHONY: run test check bench lock clean
+.PHONY: run test check bench chaos lock clean
 
 run: $(VENV)/.run
 	@PORTAL_EMBEDDED=1 PYTHONUNBUFFERED=1 exec $(BIN)/python manage.py run
@@ -39,7 +39,19 @@ check: $(VENV)/.dev
 
 bench: $(VENV)/.dev
 	@sh tests/install-servers.sh
-	@for bench in bench/*_*.py; do $(BIN)/python $$bench || exit 1; done
+	@for bench in bench/*_*.py; do $(BIN)/python -m bench.$$(basename $$bench .py) || exit 1; done
+
+# The faults in their full length and the storm, on both stacks; writes docs/RELIABILITY.md. Leave
+# the machine to it, for three quarters of an hour.
+chaos: $(VENV)/.dev
+	@sh tests/install-servers.sh
+	@mkdir -p -m 700 var/chaos
+	@for stack in embedded production; do \
+	  export PORTAL_TEST_STACK=$$stack PORTAL_TEST_CHAOS=1; \
+	  $(BIN)/python -m pytest -q tests/reliability --junitxml=var/chaos/reliability-$$stack.xml && \
+	  $(BIN)/python -m tests.chaos.storm || exit 1; \
+	done
+	@$(BIN)/python -m tests.chaos.table
 
 # Resolve the locks anew. The lock names no registry: pip uses the one it is set up for.
 lock: $(VENV)/.dev

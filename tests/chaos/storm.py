@@ -103,6 +103,8 @@ class Killer(threading.Thread):
 
 
 def main() -> int:
+    # Whoever is asked to stop stops the product too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))
     began = time.monotonic()
     emails = [f"storm-{number:02}@example.com" for number in range(1, PEOPLE + 1)]
     with tempfile.TemporaryDirectory(prefix="portal-storm-") as directory:

@@ -151,7 +151,7 @@ def test_a_handshake_that_is_never_answered_sends_nothing(aws_environment: objec
         begun = time.monotonic()
         with pytest.raises(NotSent, match="timed out"):
             create(f"https://127.0.0.1:{listener.getsockname()[1]}", connect_timeout=0.3)
-    assert time.monotonic() - begun < 2.5
+    assert time.monotonic() - begun < 8.0, "not the read timeout of 10 s"
 
 
 @pytest.mark.parametrize(

@@ -37,6 +37,7 @@ LIFETIMES = (300, 3600)
 STRANGERS_LIFETIME = 80_000
 ROUNDS = 20
 SECONDS_A_ROUND = 100.0
+"""After all faults: long enough for what nobody fetches (15 min) to be revoked, and settled."""
 
 RECENT = st.integers(0, 2)
 NEVER_OPENED = "0" * 64
@@ -58,9 +59,10 @@ class Life(RuleBasedStateMachine):
         self.opened: dict[uuid.UUID, set[str]] = {}
         """By request: the fingerprint of every key that its browser has opened."""
 
-    @initialize(skew=st.sampled_from(SKEWS))
-    def begin(self, skew: float) -> None:
+    @initialize(skew=st.sampled_from(SKEWS), duplicate_status=st.sampled_from((409, 400)))
+    def begin(self, skew: float, duplicate_status: int) -> None:
         self.world.begin(skew=skew)
+        self.world.aws.settings(duplicate_status=duplicate_status)
         Grant.objects.update(max_ttl=86_400, default_ttl=60)
 
     # -- People -----------------------------------------------------------------------------------
@@ -155,7 +157,7 @@ class Life(RuleBasedStateMachine):
     def _work(
         self, position: int, stays: bool, moment: Moment | None = None, happens: str = ""
     ) -> None:
-        """Take a message, which may come again; of a new request if there is none."""
+        """Take a message, which may come again; that of a new request if there is none."""
         broker = self.world.broker
         if not broker:
             self.somebody_asks(LIFETIMES[0])
@@ -256,8 +258,11 @@ class Life(RuleBasedStateMachine):
         for _ in range(ROUNDS):
             for create in list(world.held_up):
                 left = world.may_still_arrive(create)
-                if left > 0:
-                    self._quiet_time(min(left, SECONDS_A_ROUND))
+                if left <= 0:
+                    world.held_up.remove(create)
+                elif left <= SECONDS_A_ROUND:
+                    # As late as can be.
+                    self._quiet_time(left)
                     world.let_arrive(create)
             self._quiet_time(SECONDS_A_ROUND)
             if not world.held_up and not self._open():

@@ -138,13 +138,10 @@ def _messages(client: socket.socket) -> Iterator[tuple[bytes, bytes]]:
     """Whole frontend messages with their kind; the first ones have none."""
     stream = client.makefile("rb")
     code = 0
-    while code != PROTOCOL_3:
-        length = stream.read(4)
+    while code != PROTOCOL_3 and (length := stream.read(4)):
         rest = stream.read(int.from_bytes(length) - 4)
         code = int.from_bytes(rest[:4])
         yield b"", length + rest
-        if not length:
-            return
     while kind := stream.read(1):
         length = stream.read(4)
         yield kind, kind + length + stream.read(int.from_bytes(length) - 4)

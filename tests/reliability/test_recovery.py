@@ -83,8 +83,6 @@ def test_an_orphan_is_found_while_its_grant_shrinks(world: World, token: Token) 
     attempt(world, token)
     Grant.objects.update(max_ttl=600, default_ttl=600)
     attempt(world, token, Moment.BEFORE_CREATE, lambda: world.let_arrive(world.held_up[0]))
-    while world.held_up:
-        world.let_arrive(world.held_up[0])
     for _ in range(20):
         world.pass_time(31)
         world.sweep()

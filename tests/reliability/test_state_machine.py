@@ -21,7 +21,7 @@ from tests.reliability.world import watched_world
 
 LONG = os.environ.get("PORTAL_TEST_LONG") == "1"
 PROFILE = settings(
-    max_examples=400 if LONG else 30,
+    max_examples=400 if LONG else 24,
     stateful_step_count=60 if LONG else 30,
     # What everybody runs is the same each time: it must not fail on somebody's unrelated change.
     derandomize=not LONG,

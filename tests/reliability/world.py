@@ -48,7 +48,6 @@ FLOWS: dict[str, Callable[[Any], object]] = {
 
 _TIMES = [one.name for one in Token._meta.get_fields() if isinstance(one, DateTimeField)]
 
-
 T = TypeVar("T")
 
 
