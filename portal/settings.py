@@ -81,6 +81,13 @@ RATE_LIMITS = (
     read("PORTAL_RATE_LIMITS", environment.one_of("on", "off"), default="on", wanted="on or off")
     == "on"
 )
+AUDIT_ADDRESSES = (
+    read(
+        "PORTAL_AUDIT_ADDRESSES", environment.one_of("on", "off"), default="on", wanted="on or off"
+    )
+    == "on"
+)
+"""Whether events keep the address and the browser of who acts: personal data."""
 MONITOR_TOKEN = env.str("PORTAL_MONITOR_TOKEN", default="")
 DEMO_PASSWORD = env.str("PORTAL_DEMO_PASSWORD", default="") or (
     env.str("GENERATED_DEMO_PASSWORD", default="") if EMBEDDED and GRAFANA == "sandbox" else ""
