@@ -8,7 +8,8 @@ from django import template
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from portal.models import State, Token
+from portal import policy
+from portal.models import AuditEvent, Outcome, State, Token, User
 
 register = template.Library()
 
@@ -55,6 +56,24 @@ def state_badge(token: Token) -> SafeString:
         token.state,
         token.get_state_display(),
     )
+
+
+@register.filter
+def outcome_badge(event: AuditEvent) -> SafeString:
+    """How an event came out; what went well needs no badge."""
+    if event.outcome == Outcome.SUCCEEDED:
+        return SafeString("")
+    return format_html(' <span class="badge state" data-state="failed">{}</span>', event.outcome)
+
+
+@register.filter
+def may_audit(user: User) -> bool:
+    return policy.may_audit(user)
+
+
+@register.filter
+def may_find_by_key(user: User) -> bool:
+    return policy.may_find_by_key(user)
 
 
 @register.filter
