@@ -15,9 +15,7 @@ from portal.models import Action, AuditEvent, Outcome
 
 def tell(action: Action, *, at: datetime | None = None, **columns: Any) -> AuditEvent:
     """Append one event; ``at`` is now unless given. The other columns are AuditEvent's own."""
-    event = AuditEvent(
-        action=action, **{"outcome": Outcome.SUCCEEDED, "actor": "portal"} | columns
-    )
+    event = AuditEvent(action=action, **{"outcome": Outcome.SUCCEEDED, "actor": "portal"} | columns)
     key = settings.AUDIT_KEY.encode()
     with transaction.atomic():
         head, now = lock_head()

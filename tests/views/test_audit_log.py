@@ -19,7 +19,7 @@ from tests.audit_log import tell
 pytestmark = pytest.mark.django_db
 
 TOKEN = uuid.UUID("0b7cb5c6-5cf1-4c0e-8d53-0f4f1c9a7d11")
-NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
+NOON = datetime(2024, 11, 23, 12, tzinfo=UTC)
 PAGES = (
     "/audit/",
     "/audit/charts/",
@@ -169,12 +169,12 @@ FOUND = {
     "action=token.revoked": ["revoked"],
     "outcome=failed": ["theirs", "guessed"],
     "outcome=failed&team=mobile": ["theirs"],
-    "since=2026-11-25": ["theirs", "revoked", "guessed"],
-    "until=2026-11-24": ["asked", "issued"],
-    "since=2026-11-24T12:00&until=2026-11-25T12:00:00Z": ["issued"],
-    "since=2026-11-24T13:00%2B01:00&until=2026-11-25T12:00:01Z": ["issued", "theirs"],
-    "since=2026-11-24T13:00+01:00&until=2026-11-24": ["issued"],
-    "q=ci-&actor=lead@example.com&team=platform&since=2026-11-26&outcome=succeeded": ["revoked"],
+    "since=2024-11-25": ["theirs", "revoked", "guessed"],
+    "until=2024-11-24": ["asked", "issued"],
+    "since=2024-11-24T12:00&until=2024-11-25T12:00:00Z": ["issued"],
+    "since=2024-11-24T13:00%2B01:00&until=2024-11-25T12:00:01Z": ["issued", "theirs"],
+    "since=2024-11-24T13:00+01:00&until=2024-11-24": ["issued"],
+    "q=ci-&actor=lead@example.com&team=platform&since=2024-11-26&outcome=succeeded": ["revoked"],
     "q=ci-&team=mobile": [],
     "unknown=1": ["asked", "issued", "theirs", "revoked", "guessed"],
 }
@@ -200,7 +200,7 @@ def test_how_long_ago_is_a_filter_that_stays_true(week: dict[str, AuditEvent], l
     recent = [
         tell(Action.CATALOG_SYNCED, at=now - timedelta(hours=hours)).seq for hours in (50, 30, 1)
     ]
-    assert shown(log.get("/audit/?since=12h").content)[:1] == recent[2:]
+    assert shown(log.get("/audit/?since=12h").content) == recent[2:]
     answer = log.get("/audit/?since=2d&action=catalog.synced")
     assert shown(answer.content) == recent[:0:-1]
     assert b"export.csv?action=catalog.synced&amp;since=2d" in answer.content
@@ -209,9 +209,9 @@ def test_how_long_ago_is_a_filter_that_stays_true(week: dict[str, AuditEvent], l
 BAD = {
     "since=yesterday": "since",
     "since=2026-02-30": "since",
-    "until=2026-11-23T25:00": "until",
+    "until=2024-11-23T25:00": "until",
     "since=99999d": "since",
-    "since=2026-11-24&until=2026-11-23": "until",
+    "since=2024-11-24&until=2024-11-23": "until",
     "action=token.eaten": "action",
     "outcome=maybe": "outcome",
     f"team={'t' * 65}": "team",
