@@ -24,7 +24,7 @@ from portal.models import (
     User,
     Workspace,
 )
-from tests import tampering
+from tests.audit import tampering
 from tests.person import KeyPair
 
 
