@@ -50,6 +50,16 @@ def visible_tokens(user: User) -> TokenQuerySet:
     return Token.objects.filter(Q(owner=user) | Q(team__in=teams_of(user)))
 
 
+def may_see(user: User, token: Token) -> bool:
+    """Whether ``token`` is one of ``visible_tokens(user)``; asks nothing for one's own."""
+    return (
+        token.owner_id == user.pk
+        or user.is_admin
+        or user.is_auditor
+        or teams_of(user).filter(pk=token.team_id).exists()
+    )
+
+
 def teams_of(user: User) -> QuerySet[Team]:
     """The open teams that ``user`` belongs to."""
     return Team.objects.filter(closed_at=None, memberships__user=user)
@@ -99,13 +109,10 @@ def choices(user: User) -> list[Choice]:
 
 def limits_for(user: User, team: Team, account: ServiceAccount) -> Limits | None:
     """What ``user`` may ask for as a member of ``team``; None when nothing (any more)."""
-    if not user.is_active or not teams_of(user).filter(pk=team.pk).exists():
+    if not user.is_active:
         return None
-    grants = Grant.objects.filter(team=team).filter(
-        Q(workspace=None)
-        | Q(workspace=account.workspace_id, service_account=None)
-        | Q(service_account=account)
-    )
+    # All of the team's in one query: which of them cover the account is decided below, once.
+    grants = Grant.objects.filter(team=team, team__closed_at=None, team__memberships__user=user)
     return _limits(grants, account)
 
 
