@@ -1,10 +1,8 @@
 """A log to tamper with, and what verification says of it."""
 
-import json
-import os
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -64,7 +62,7 @@ def export(tmp_path: Path) -> Callable[..., Path]:
 
 @pytest.fixture
 def elsewhere(tmp_path: Path) -> Callable[..., Said]:
-    """Verify an export on another machine: a directory with one module and the file, and the key."""
+    """Verify an export elsewhere: in a process with one module, the file and the key."""
     machine = tmp_path / "elsewhere"
     machine.mkdir()
     module = machine / "verify.py"
