@@ -1,6 +1,7 @@
 """Who may see and do what, and the limits that apply. The only place that decides."""
 
 from portal.policy.grants import Choice, Limits, choice_for, choices, limits_for
+from portal.policy.lost import UNDELIVERED, why_without_access, without_access
 from portal.policy.rights import (
     CANCELLABLE,
     REVOCABLE,
@@ -16,6 +17,7 @@ from portal.policy.room import Room, Shortage, room, shortage
 __all__ = [
     "CANCELLABLE",
     "REVOCABLE",
+    "UNDELIVERED",
     "Choice",
     "Limits",
     "NotPermittedError",
@@ -31,4 +33,6 @@ __all__ = [
     "shortage",
     "teams_of",
     "visible_tokens",
+    "why_without_access",
+    "without_access",
 ]
