@@ -11,7 +11,9 @@ from django.db import DatabaseError, transaction
 from kombu.exceptions import OperationalError
 
 from portal import wakeup
+from portal.audit import Actor
 from portal.celery import app
+from portal.flows.end_access import end_access
 from portal.flows.issue import issue
 from portal.flows.prune import prune
 from portal.flows.recover import settle
@@ -75,6 +77,14 @@ def enqueue_issue(token_id: uuid.UUID) -> None:
 def enqueue_revoke(token_id: uuid.UUID) -> None:
     """Ask a worker to delete this token at AWS, once the row is committed."""
     transaction.on_commit(lambda: _ring(revoke_token.delay, token_id), robust=True)
+
+
+def end_lost_access(actor: Actor) -> None:
+    """End what people may not have any more, and tell whoever waits for it."""
+    ended = end_access(actor=actor)
+    for token_id in ended.revoke:
+        enqueue_revoke(token_id)
+    wakeup.ring(*ended.changed)
 
 
 def follow_up(swept: Swept) -> None:

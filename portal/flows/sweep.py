@@ -16,6 +16,7 @@ from django.db.models.functions import Now
 
 from portal import audit
 from portal.audit import SYSTEM
+from portal.flows.end_access import end_access
 from portal.models import Action, Outcome, State, Token
 from portal.models.tokens import TokenQuerySet
 
@@ -42,6 +43,7 @@ def sweep() -> Swept:
     swept = Swept()
     swept.changed += release_expired_leases()
     swept.changed += fail_those_queued_too_long()
+    swept.changed += end_access().changed
     swept.changed += revoke_unclaimed()
     swept.changed += end_expired()
     swept.changed += end_revocations_that_time_overtook()

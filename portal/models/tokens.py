@@ -10,11 +10,11 @@ from typing import Any, Self
 
 from django.conf import settings
 from django.db import connections, models
-from django.db.models import F, Q
+from django.db.models import Exists, ExpressionWrapper, F, OuterRef, Q
 from django.db.models.functions import Coalesce, Now
 
 from portal.models.catalog import LONGEST_LIFETIME, ServiceAccount, Workspace
-from portal.models.people import Team, User
+from portal.models.people import Membership, Team, User
 
 
 class State(models.TextChoices):
@@ -51,8 +51,22 @@ LIVE = (State.SEALED, State.ACTIVE, State.REVOKING)
 WAITING_FOR_KEY = (State.QUEUED, State.ISSUING, State.SEALED)
 """States in which the requesting browser waits for its key."""
 
+HOLDING_PLACE = tuple(state for state in OPEN if state != State.REVOKING)
+"""States that count against a grant's limits: a token, or the promise of one."""
+
 LEASE = timedelta(seconds=45)
 """How long a worker holds a claim: longer than a task may run (30 s)."""
+
+
+def owner_has_left() -> Q:
+    """That a token's owner has left its team, or may not sign in any more."""
+    return ~Q(
+        Exists(
+            Membership.objects.filter(
+                user=OuterRef("owner"), team=OuterRef("team"), user__is_active=True
+            )
+        )
+    )
 
 
 class TokenQuerySet(models.QuerySet["Token"]):
@@ -67,6 +81,27 @@ class TokenQuerySet(models.QuerySet["Token"]):
 
     def live(self) -> Self:
         return self.filter(state__in=LIVE)
+
+    def holding_place(self) -> Self:
+        """Tokens, and requests for one, that count against the limits of a grant."""
+        return self.filter(state__in=HOLDING_PLACE)
+
+    def counting_at_aws(self) -> Self:
+        """Rows that fill AMG's quota of their workspace, or soon will.
+
+        Expired tokens count until they are deleted (AMG user guide, "Service account quotas").
+        """
+        return self.filter(Q(state__in=OPEN) | Q(may_exist_at_aws=True))
+
+    def owner_left(self) -> Self:
+        """Live tokens whose owner may not sign in any more, or has left the token's team."""
+        return self.live().filter(owner_has_left())
+
+    def with_owner_left(self) -> Self:
+        """With ``owner_has_left`` on each row: whether its owner has left the token's team."""
+        return self.annotate(
+            owner_has_left=ExpressionWrapper(owner_has_left(), models.BooleanField())
+        )
 
     def holding_name(self, workspace_id: int, name: str) -> Self:
         """Rows whose token has, or may still have, this name at AWS (see ``token_name_once``)."""
