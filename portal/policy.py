@@ -15,6 +15,7 @@ CANCELLABLE = (
     State.QUEUED,
     State.ISSUING,
 )
+ENDABLE = (*REVOCABLE, *CANCELLABLE)
 
 
 class NotPermittedError(Exception):
@@ -55,6 +56,14 @@ def teams_of(user: User) -> QuerySet[Team]:
     return Team.objects.filter(closed_at=None, memberships__user=user)
 
 
+def desks_of(user: User) -> QuerySet[Team]:
+    """The teams whose tokens ``user`` may read as a list: the own ones, or all.
+
+    So a closed team has its desk too: admins hold it, auditors read it.
+    """
+    return Team.objects.all() if user.is_admin or user.is_auditor else teams_of(user)
+
+
 def leads(user: User, team_id: int) -> bool:
     """Whether ``user`` is a lead of the team."""
     return user.memberships.filter(team_id=team_id, team__closed_at=None, role=Role.LEAD).exists()
@@ -73,6 +82,21 @@ def may_revoke(user: User, token: Token) -> bool:
     return user.is_active and (
         token.owner_id == user.pk or user.is_admin or leads(user, token.team_id)
     )
+
+
+def may_manage(user: User, team: Team) -> bool:
+    """Whether ``user`` may end all of the team's tokens: its lead while it is open, an admin."""
+    return user.is_active and (user.is_admin or leads(user, team.pk))
+
+
+def is_revocable(token: Token) -> bool:
+    """Whether there is a token to end."""
+    return token.state in REVOCABLE
+
+
+def is_cancellable(token: Token) -> bool:
+    """Whether there is a request to withdraw, and nobody has done so."""
+    return token.state in CANCELLABLE and not token.cancel_requested
 
 
 # -- Requesting ---------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ next. docs/LIFE.md walks through all of them.
 """
 
 import uuid
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any, Self
 
@@ -80,6 +81,11 @@ class TokenQuerySet(models.QuerySet["Token"]):
         SQLite needs no row lock: its transactions begin by taking the writer's lock.
         """
         return self.for_pages().select_for_update(of=("self",), no_key=True).get(pk=token_id)
+
+    def lock_all(self, token_ids: Iterable[uuid.UUID]) -> Self:
+        """The rows, locked one after the other in the order in which everybody locks them."""
+        rows = self.for_pages().filter(pk__in=token_ids).order_by("pk")
+        return rows.select_for_update(of=("self",), no_key=True)
 
     def due(self) -> Self:
         """Not told to wait, by the database's clock."""
