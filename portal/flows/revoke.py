@@ -11,26 +11,18 @@ from portal.audit import SYSTEM, Actor
 from portal.grafana.clients import client_for
 from portal.grafana.errors import GrafanaError, ResourceNotFoundException, ThrottlingException
 from portal.models import Action, State, Token
-from portal.models.tokens import LEASE
-
-
-class WrongStateError(Exception):
-    """The token is no longer (or not yet) in a state in which this can be done."""
-
-    def __init__(self, token: Token) -> None:
-        super().__init__(f"the token is {token.get_state_display()}")
-        self.token = token
+from portal.models.states import LEASE
 
 
 def revoke(token_id: uuid.UUID, *, actor: Actor, reason: str = "") -> None:
     """Ask for a token's end: it is deleted at AWS by the next worker, and retried until it is so.
 
-    An undelivered key is wiped at once. Raises policy.NotPermittedError or WrongStateError.
+    An undelivered key is wiped at once. Raises policy.NotPermittedError or policy.WrongStateError.
     """
     with transaction.atomic():
         token = _permitted(token_id, actor)
         if token.state not in policy.REVOCABLE:
-            raise WrongStateError(token)
+            raise policy.WrongStateError(token)
         token.move_to(
             State.REVOKING,
             sealed_key=None,
@@ -46,12 +38,12 @@ def cancel(token_id: uuid.UUID, *, actor: Actor, reason: str = "") -> None:
     """Withdraw a request whose key nobody has yet.
 
     While AWS is being called only a flag can be set: the worker revokes what it gets. Raises
-    NotPermittedError or WrongStateError.
+    policy.NotPermittedError or policy.WrongStateError.
     """
     with transaction.atomic():
         token = _permitted(token_id, actor)
         if token.state not in policy.CANCELLABLE or token.cancel_requested:
-            raise WrongStateError(token)
+            raise policy.WrongStateError(token)
         if token.state == State.ISSUING:
             token.change(cancel_requested=True, ended_by=actor.label, end_reason=reason)
         else:
