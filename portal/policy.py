@@ -22,6 +22,14 @@ class NotPermittedError(Exception):
     """The actor may see this token, and may not do this to it."""
 
 
+class WrongStateError(Exception):
+    """The token is no longer (or not yet) in a state in which this can be done."""
+
+    def __init__(self, token: Token) -> None:
+        super().__init__(f"the token is {token.get_state_display()}")
+        self.token = token
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
     """What a team may ask for, for one service account. Lifetimes in seconds."""
@@ -67,6 +75,17 @@ def desks_of(user: User) -> QuerySet[Team]:
 def leads(user: User, team_id: int) -> bool:
     """Whether ``user`` is a lead of the team."""
     return user.memberships.filter(team_id=team_id, team__closed_at=None, role=Role.LEAD).exists()
+
+
+def desk_of(team: Team) -> list[User]:
+    """Who answers for a team: its leads, or the admins where it has none or is closed."""
+    leads = User.objects.filter(
+        is_active=True,
+        memberships__team=team,
+        memberships__team__closed_at=None,
+        memberships__role=Role.LEAD,
+    )
+    return list(leads) or list(User.objects.filter(is_active=True, is_admin=True))
 
 
 # -- Doing --------------------------------------------------------------------------------------

@@ -149,8 +149,6 @@ globals().update(
         wanted="a URL such as smtp+tls://user:password@host:587",
     )
 )
-if EMBEDDED:
-    EMAIL_FILE_PATH = globals()["EMAIL_FILE_PATH"] and str(DATA_DIR / "mails")
 DEFAULT_FROM_EMAIL = SERVER_EMAIL = env.str("PORTAL_MAIL_FROM", default="portal@localhost")
 
 # -- Django -------------------------------------------------------------------------------------

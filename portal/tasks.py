@@ -12,6 +12,7 @@ from kombu.exceptions import OperationalError
 from portal import wakeup
 from portal.celery import app
 from portal.flows.issue import issue
+from portal.flows.mail import mail
 from portal.flows.prune import prune
 from portal.flows.recover import settle
 from portal.flows.revoke import delete_at_aws
@@ -54,6 +55,11 @@ def prune_account(service_account_id: int) -> None:
     prune(service_account_id)
 
 
+@app.task(name="portal.mail")
+def send_mail(notice_id: int) -> None:
+    mail(notice_id)
+
+
 @app.task(name="portal.heartbeat", expires=20)
 def heartbeat() -> None:
     Heartbeat.beat("worker")
@@ -81,6 +87,7 @@ def follow_up(swept: Swept) -> None:
         *((revoke_token.delay, str(token_id)) for token_id in swept.revoke),
         *((settle_token.delay, str(token_id)) for token_id in swept.settle),
         *((prune_account.delay, account_id) for account_id in swept.prune),
+        *((send_mail.delay, notice_id) for notice_id in swept.mail),
     ]
     # Where one message fails, the others would: a sweep must not wait for each of them.
     if not all(_send(delay, argument) for delay, argument in messages):

@@ -13,18 +13,10 @@ from portal.audit import SYSTEM, Actor
 from portal.grafana.clients import client_for
 from portal.grafana.errors import GrafanaError, ResourceNotFoundException, ThrottlingException
 from portal.models import Action, AuditEvent, State, Team, Token
-from portal.models.tokens import LEASE
+from portal.models.states import LEASE
 
 AT_A_TIME = 100
 """Rows that one transaction ends: about a quarter of a second of others' waiting."""
-
-
-class WrongStateError(Exception):
-    """The token is no longer (or not yet) in a state in which this can be done."""
-
-    def __init__(self, token: Token) -> None:
-        super().__init__(f"the token is {token.get_state_display()}")
-        self.token = token
 
 
 @dataclass(slots=True)
@@ -40,12 +32,12 @@ class EndedMany:
 def revoke(token_id: uuid.UUID, *, actor: Actor, reason: str = "") -> None:
     """Ask for a token's end: it is deleted at AWS by the next worker, and retried until it is so.
 
-    An undelivered key is wiped at once. Raises policy.NotPermittedError or WrongStateError.
+    An undelivered key is wiped at once. Raises policy.NotPermittedError or policy.WrongStateError.
     """
     with transaction.atomic():
         token = _permitted(token_id, actor)
         if not policy.is_revocable(token):
-            raise WrongStateError(token)
+            raise policy.WrongStateError(token)
         _revoke(token, actor, reason)
 
 
@@ -53,12 +45,12 @@ def cancel(token_id: uuid.UUID, *, actor: Actor, reason: str = "") -> None:
     """Withdraw a request whose key nobody has yet.
 
     While AWS is being called only a flag can be set: the worker revokes what it gets. Raises
-    NotPermittedError or WrongStateError.
+    policy.NotPermittedError or policy.WrongStateError.
     """
     with transaction.atomic():
         token = _permitted(token_id, actor)
         if not policy.is_cancellable(token):
-            raise WrongStateError(token)
+            raise policy.WrongStateError(token)
         _cancel(token, actor, reason)
 
 

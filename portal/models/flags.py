@@ -7,7 +7,8 @@ from django.db.models import BooleanField, Case, Count, Exists, F, OuterRef, Q, 
 from django.db.models.functions import Now
 
 from portal.models.people import Membership, User
-from portal.models.tokens import LIVE, State, Token, TokenQuerySet
+from portal.models.states import LIVE, State
+from portal.models.tokens import Token, TokenQuerySet
 
 DAY = timedelta(days=1)
 WEEK = timedelta(days=7)

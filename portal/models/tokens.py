@@ -16,44 +16,7 @@ from django.db.models.functions import Coalesce, Now
 
 from portal.models.catalog import LONGEST_LIFETIME, ServiceAccount, Workspace
 from portal.models.people import Team, User
-
-
-class State(models.TextChoices):
-    """Where a token is in its life."""
-
-    AWAITING_APPROVAL = "awaiting_approval", "waits for approval"
-    AWAITING_RECIPIENT = "awaiting_recipient", "waits for its recipient"
-    QUEUED = "queued", "queued"
-    ISSUING = "issuing", "being issued"
-    SEALED = "sealed", "ready to take"
-    ACTIVE = "active", "active"
-    REVOKING = "revoking", "being revoked"
-    REVOKED = "revoked", "revoked"
-    EXPIRED = "expired", "expired"
-    FAILED = "failed", "failed"
-    DENIED = "denied", "denied"
-    CANCELLED = "cancelled", "cancelled"
-
-
-OPEN = (
-    State.AWAITING_APPROVAL,
-    State.AWAITING_RECIPIENT,
-    State.QUEUED,
-    State.ISSUING,
-    State.SEALED,
-    State.ACTIVE,
-    State.REVOKING,
-)
-"""States that somebody or something will still move."""
-
-LIVE = (State.SEALED, State.ACTIVE, State.REVOKING)
-"""States in which a token exists at AWS as far as we know."""
-
-WAITING_FOR_KEY = (State.QUEUED, State.ISSUING, State.SEALED)
-"""States in which the requesting browser waits for its key."""
-
-LEASE = timedelta(seconds=45)
-"""How long a worker holds a claim: longer than a task may run (30 s)."""
+from portal.models.states import AWAITING_PEOPLE, LEASE, LIVE, OPEN, WAITING_FOR_KEY, State
 
 
 class TokenQuerySet(models.QuerySet["Token"]):
@@ -164,9 +127,24 @@ class Token(models.Model):
     name = models.CharField(max_length=128)
     seconds_to_live = models.PositiveIntegerField()
     reason = models.CharField(max_length=500, blank=True)
-    public_key = models.BinaryField("public key of the recipient's browser (DER)")
-    public_key_sha256 = models.CharField(max_length=64)
+    asked_by = models.CharField("who asked, if not the owner", max_length=254, blank=True)
+    # While it waits for people there is no key pair yet: the recipient's browser makes it.
+    public_key = models.BinaryField("public key of the recipient's browser (DER)", default=b"")
+    public_key_sha256 = models.CharField(max_length=64, blank=True)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    # Who agreed to it, where policy asks.
+    approved_by = models.CharField(max_length=254, blank=True)
+    approved_at = models.DateTimeField(null=True)
+
+    # What it takes the place of: the old token ends at once, or ``overlap_seconds`` after this
+    # one's key was delivered. ``revoke_at`` stands on the old token, from that moment on.
+    replaces = models.ForeignKey(
+        "self", null=True, on_delete=models.PROTECT, related_name="replacements"
+    )
+    lineage_name = models.CharField("name of the first of them", max_length=128, blank=True)
+    overlap_seconds = models.PositiveIntegerField(null=True)
+    revoke_at = models.DateTimeField(null=True)
 
     # The queue.
     state = models.CharField(max_length=20, choices=State, default=State.QUEUED)
@@ -226,6 +204,16 @@ class Token(models.Model):
                 condition=Q(state__in=[State.ACTIVE, State.EXPIRED]),
             ),
             models.Index(fields=["fingerprint"], name="token_by_fingerprint"),
+            models.Index(
+                fields=["state", "state_at"],
+                name="token_awaiting_people",
+                condition=Q(state__in=AWAITING_PEOPLE),
+            ),
+            models.Index(
+                fields=["revoke_at"],
+                name="token_by_overlap",
+                condition=Q(state=State.ACTIVE, revoke_at__isnull=False),
+            ),
         ]
         constraints = [
             # AMG lets one token of a name live in a workspace, so the name is our idempotency key:
@@ -251,6 +239,10 @@ class Token(models.Model):
             models.CheckConstraint(
                 condition=~Q(state=State.ISSUING) | Q(lease_until__isnull=False),
                 name="token_issuing_has_lease",
+            ),
+            models.CheckConstraint(
+                condition=~Q(state__in=WAITING_FOR_KEY) | ~Q(public_key=b""),
+                name="token_has_somebody_to_seal_to",
             ),
         ]
 
