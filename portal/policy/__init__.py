@@ -1,0 +1,54 @@
+"""Who may see and do what, and the limits that apply. The only place that decides."""
+
+from portal.policy.approval import (
+    AWAITING_DAYS,
+    Standing,
+    approvable_tokens,
+    approvers_of,
+    desk_of,
+    may_approve,
+    may_reissue,
+    standing,
+)
+from portal.policy.grants import Choice, Limits, choice_for, choices, limits_for
+from portal.policy.rights import (
+    CANCELLABLE,
+    REVOCABLE,
+    NotPermittedError,
+    WrongStateError,
+    leads,
+    may_receive,
+    may_revoke,
+    teams_of,
+    visible_tokens,
+)
+from portal.policy.room import Room, Shortage, room, shortage
+
+__all__ = [
+    "AWAITING_DAYS",
+    "CANCELLABLE",
+    "REVOCABLE",
+    "Choice",
+    "Limits",
+    "NotPermittedError",
+    "Room",
+    "Shortage",
+    "Standing",
+    "WrongStateError",
+    "approvable_tokens",
+    "approvers_of",
+    "choice_for",
+    "choices",
+    "desk_of",
+    "leads",
+    "limits_for",
+    "may_approve",
+    "may_receive",
+    "may_reissue",
+    "may_revoke",
+    "room",
+    "shortage",
+    "standing",
+    "teams_of",
+    "visible_tokens",
+]
