@@ -8,6 +8,7 @@ from django.db.models.functions import Now
 from portal import audit, policy, sealing
 from portal.audit import Actor
 from portal.models import Action, ServiceAccount, Team, Token, User
+from portal.policy import Choice
 
 
 class RequestRefusedError(Exception):
@@ -31,10 +32,11 @@ class Wish:
     public_key: bytes
 
 
-def request(wish: Wish, *, actor: Actor) -> tuple[Token, bool]:
+def request(wish: Wish, *, actor: Actor, exempt: Token | None = None) -> tuple[Token, bool]:
     """Write the request; returns its row and whether it is new.
 
     The same wish from the same browser key (a double click, a resent form) is the same request.
+    ``exempt`` is the token that this one is to replace: limits on live tokens do not count it.
     Raises RequestRefusedError, with a message for people, when policy or the name stand against it.
     """
     owner = actor.user
@@ -43,9 +45,15 @@ def request(wish: Wish, *, actor: Actor) -> tuple[Token, bool]:
     earlier = _same_wish(wish, owner)
     if earlier is not None:
         return earlier, False
-    _check(wish, owner)
+    choice = _check(wish, owner)
     try:
         with transaction.atomic():
+            if choice.limits.counts_live:
+                # One request of the team at a time: two at once would each find the last place.
+                Team.objects.select_for_update(no_key=True).get(pk=wish.team.pk)
+            shortage = policy.shortage(owner, choice, exempt=exempt)
+            if shortage is not None:
+                raise RequestRefusedError(shortage.field, shortage.message)
             token = Token.objects.create(
                 owner=owner,
                 team=wish.team,
@@ -59,11 +67,13 @@ def request(wish: Wish, *, actor: Actor) -> tuple[Token, bool]:
                 rung_at=Now(),
             )
             audit.record(Action.TOKEN_REQUESTED, actor=actor, token=token, reason=wish.reason)
-    except IntegrityError:
-        # Only the insert can tell: looking first would take a double click for somebody else's.
+    except (IntegrityError, RequestRefusedError) as refusal:
+        # Only now can a double click be told from somebody else's request.
         earlier = _same_wish(wish, owner)
         if earlier is not None:
             return earlier, False
+        if isinstance(refusal, RequestRefusedError):
+            raise
         raise RequestRefusedError("name", name_is_taken(wish.name)) from None
     return token, True
 
@@ -73,11 +83,12 @@ def name_is_taken(name: str) -> str:
     return f"The name “{name}” is in use in this workspace. Choose another."
 
 
-def _check(wish: Wish, owner: User) -> None:
+def _check(wish: Wish, owner: User) -> Choice:
     account = wish.service_account
-    limits = policy.limits_for(owner, wish.team, account)
-    if limits is None:
+    choice = policy.choice_for(owner, wish.team, account)
+    if choice is None:
         raise RequestRefusedError("service_account", "Your team has no grant for this account.")
+    limits = choice.limits
     if account.obstacle:
         raise RequestRefusedError("service_account", account.obstacle)
     if wish.seconds_to_live > limits.max_ttl:
@@ -92,6 +103,7 @@ def _check(wish: Wish, owner: User) -> None:
             "service_account",
             "Tokens for this account need a lead's approval, which this portal can't ask for yet.",
         )
+    return choice
 
 
 def _same_wish(wish: Wish, owner: User) -> Token | None:

@@ -71,7 +71,9 @@ def revoke_many(
     ended = EndedMany()
     for start in range(0, len(wanted), AT_A_TIME):
         with transaction.atomic():
-            for token in Token.objects.lock_all(wanted[start : start + AT_A_TIME]):
+            # In the order of their ids, as everybody locks them.
+            rows = Token.objects.for_pages().filter(pk__in=wanted[start : start + AT_A_TIME])
+            for token in rows.select_for_update(of=("self",), no_key=True).order_by("pk"):
                 if policy.is_revocable(token):
                     ended.events.append(_revoke(token, actor, reason).seq)
                     ended.revoked.append(token)

@@ -88,7 +88,7 @@ def fail_those_queued_too_long() -> list[uuid.UUID]:
             reason=token.error_message,
         )
 
-    return _each(Q(state=State.QUEUED, created_at__lt=Now() - QUEUED_FOR_TOO_LONG), fail)
+    return _each(Q(state=State.QUEUED, queued_at__lt=Now() - QUEUED_FOR_TOO_LONG), fail)
 
 
 def revoke_unclaimed() -> list[uuid.UUID]:
@@ -185,7 +185,7 @@ def ring_again(tokens: TokenQuerySet) -> list[uuid.UUID]:
     At most twice the workers' number at a time: a broker that comes back is not flooded.
     """
     unheard = Q(rung_at=None) | Q(rung_at__lt=Now() - RING_AGAIN_AFTER)
-    due = tokens.filter(unheard).due().order_by("created_at")
+    due = tokens.filter(unheard).due().order_by("queued_at")
     ids = list(due.values_list("pk", flat=True)[: 2 * settings.WORKER_PROCESSES])
     if ids:
         Token.objects.filter(pk__in=ids).update(rung_at=Now())

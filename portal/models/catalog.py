@@ -135,7 +135,8 @@ class Grant(models.Model):
     """That a team may request tokens, where, and within which limits.
 
     A grant without a workspace covers every workspace; one without a service account covers every
-    account of its workspace. Lifetimes are in seconds.
+    account of its workspace. Lifetimes are in seconds. A suspended grant grants nothing until an
+    admin has confirmed it: AMG has changed what it was given for.
     """
 
     team = models.ForeignKey(Team, on_delete=models.CASCADE, related_name="grants")
@@ -157,7 +158,11 @@ class Grant(models.Model):
     reason_required = models.BooleanField(default=False)
     self_approval = models.BooleanField(default=False)
     max_live = models.PositiveIntegerField("live tokens of the team", null=True, blank=True)
-    max_live_per_person = models.PositiveIntegerField(null=True, blank=True)
+    max_live_per_person = models.PositiveIntegerField(
+        "live tokens of each person", null=True, blank=True
+    )
+    suspended_at = models.DateTimeField(null=True, editable=False)
+    suspended_reason = models.CharField(max_length=600, blank=True, editable=False)
 
     class Meta:
         constraints = [

@@ -3,12 +3,12 @@
 from datetime import timedelta
 
 from django.db import models
-from django.db.models import BooleanField, Case, Count, Exists, F, OuterRef, Q, Value, When
+from django.db.models import BooleanField, Case, Count, F, Q, Value, When
 from django.db.models.functions import Now
 
-from portal.models.people import Membership, User
+from portal.models.people import User
 from portal.models.states import LIVE, State
-from portal.models.tokens import Token, TokenQuerySet
+from portal.models.tokens import Token, TokenQuerySet, owner_has_left
 
 DAY = timedelta(days=1)
 WEEK = timedelta(days=7)
@@ -46,8 +46,7 @@ class Flag(models.TextChoices):
                 # Grafana reports a use late.
                 return Q(state=State.ACTIVE, last_used_at=None, delivered_at__lt=Now() - DAY)
             case Flag.OWNER_LEFT:
-                belongs = Membership.objects.filter(user=OuterRef("owner"), team=OuterRef("team"))
-                return Q(owner__is_active=False) | ~Q(Exists(belongs))
+                return owner_has_left()
             case Flag.NOT_COLLECTED:
                 return Q(state__in=(State.SEALED, State.AWAITING_RECIPIENT))
             case Flag.REFUSED:

@@ -39,6 +39,9 @@ LIVE = (State.SEALED, State.ACTIVE, State.REVOKING)
 WAITING_FOR_KEY = (State.QUEUED, State.ISSUING, State.SEALED)
 """States in which the requesting browser waits for its key."""
 
+HOLDING_PLACE = tuple(state for state in OPEN if state != State.REVOKING)
+"""States that count against a grant's limits: a token, or the promise of one."""
+
 AWAITING_PEOPLE = (State.AWAITING_APPROVAL, State.AWAITING_RECIPIENT)
 """States that only a person moves on; nothing of them exists at AWS."""
 

@@ -5,18 +5,36 @@ next. docs/LIFE.md walks through all of them.
 """
 
 import uuid
-from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any, Self
 
 from django.conf import settings
 from django.db import connections, models
-from django.db.models import F, Q
+from django.db.models import Exists, ExpressionWrapper, F, OuterRef, Q
 from django.db.models.functions import Coalesce, Now
 
 from portal.models.catalog import LONGEST_LIFETIME, ServiceAccount, Workspace
-from portal.models.people import Team, User
-from portal.models.states import AWAITING_PEOPLE, LEASE, LIVE, OPEN, WAITING_FOR_KEY, State
+from portal.models.people import Membership, Team, User
+from portal.models.states import (
+    AWAITING_PEOPLE,
+    HOLDING_PLACE,
+    LEASE,
+    LIVE,
+    OPEN,
+    WAITING_FOR_KEY,
+    State,
+)
+
+
+def owner_has_left() -> Q:
+    """That a token's owner has left its team, or may not sign in any more."""
+    return ~Q(
+        Exists(
+            Membership.objects.filter(
+                user=OuterRef("owner"), team=OuterRef("team"), user__is_active=True
+            )
+        )
+    )
 
 
 class TokenQuerySet(models.QuerySet["Token"]):
@@ -32,6 +50,27 @@ class TokenQuerySet(models.QuerySet["Token"]):
     def live(self) -> Self:
         return self.filter(state__in=LIVE)
 
+    def holding_place(self) -> Self:
+        """Tokens, and requests for one, that count against the limits of a grant."""
+        return self.filter(state__in=HOLDING_PLACE)
+
+    def counting_at_aws(self) -> Self:
+        """Rows that fill AMG's quota of their workspace, or soon will.
+
+        Expired tokens count until they are deleted (AMG user guide, "Service account quotas").
+        """
+        return self.filter(Q(state__in=OPEN) | Q(may_exist_at_aws=True))
+
+    def owner_left(self) -> Self:
+        """Live tokens whose owner may not sign in any more, or has left the token's team."""
+        return self.live().filter(owner_has_left())
+
+    def with_owner_left(self) -> Self:
+        """With ``owner_has_left`` on each row: whether its owner has left the token's team."""
+        return self.annotate(
+            owner_has_left=ExpressionWrapper(owner_has_left(), models.BooleanField())
+        )
+
     def holding_name(self, workspace_id: int, name: str) -> Self:
         """Rows whose token has, or may still have, this name at AWS (see ``token_name_once``)."""
         return self.filter(
@@ -44,11 +83,6 @@ class TokenQuerySet(models.QuerySet["Token"]):
         SQLite needs no row lock: its transactions begin by taking the writer's lock.
         """
         return self.for_pages().select_for_update(of=("self",), no_key=True).get(pk=token_id)
-
-    def lock_all(self, token_ids: Iterable[uuid.UUID]) -> Self:
-        """The rows, locked one after the other in the order in which everybody locks them."""
-        rows = self.for_pages().filter(pk__in=token_ids).order_by("pk")
-        return rows.select_for_update(of=("self",), no_key=True)
 
     def due(self) -> Self:
         """Not told to wait, by the database's clock."""
@@ -72,7 +106,7 @@ class TokenQuerySet(models.QuerySet["Token"]):
         """Requests that wait for the same AWS account and region, and came earlier."""
         return self.filter(
             state=State.QUEUED,
-            created_at__lt=token.created_at,
+            queued_at__lt=token.queued_at,
             workspace__connection=token.workspace.connection_id,
         )
 
@@ -146,7 +180,8 @@ class Token(models.Model):
     overlap_seconds = models.PositiveIntegerField(null=True)
     revoke_at = models.DateTimeField(null=True)
 
-    # The queue.
+    # The queue. The hour for which a request is tried begins with ``queued_at``.
+    queued_at = models.DateTimeField(db_default=Now())
     state = models.CharField(max_length=20, choices=State, default=State.QUEUED)
     state_at = models.DateTimeField(db_default=Now())
     attempt = models.PositiveIntegerField(default=0)

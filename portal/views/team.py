@@ -26,7 +26,7 @@ SHOWN_AFTER_THE_END = timedelta(days=30)
 def index(request: HttpRequest) -> HttpResponse:
     """The teams whose desk the person may open; who has one only is shown to it."""
     user = edge.person(request)
-    teams = list(policy.desks_of(user))
+    teams = list(policy.readable_teams(user))
     if len(teams) == 1:
         return redirect("team", teams[0].slug)
     own = set(policy.teams_of(user))
@@ -86,7 +86,7 @@ def _page(request: HttpRequest, name: str, tokens: TokenQuerySet) -> Page[Token]
 
 def find(request: HttpRequest, slug: str) -> Team:
     """The team, if the person may open its desk; otherwise the page does not exist."""
-    team = policy.desks_of(edge.person(request)).filter(slug=slug).first()
+    team = policy.readable_teams(edge.person(request)).filter(slug=slug).first()
     if team is None:
         raise Http404
     return team

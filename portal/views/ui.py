@@ -74,7 +74,7 @@ def is_endable(token: Token) -> bool:
 @register.filter
 def has_desk(user: User) -> bool:
     """Whether there is a team's desk that this person may open."""
-    return policy.desks_of(user).exists()
+    return policy.readable_teams(user).exists()
 
 
 @register.filter

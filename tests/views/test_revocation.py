@@ -190,13 +190,14 @@ def test_what_is_not_the_teams_does_not_exist_and_nothing_changes(
     preview: str,
 ) -> None:
     theirs = make_token(outsider, state=State.ACTIVE, service_account=catalog.mobile_account)
-    fields: dict[str, Any] = {
+    cases: dict[str, dict[str, Any]] = {
         "another team's": {"token": [*ids(*three), str(theirs.pk)]},
         "unknown": {"token": [*ids(*three), str(uuid.uuid4())]},
         "nonsense": {"token": [*ids(*three), "1 or 1"]},
         "person": {"person": "outsider@example.com"},
-    }[what]
-    assert post(as_lead, URL, reason=WHY, preview=preview, **fields).status_code == 404
+    }
+    answer = post(as_lead, URL, reason=WHY, preview=preview, **cases[what])
+    assert answer.status_code == 404
     assert states(*three, theirs) == ["active"] * 4
     assert AuditEvent.objects.count() == 0
 

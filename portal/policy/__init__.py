@@ -1,0 +1,60 @@
+"""Who may see and do what, and the limits that apply. The only place that decides."""
+
+from portal.policy.approval import (
+    AWAITING_DAYS,
+    Standing,
+    approvable_tokens,
+    approvers_of,
+    desk_of,
+    may_approve,
+    may_reissue,
+    standing,
+)
+from portal.policy.desk import ENDABLE, is_cancellable, is_revocable, may_manage, readable_teams
+from portal.policy.grants import Choice, Limits, choice_for, choices, limits_for
+from portal.policy.rights import (
+    CANCELLABLE,
+    REVOCABLE,
+    NotPermittedError,
+    WrongStateError,
+    leads,
+    may_receive,
+    may_revoke,
+    teams_of,
+    visible_tokens,
+)
+from portal.policy.room import Room, Shortage, room, shortage
+
+__all__ = [
+    "AWAITING_DAYS",
+    "CANCELLABLE",
+    "ENDABLE",
+    "REVOCABLE",
+    "Choice",
+    "Limits",
+    "NotPermittedError",
+    "Room",
+    "Shortage",
+    "Standing",
+    "WrongStateError",
+    "approvable_tokens",
+    "approvers_of",
+    "choice_for",
+    "choices",
+    "desk_of",
+    "is_cancellable",
+    "is_revocable",
+    "leads",
+    "limits_for",
+    "may_approve",
+    "may_manage",
+    "may_receive",
+    "may_reissue",
+    "may_revoke",
+    "readable_teams",
+    "room",
+    "shortage",
+    "standing",
+    "teams_of",
+    "visible_tokens",
+]
