@@ -17,7 +17,7 @@ from django.db.models.functions import Now
 from portal import audit, notify, policy
 from portal.audit import SYSTEM
 from portal.models import Action, Notice, NoticeKind, Outcome, State, Token
-from portal.models.tokens import TokenQuerySet
+from portal.models.queries import TokenQuerySet
 
 RING_AGAIN_AFTER = timedelta(seconds=30)
 QUEUED_FOR_TOO_LONG = timedelta(hours=1)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from portal.models import Membership, Role, State, Team, Token, User
-from portal.models.tokens import TokenQuerySet
+from portal.models.queries import TokenQuerySet
 from portal.policy.grants import limits_for
 from portal.policy.rights import leads
 

@@ -3,7 +3,7 @@
 from django.db.models import Q, QuerySet
 
 from portal.models import Role, State, Team, Token, User
-from portal.models.tokens import TokenQuerySet
+from portal.models.queries import TokenQuerySet
 
 REVOCABLE = (State.SEALED, State.ACTIVE)
 CANCELLABLE = (

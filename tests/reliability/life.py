@@ -23,7 +23,7 @@ from portal.flows.revoke import cancel, revoke
 from portal.grafana.client import Client
 from portal.grafana.errors import GrafanaError
 from portal.models import Grant, ServiceAccount, State, Token, User
-from portal.models.tokens import TokenQuerySet
+from portal.models.queries import TokenQuerySet
 from portal.policy import WrongStateError
 from tests.conftest import Catalog, acting
 from tests.person import KeyPair
