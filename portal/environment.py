@@ -63,6 +63,13 @@ def whole_number(least: int, most: int) -> Callable[[str], int]:
     return parse
 
 
+def switch(text: str) -> bool:
+    """``on`` or ``off``."""
+    if text not in ("on", "off"):
+        raise ValueError
+    return text == "on"
+
+
 def one_of(*choices: str) -> Callable[[str], str]:
     """A parser that admits only the given words."""
 

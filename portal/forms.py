@@ -13,7 +13,7 @@ from portal.logs import KEY_SHAPE, mask
 from portal.models import ServiceAccount, State, Team, User
 from portal.models.catalog import LONGEST_LIFETIME
 from portal.models.flags import Flag
-from portal.models.tokens import TokenQuerySet
+from portal.models.queries import TokenQuerySet
 from portal.policy import Choice
 
 WORKSPACE_ID = re.compile(r"g-[0-9a-f]{10}")

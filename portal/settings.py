@@ -77,10 +77,11 @@ UNCLAIMED_SECONDS = read(
     default="900",
     wanted="a number of seconds, 1-86400",
 )
-RATE_LIMITS = (
-    read("PORTAL_RATE_LIMITS", environment.one_of("on", "off"), default="on", wanted="on or off")
-    == "on"
+RATE_LIMITS = read("PORTAL_RATE_LIMITS", environment.switch, default="on", wanted="on or off")
+AUDIT_ADDRESSES = read(
+    "PORTAL_AUDIT_ADDRESSES", environment.switch, default="on", wanted="on or off"
 )
+"""Whether events keep the address and the browser of who acts: personal data."""
 MONITOR_TOKEN = env.str("PORTAL_MONITOR_TOKEN", default="")
 DEMO_PASSWORD = env.str("PORTAL_DEMO_PASSWORD", default="") or (
     env.str("GENERATED_DEMO_PASSWORD", default="") if EMBEDDED and GRAFANA == "sandbox" else ""

@@ -1,6 +1,6 @@
 """The rows: people, the catalog of what AMG has, tokens and the audit log."""
 
-from portal.models.audit import Action, AuditEvent, Outcome
+from portal.models.audit import Action, AuditEvent, AuditHead, Outcome
 from portal.models.catalog import Approval, Connection, Grant, ServiceAccount, Workspace
 from portal.models.notices import Notice, NoticeKind
 from portal.models.people import Membership, Role, Team, User
@@ -12,6 +12,7 @@ __all__ = [
     "Action",
     "Approval",
     "AuditEvent",
+    "AuditHead",
     "Connection",
     "Grant",
     "Heartbeat",

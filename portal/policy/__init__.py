@@ -10,6 +10,7 @@ from portal.policy.approval import (
     may_reissue,
     standing,
 )
+from portal.policy.auditing import findable_tokens, led_by, may_audit, may_find_by_key
 from portal.policy.desk import ENDABLE, is_cancellable, is_revocable, may_manage, readable_teams
 from portal.policy.grants import Choice, Limits, choice_for, choices, limits_for
 from portal.policy.rights import (
@@ -42,11 +43,15 @@ __all__ = [
     "choice_for",
     "choices",
     "desk_of",
+    "findable_tokens",
     "is_cancellable",
     "is_revocable",
     "leads",
+    "led_by",
     "limits_for",
     "may_approve",
+    "may_audit",
+    "may_find_by_key",
     "may_manage",
     "may_receive",
     "may_reissue",

@@ -9,7 +9,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from portal import policy
-from portal.models import State, Token, User
+from portal.models import AuditEvent, Outcome, State, Token, User
 from portal.models.flags import Flag, flags_of
 
 register = template.Library()
@@ -75,6 +75,24 @@ def is_endable(token: Token) -> bool:
 def has_desk(user: User) -> bool:
     """Whether there is a team's desk that this person may open."""
     return policy.readable_teams(user).exists()
+
+
+@register.filter
+def outcome_badge(event: AuditEvent) -> SafeString:
+    """How an event came out; what went well needs no badge."""
+    if event.outcome == Outcome.SUCCEEDED:
+        return SafeString("")
+    return format_html(' <span class="badge state" data-state="failed">{}</span>', event.outcome)
+
+
+@register.filter
+def may_audit(user: User) -> bool:
+    return policy.may_audit(user)
+
+
+@register.filter
+def may_find_by_key(user: User) -> bool:
+    return policy.may_find_by_key(user)
 
 
 @register.filter

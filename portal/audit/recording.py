@@ -1,15 +1,18 @@
-"""The audit log's only writer.
-
-Call ``record`` inside the transaction that does what it tells of: if the event can't be written,
-the action does not happen.
-"""
+"""The audit log's only writer."""
 
 from dataclasses import dataclass
 
+from django.conf import settings
 from django.db import transaction
 
+from portal.audit import chain
+from portal.audit.chain import Head
+from portal.audit.head import lock_head, move_head
+from portal.audit.verify import FORMAT, key_id
 from portal.logs import mask
 from portal.models import Action, AuditEvent, Outcome, Team, Token, User
+
+_ADDRESS = AuditEvent._meta.get_field("address")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +51,9 @@ def record(
 ) -> AuditEvent:
     """Write one event; what is said of a token is copied from its row as it stands now.
 
-    Raises TransactionManagementError outside a transaction.
+    Locks the head of the chain until the transaction ends: lock whatever else you need before, and
+    never call AWS after. Raises TransactionManagementError outside a transaction, HeadMissingError
+    where the log has lost its head.
     """
     if not transaction.get_connection().in_atomic_block:
         raise transaction.TransactionManagementError("record() belongs inside the transaction")
@@ -57,13 +62,14 @@ def record(
         outcome=outcome,
         actor_id=actor.user.pk if actor.user else None,
         actor=actor.label,
-        address=actor.address,
-        user_agent=actor.user_agent[:300],
-        aws_request_id=aws_request_id[:100],
-        error_code=error_code[:80],
+        # In the spelling in which the database gives it back: the text must say the same.
+        address=_ADDRESS.get_prep_value(actor.address) if settings.AUDIT_ADDRESSES else None,
+        user_agent=_clean(actor.user_agent, 300) if settings.AUDIT_ADDRESSES else "",
+        aws_request_id=_clean(aws_request_id, 100),
+        error_code=_clean(error_code, 80),
         # People type reasons, and may paste the key that leaked.
-        reason=mask(reason)[:500],
-        subject=mask(subject)[:300],
+        reason=_clean(mask(reason), 500),
+        subject=_clean(mask(subject), 300),
         count=count,
     )
     if token is not None:
@@ -80,10 +86,29 @@ def record(
         event.grafana_role = account.grafana_role
         event.seconds_to_live = token.seconds_to_live
         event.attempt = token.attempt
-        event.aws_token_id = (aws_token_id or token.aws_token_id)[:40]
+        event.aws_token_id = _clean(aws_token_id or token.aws_token_id, 40)
         event.fingerprint = token.fingerprint
     if team is not None:
         event.team_id = team.pk
         event.team = team.slug
-    event.save(force_insert=True)
+    _append(event)
     return event
+
+
+def _append(event: AuditEvent) -> None:
+    """Give the event its number, its time and its place in the chain, and write it."""
+    key = settings.AUDIT_KEY.encode()
+    head, event.at = lock_head()
+    told = {name: getattr(event, name) for name in chain.TOLD if name != "token"}
+    told["token"] = event.token_id and str(event.token_id)
+    event.seq = head.seq + 1
+    event.format, event.key_id = FORMAT, key_id(key)
+    event.text, event.prev_hash, event.hash = chain.link(key, head, event.at, told)
+    event.save(force_insert=True)
+    move_head(Head(event.seq, event.hash))
+
+
+def _clean(text: str, longest: int) -> str:
+    """Cut to its column, and without what PostgreSQL can't store: what AWS or a browser says may be
+    anything, and must not stop the action."""
+    return text.replace("\0", "").encode("utf-8", "replace").decode()[:longest]
