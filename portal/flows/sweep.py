@@ -11,20 +11,26 @@ from datetime import timedelta
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 from django.db.models.functions import Now
 
-from portal import audit
+from portal import audit, notify, policy
 from portal.audit import SYSTEM
 from portal.flows.end_access import end_access
-from portal.models import Action, Outcome, State, Token
-from portal.models.tokens import TokenQuerySet
+from portal.models import Action, Notice, NoticeKind, Outcome, State, Token
+from portal.models.queries import TokenQuerySet
 
 RING_AGAIN_AFTER = timedelta(seconds=30)
 QUEUED_FOR_TOO_LONG = timedelta(hours=1)
 AT_A_TIME = 200
 
 NOBODY_TOOK_IT = "QueuedTooLong"
+
+WARNINGS = (
+    (NoticeKind.EXPIRES_IN_1_DAY, timedelta(0), timedelta(days=1)),
+    (NoticeKind.EXPIRES_IN_7_DAYS, timedelta(days=1), timedelta(days=7)),
+)
+"""Which mail goes out while how much time is left: more than the first, at most the second."""
 
 
 @dataclass(slots=True)
@@ -35,6 +41,7 @@ class Swept:
     revoke: list[uuid.UUID] = field(default_factory=list)
     settle: list[uuid.UUID] = field(default_factory=list)
     prune: list[int] = field(default_factory=list)
+    mail: list[int] = field(default_factory=list)
     changed: list[uuid.UUID] = field(default_factory=list)
 
 
@@ -51,6 +58,8 @@ def sweep() -> Swept:
     swept.revoke = ring_again(Token.objects.filter(state=State.REVOKING))
     swept.settle = ring_again(Token.objects.unsettled())
     swept.prune = accounts_to_prune()
+    warn_of_ends()
+    swept.mail = mails_to_send()
     return swept
 
 
@@ -81,7 +90,7 @@ def fail_those_queued_too_long() -> list[uuid.UUID]:
             reason=token.error_message,
         )
 
-    return _each(Q(state=State.QUEUED, created_at__lt=Now() - QUEUED_FOR_TOO_LONG), fail)
+    return _each(Q(state=State.QUEUED, queued_at__lt=Now() - QUEUED_FOR_TOO_LONG), fail)
 
 
 def revoke_unclaimed() -> list[uuid.UUID]:
@@ -131,6 +140,41 @@ def end_revocations_that_time_overtook() -> list[uuid.UUID]:
     return _each(Q(state=State.REVOKING, expires_at__lt=Now()) & ~Q(error_code=""), end)
 
 
+def warn_of_ends() -> None:
+    """Mail owner and leads before a token ends, once each.
+
+    Not for tokens that never had more time than that, nor for those that are being replaced.
+    """
+    for kind, least, most in WARNINGS:
+        warned = Notice.objects.filter(token=OuterRef("pk"), kind=kind)
+        condition = Q(
+            ~Exists(warned),
+            state=State.ACTIVE,
+            revoke_at=None,
+            seconds_to_live__gt=int(most.total_seconds()),
+            expires_at__gt=Now() + least,
+            expires_at__lte=Now() + most,
+        )
+
+        def warn(token: Token, kind: NoticeKind = kind) -> None:
+            notify.tell(kind, token=token, to=[token.owner, *policy.desk_of(token.team)])
+
+        _each(condition, warn)
+
+
+def mails_to_send() -> list[int]:
+    """Mails that are due and that no worker took, oldest first. Nobody else rings for them.
+
+    At most twice the workers' number at a time: what a person waits for goes between them.
+    """
+    unheard = Q(rung_at=None) | Q(rung_at__lt=Now() - RING_AGAIN_AFTER)
+    due = Notice.objects.filter(unheard).due()
+    ids = list(due.values_list("pk", flat=True)[: 2 * settings.WORKER_PROCESSES])
+    if ids:
+        Notice.objects.filter(pk__in=ids).update(rung_at=Now())
+    return ids
+
+
 def accounts_to_prune() -> list[int]:
     """Service accounts with tokens whose time is over and that AWS still lists."""
     due = Token.objects.prunable().due().order_by("service_account")
@@ -143,7 +187,7 @@ def ring_again(tokens: TokenQuerySet) -> list[uuid.UUID]:
     At most twice the workers' number at a time: a broker that comes back is not flooded.
     """
     unheard = Q(rung_at=None) | Q(rung_at__lt=Now() - RING_AGAIN_AFTER)
-    due = tokens.filter(unheard).due().order_by("created_at")
+    due = tokens.filter(unheard).due().order_by("queued_at")
     ids = list(due.values_list("pk", flat=True)[: 2 * settings.WORKER_PROCESSES])
     if ids:
         Token.objects.filter(pk__in=ids).update(rung_at=Now())

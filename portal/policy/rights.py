@@ -3,7 +3,7 @@
 from django.db.models import Q, QuerySet
 
 from portal.models import Role, State, Team, Token, User
-from portal.models.tokens import TokenQuerySet
+from portal.models.queries import TokenQuerySet
 
 REVOCABLE = (State.SEALED, State.ACTIVE)
 CANCELLABLE = (
@@ -16,6 +16,14 @@ CANCELLABLE = (
 
 class NotPermittedError(Exception):
     """The actor may see this token, and may not do this to it."""
+
+
+class WrongStateError(Exception):
+    """The token is no longer (or not yet) in a state in which this can be done."""
+
+    def __init__(self, token: Token) -> None:
+        super().__init__(f"the token is {token.get_state_display()}")
+        self.token = token
 
 
 # -- Seeing -------------------------------------------------------------------------------------

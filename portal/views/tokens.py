@@ -16,7 +16,7 @@ from portal.flows.request import request as request_token
 from portal.forms import TokenRequestForm
 from portal.models import Token, User
 from portal.models.catalog import LONGEST_LIFETIME
-from portal.models.tokens import TokenQuerySet
+from portal.models.queries import TokenQuerySet
 from portal.policy import Choice
 from portal.tasks import enqueue_issue
 from portal.views import edge, explain
