@@ -75,9 +75,9 @@ def enqueue_issue(token_id: uuid.UUID) -> None:
     transaction.on_commit(lambda: _ring(issue_token.delay, token_id), robust=True)
 
 
-def enqueue_revoke(token_id: uuid.UUID) -> None:
-    """Ask a worker to delete this token at AWS, once the row is committed."""
-    transaction.on_commit(lambda: _ring(revoke_token.delay, token_id), robust=True)
+def enqueue_revoke(*token_ids: uuid.UUID) -> None:
+    """Ask workers to delete these tokens at AWS, once the rows are committed."""
+    transaction.on_commit(lambda: _ring(revoke_token.delay, *token_ids), robust=True)
 
 
 def follow_up(swept: Swept) -> None:
@@ -95,9 +95,10 @@ def follow_up(swept: Swept) -> None:
     wakeup.ring(*swept.changed)
 
 
-def _ring(delay: Callable[..., object], token_id: uuid.UUID) -> None:
-    if not _send(delay, str(token_id)):
-        _mark_unheard([token_id])
+def _ring(delay: Callable[..., object], *token_ids: uuid.UUID) -> None:
+    # Where one message fails, the others would: nobody must wait for each of them.
+    if not all(_send(delay, str(token_id)) for token_id in token_ids):
+        _mark_unheard(list(token_ids))
 
 
 def _mark_unheard(token_ids: list[uuid.UUID]) -> None:

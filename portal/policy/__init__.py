@@ -9,6 +9,7 @@ from portal.policy.approval import (
     may_reissue,
     standing,
 )
+from portal.policy.desk import ENDABLE, is_cancellable, is_revocable, may_manage, readable_teams
 from portal.policy.grants import Choice, Limits, choice_for, choices, limits_for
 from portal.policy.rights import (
     CANCELLABLE,
@@ -25,6 +26,7 @@ from portal.policy.room import Room, Shortage, room, shortage
 
 __all__ = [
     "CANCELLABLE",
+    "ENDABLE",
     "REVOCABLE",
     "Choice",
     "Limits",
@@ -38,12 +40,16 @@ __all__ = [
     "choice_for",
     "choices",
     "desk_of",
+    "is_cancellable",
+    "is_revocable",
     "leads",
     "limits_for",
     "may_approve",
+    "may_manage",
     "may_receive",
     "may_reissue",
     "may_revoke",
+    "readable_teams",
     "room",
     "shortage",
     "standing",
