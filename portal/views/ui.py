@@ -10,6 +10,7 @@ from django.utils.safestring import SafeString
 
 from portal import policy
 from portal.models import AuditEvent, Outcome, State, Token, User
+from portal.models.flags import Flag, flags_of
 
 register = template.Library()
 
@@ -56,6 +57,24 @@ def state_badge(token: Token) -> SafeString:
         token.state,
         token.get_state_display(),
     )
+
+
+@register.filter
+def flags(token: Token) -> list[Flag]:
+    """What stands out about a row of a team's desk."""
+    return flags_of(token)
+
+
+@register.filter
+def is_endable(token: Token) -> bool:
+    """Whether there is something to end: a token, or a request that nobody has withdrawn."""
+    return policy.is_revocable(token) or policy.is_cancellable(token)
+
+
+@register.filter
+def has_desk(user: User) -> bool:
+    """Whether there is a team's desk that this person may open."""
+    return policy.readable_teams(user).exists()
 
 
 @register.filter
