@@ -16,6 +16,7 @@ from django.db.models.functions import Now
 
 from portal import audit
 from portal.audit import SYSTEM
+from portal.flows.sign_in import record_counted_failures
 from portal.models import Action, Outcome, State, Token
 from portal.models.tokens import TokenQuerySet
 
@@ -49,6 +50,7 @@ def sweep() -> Swept:
     swept.revoke = ring_again(Token.objects.filter(state=State.REVOKING))
     swept.settle = ring_again(Token.objects.unsettled())
     swept.prune = accounts_to_prune()
+    record_counted_failures()
     return swept
 
 

@@ -3,7 +3,7 @@
 from portal.models.audit import Action, AuditEvent, AuditHead, Outcome
 from portal.models.catalog import Approval, Connection, Grant, ServiceAccount, Workspace
 from portal.models.people import Membership, Role, Team, User
-from portal.models.runtime import Heartbeat
+from portal.models.runtime import FailedSignIns, Heartbeat
 from portal.models.tokens import State, Token
 
 __all__ = [
@@ -12,6 +12,7 @@ __all__ = [
     "AuditEvent",
     "AuditHead",
     "Connection",
+    "FailedSignIns",
     "Grant",
     "Heartbeat",
     "Membership",
