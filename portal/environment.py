@@ -9,6 +9,7 @@ import secrets
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
+from urllib.parse import urlsplit
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
@@ -60,6 +61,13 @@ def whole_number(least: int, most: int) -> Callable[[str], int]:
         return number
 
     return parse
+
+
+def switch(text: str) -> bool:
+    """``on`` or ``off``."""
+    if text not in ("on", "off"):
+        raise ValueError
+    return text == "on"
 
 
 def one_of(*choices: str) -> Callable[[str], str]:
@@ -139,7 +147,10 @@ def broker(text: str) -> str:
 
 def mail(text: str) -> dict[str, Any]:
     """Django's mail settings from a URL such as ``smtp+tls://user:password@host:587``."""
-    return dict(environ.Env.email_url_config(text))
+    found = {"EMAIL_TIMEOUT": 10, **environ.Env.email_url_config(text)}
+    if text.startswith("filemail:"):
+        found["EMAIL_FILE_PATH"] = urlsplit(text).path
+    return found
 
 
 def load_embedded_secrets(data_dir: Path) -> None:

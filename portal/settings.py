@@ -83,15 +83,9 @@ UNCLAIMED_SECONDS = read(
     default="900",
     wanted="a number of seconds, 1-86400",
 )
-RATE_LIMITS = (
-    read("PORTAL_RATE_LIMITS", environment.one_of("on", "off"), default="on", wanted="on or off")
-    == "on"
-)
-AUDIT_ADDRESSES = (
-    read(
-        "PORTAL_AUDIT_ADDRESSES", environment.one_of("on", "off"), default="on", wanted="on or off"
-    )
-    == "on"
+RATE_LIMITS = read("PORTAL_RATE_LIMITS", environment.switch, default="on", wanted="on or off")
+AUDIT_ADDRESSES = read(
+    "PORTAL_AUDIT_ADDRESSES", environment.switch, default="on", wanted="on or off"
 )
 """Whether events keep the address and the browser of who acts: personal data."""
 AUDIT_HEAD_FILE = env.str(
@@ -177,8 +171,6 @@ globals().update(
         wanted="a URL such as smtp+tls://user:password@host:587",
     )
 )
-if EMBEDDED:
-    EMAIL_FILE_PATH = globals()["EMAIL_FILE_PATH"] and str(DATA_DIR / "mails")
 DEFAULT_FROM_EMAIL = SERVER_EMAIL = env.str("PORTAL_MAIL_FROM", default="portal@localhost")
 
 # -- Django -------------------------------------------------------------------------------------

@@ -219,5 +219,5 @@ def test_offering_takes_the_same_number_of_queries_for_many_accounts(
         )
         for n in range(50)
     )
-    with django_assert_num_queries(3):
+    with django_assert_num_queries(2):
         assert len(policy.choices(engineer)) == 52

@@ -2,9 +2,11 @@
 
 from portal.models.audit import Action, AuditEvent, AuditHead, Outcome
 from portal.models.catalog import Approval, Connection, Grant, ServiceAccount, Workspace
+from portal.models.notices import Notice, NoticeKind
 from portal.models.people import Membership, Role, Team, User
 from portal.models.runtime import FailedSignIns, Heartbeat
-from portal.models.tokens import State, Token
+from portal.models.states import State
+from portal.models.tokens import Token
 
 __all__ = [
     "Action",
@@ -16,6 +18,8 @@ __all__ = [
     "Grant",
     "Heartbeat",
     "Membership",
+    "Notice",
+    "NoticeKind",
     "Outcome",
     "Role",
     "ServiceAccount",

@@ -94,6 +94,21 @@ class AuditEvent(models.Model):
             models.Index(fields=["team", "seq"], name="audit_by_team"),
             models.Index(fields=["token_id", "seq"], name="audit_by_token"),
             models.Index(fields=["workspace", "seq"], name="audit_by_workspace"),
+            # What the search of portal.reading asks for. The operators let LIKE find a beginning.
+            models.Index(
+                fields=["token_name"], opclasses=["varchar_pattern_ops"], name="audit_by_name"
+            ),
+            models.Index(fields=["owner", "seq"], name="audit_by_owner"),
+            models.Index(
+                fields=["aws_token_id", "seq"],
+                condition=~models.Q(aws_token_id=""),
+                name="audit_by_aws_token",
+            ),
+            models.Index(
+                fields=["aws_request_id"],
+                condition=~models.Q(aws_request_id=""),
+                name="audit_by_aws_request",
+            ),
         ]
 
     def __str__(self) -> str:

@@ -135,7 +135,8 @@ class Grant(models.Model):
     """That a team may request tokens, where, and within which limits.
 
     A grant without a workspace covers every workspace; one without a service account covers every
-    account of its workspace. Lifetimes are in seconds.
+    account of its workspace. Lifetimes are in seconds. A suspended grant grants nothing until an
+    admin has confirmed it: AMG has changed what it was given for.
     """
 
     team = models.ForeignKey(Team, on_delete=models.CASCADE, related_name="grants")
@@ -157,7 +158,11 @@ class Grant(models.Model):
     reason_required = models.BooleanField(default=False)
     self_approval = models.BooleanField(default=False)
     max_live = models.PositiveIntegerField("live tokens of the team", null=True, blank=True)
-    max_live_per_person = models.PositiveIntegerField(null=True, blank=True)
+    max_live_per_person = models.PositiveIntegerField(
+        "live tokens of each person", null=True, blank=True
+    )
+    suspended_at = models.DateTimeField(null=True, editable=False)
+    suspended_reason = models.CharField(max_length=600, blank=True, editable=False)
 
     class Meta:
         constraints = [
@@ -185,5 +190,12 @@ class Grant(models.Model):
         ]
 
     def __str__(self) -> str:
-        where = self.service_account or self.workspace or "everything"
-        return f"{self.team} may request tokens for {where}"
+        return f"{self.team} may request tokens for {self.where}"
+
+    @property
+    def where(self) -> str:
+        """What it is for, in words."""
+        if self.workspace is None:
+            return "every workspace"
+        account = self.service_account.name if self.service_account else "every account"
+        return f"{self.workspace.name} / {account}"

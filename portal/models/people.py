@@ -89,6 +89,8 @@ class Team(models.Model):
     slug = models.SlugField(max_length=64, unique=True)
     name = models.CharField(max_length=120)
     closed_at = models.DateTimeField(null=True, blank=True)
+    idp_groups = models.JSONField("groups whose people are members", default=list, blank=True)
+    lead_idp_groups = models.JSONField("groups whose people are leads", default=list, blank=True)
     members = models.ManyToManyField(User, through="Membership", related_name="teams")
 
     class Meta:

@@ -1,13 +1,19 @@
 """A request is written once, however often its form is sent."""
 
 import base64
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from pytest_django import Settings
 
 from portal.flows import request as flow
 from portal.flows.request import RequestRefusedError, Wish
-from portal.models import Action, AuditEvent, Team, Token, User
+from portal.models import Action, AuditEvent, Grant, State, Team, Token, User
+from portal.policy import Choice
 from tests.conftest import Catalog, acting
 from tests.person import KeyPair
 
@@ -25,10 +31,10 @@ def test_a_click_that_came_between_looking_and_writing_is_the_same_request(
     check = flow._check
     first: list[tuple[Token, bool]] = []
 
-    def check_while_the_other_click_arrives(*arguments: Any) -> None:
+    def check_while_the_other_click_arrives(*arguments: Any) -> Choice:
         monkeypatch.setattr(flow, "_check", check)
         first.append(flow.request(wish, actor=acting(engineer)))
-        check(*arguments)
+        return check(*arguments)
 
     monkeypatch.setattr(flow, "_check", check_while_the_other_click_arrives)
     second = flow.request(wish, actor=acting(engineer))
@@ -46,3 +52,100 @@ def test_a_name_that_somebody_else_has_is_refused_beside_its_field(
         flow.request(wish, actor=acting(engineer))
     assert refusal.value.field == "name"
     assert Token.objects.count() == 1
+
+
+# -- Limits -------------------------------------------------------------------------------------
+
+
+def refusal_of(wish: Wish, user: User, **options: Any) -> RequestRefusedError:
+    with pytest.raises(RequestRefusedError) as refusal:
+        flow.request(wish, actor=acting(user), **options)
+    return refusal.value
+
+
+def another(wish: Wish, name: str = "another") -> Wish:
+    return replace(wish, name=name)
+
+
+def test_a_team_has_no_more_live_tokens_than_its_grant_allows(
+    wish: Wish, engineer: User, teammate: User
+) -> None:
+    Grant.objects.filter(team=wish.team).update(max_live=1)
+    flow.request(wish, actor=acting(teammate))
+    refusal = refusal_of(another(wish), engineer)
+    assert refusal.field == "service_account"
+    assert "Team Platform has 1 live or requested token under this grant" in refusal.message
+    assert Token.objects.count() == 1
+
+
+def test_a_person_has_no_more_live_tokens_than_the_grant_allows_each(
+    wish: Wish, engineer: User, teammate: User
+) -> None:
+    Grant.objects.filter(team=wish.team).update(max_live_per_person=1)
+    flow.request(wish, actor=acting(engineer))
+    refusal = refusal_of(another(wish), engineer)
+    assert refusal.field == "service_account"
+    assert "it allows 1 for each person" in refusal.message
+    flow.request(another(wish), actor=acting(teammate))
+
+
+@pytest.mark.parametrize("state", [State.REVOKING, State.REVOKED, State.FAILED, State.EXPIRED])
+def test_what_has_ended_or_is_about_to_makes_room(
+    wish: Wish, engineer: User, make_token: Callable[..., Token], state: State
+) -> None:
+    Grant.objects.filter(team=wish.team).update(max_live=1, max_live_per_person=1)
+    make_token(engineer, state=state)
+    flow.request(wish, actor=acting(engineer))
+
+
+def test_a_token_that_is_being_replaced_does_not_count(wish: Wish, engineer: User) -> None:
+    Grant.objects.filter(team=wish.team).update(max_live=1, max_live_per_person=1)
+    old, _ = flow.request(wish, actor=acting(engineer))
+    _, is_new = flow.request(another(wish), actor=acting(engineer), exempt=old)
+    assert is_new
+
+
+def test_a_double_click_at_the_limit_is_one_request_and_no_refusal(
+    wish: Wish, engineer: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Grant.objects.filter(team=wish.team).update(max_live=1)
+    first = flow.request(wish, actor=acting(engineer))
+    found = iter([None, first[0]])
+    monkeypatch.setattr(flow, "_same_wish", lambda *_: next(found))
+    assert flow.request(wish, actor=acting(engineer)) == (first[0], False)
+
+
+def test_a_full_workspace_is_said_before_aws_says_it(
+    wish: Wish,
+    engineer: User,
+    outsider: User,
+    catalog: Catalog,
+    make_token: Callable[..., Token],
+    settings: Settings,
+) -> None:
+    settings.TOKEN_QUOTA = 2
+    make_token(outsider, service_account=catalog.mobile_account)
+    for state in (State.ACTIVE, State.REVOKING):
+        make_token(engineer, state=state)
+    refusal = refusal_of(wish, engineer)
+    assert (refusal.field, refusal.message) == (
+        "workspace",
+        "This workspace is full: it has 2 of AMG's 2 tokens. "
+        "A token there has to be revoked first.",
+    )
+    Token.objects.filter(state=State.ACTIVE).update(state=State.EXPIRED, may_exist_at_aws=True)
+    assert "1 of them has expired and is being cleaned up" in refusal_of(wish, engineer).message
+    Token.objects.filter(state=State.EXPIRED).update(may_exist_at_aws=False)
+    flow.request(wish, actor=acting(engineer))
+
+
+def test_limits_on_live_tokens_cost_a_request_two_queries(wish: Wish, engineer: User) -> None:
+    def queries(wish: Wish) -> int:
+        with CaptureQueriesContext(connection) as captured:
+            flow.request(wish, actor=acting(engineer))
+        return len(captured)
+
+    queries(wish)  # reads the workspace, which both of the others have then
+    before = queries(another(wish, "second"))
+    Grant.objects.filter(team=wish.team).update(max_live=9)
+    assert queries(another(wish, "third")) == before + 2

@@ -1,0 +1,123 @@
+"""What a team may request, and within which limits."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from django.db.models import Q, QuerySet
+
+from portal.models import Approval, Grant, ServiceAccount, Team, User
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a team may ask for, for one service account. Lifetimes in seconds.
+
+    ``max_live`` and ``max_live_per_person`` count the live tokens under the same grant; None is no
+    limit. ``self_approval`` says whether a lead may approve their own request.
+    """
+
+    max_ttl: int
+    default_ttl: int
+    reason_required: bool
+    needs_approval: bool
+    self_approval: bool
+    max_live: int | None
+    max_live_per_person: int | None
+
+    @property
+    def counts_live(self) -> bool:
+        return self.max_live is not None or self.max_live_per_person is not None
+
+
+class TeamGrants:
+    """All grants of one team, and which of them governs an account.
+
+    The most specific one counts: account before workspace before everything. The constraints on
+    Grant leave at most one of each, so there are no ties within a team.
+    """
+
+    def __init__(self, grants: Iterable[Grant]) -> None:
+        self._by_scope = {(grant.workspace_id, grant.service_account_id): grant for grant in grants}
+
+    def governing(self, workspace_id: int, account_id: int) -> Grant | None:
+        """The grant that governs an account; it may be suspended."""
+        scopes: tuple[tuple[int | None, int | None], ...] = (
+            (workspace_id, account_id),
+            (workspace_id, None),
+            (None, None),
+        )
+        return next((self._by_scope[one] for one in scopes if one in self._by_scope), None)
+
+    def limits(self, account: ServiceAccount) -> Limits | None:
+        """What the team may ask for; None for nothing.
+
+        A suspended grant grants nothing, and none that is less specific steps into its place.
+        """
+        grant = self.governing(account.workspace_id, account.pk)
+        if grant is None or grant.suspended_at is not None:
+            return None
+        return Limits(
+            max_ttl=grant.max_ttl,
+            default_ttl=grant.default_ttl,
+            reason_required=grant.reason_required,
+            needs_approval=grant.approval == Approval.ALWAYS
+            or (grant.approval == Approval.ADMIN_ROLE and account.grafana_role == "ADMIN"),
+            self_approval=grant.self_approval,
+            max_live=grant.max_live,
+            max_live_per_person=grant.max_live_per_person,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A service account that a person may request a token for, as a member of a team."""
+
+    team: Team
+    service_account: ServiceAccount
+    limits: Limits
+    grants: TeamGrants = field(compare=False, repr=False)
+
+    @property
+    def governing(self) -> int | None:
+        """The id of the grant that the limits come from."""
+        account = self.service_account
+        grant = self.grants.governing(account.workspace_id, account.pk)
+        return grant.pk if grant else None
+
+
+def choices(user: User) -> list[Choice]:
+    """Every service account that ``user`` may request a token for, once for each team."""
+    by_team: dict[Team, list[Grant]] = {}
+    for grant in _grants(user).select_related("team").order_by("team__slug"):
+        by_team.setdefault(grant.team, []).append(grant)
+    if not by_team:
+        return []
+    teams = [(team, TeamGrants(grants)) for team, grants in by_team.items()]
+    found = [
+        Choice(team, account, limits, grants)
+        for account in ServiceAccount.objects.present().select_related("workspace")
+        for team, grants in teams
+        if (limits := grants.limits(account)) is not None
+    ]
+    found.sort(key=lambda c: (c.service_account.workspace.name, c.service_account.name))
+    return found
+
+
+def choice_for(user: User, team: Team, account: ServiceAccount) -> Choice | None:
+    """What ``user`` may ask for as a member of ``team``; None when nothing (any more)."""
+    if not user.is_active:
+        return None
+    grants = TeamGrants(_grants(user).filter(team=team))
+    limits = grants.limits(account)
+    return Choice(team, account, limits, grants) if limits is not None else None
+
+
+def limits_for(user: User, team: Team, account: ServiceAccount) -> Limits | None:
+    """The limits of ``choice_for``; None when ``user`` may ask for nothing (any more)."""
+    choice = choice_for(user, team, account)
+    return choice.limits if choice else None
+
+
+def _grants(user: User) -> QuerySet[Grant]:
+    """The grants of the open teams that ``user`` belongs to."""
+    return Grant.objects.filter(Q(team__closed_at=None), Q(team__memberships__user=user))

@@ -1,0 +1,119 @@
+"""How many tokens there may be at once: the limits of a grant, and AMG's quota of a workspace."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from django.conf import settings
+from django.db.models import Count, Q
+
+from portal.models import State, Token, User
+from portal.policy.grants import Choice
+
+
+@dataclass(frozen=True, slots=True)
+class Shortage:
+    """Why one more token finds no room; ``field`` names the input that the message belongs to."""
+
+    field: str
+    message: str
+
+
+@dataclass(slots=True)
+class Room:
+    """How many tokens there are where some choices would add one."""
+
+    by_grant: dict[int, tuple[int, int]] = field(default_factory=dict)
+    """Live and requested tokens under a grant: the team's, and of these the person's own."""
+    by_workspace: dict[int, tuple[int, int]] = field(default_factory=dict)
+    """Tokens that count against AMG's quota, and of these the expired ones."""
+
+    def live(self, choice: Choice) -> tuple[int, int]:
+        """The team's tokens under the choice's grant, and of these the person's own."""
+        return self.by_grant.get(choice.governing or 0, (0, 0))
+
+    def used(self, workspace_id: int) -> tuple[int, int]:
+        """The tokens that fill a workspace's quota, and of these the expired ones."""
+        return self.by_workspace.get(workspace_id, (0, 0))
+
+    def shortage(self, choice: Choice) -> Shortage | None:
+        """What stands against one more token; None when there is room."""
+        limits, team = choice.limits, choice.team.name
+        of_team, own = self.live(choice)
+        if limits.max_live_per_person is not None and own >= limits.max_live_per_person:
+            return Shortage(
+                "service_account",
+                f"You have {_tokens(own)} under this grant of team {team}, and it allows "
+                f"{limits.max_live_per_person} for each person. Revoke one first.",
+            )
+        if limits.max_live is not None and of_team >= limits.max_live:
+            return Shortage(
+                "service_account",
+                f"Team {team} has {_tokens(of_team)} under this grant, and it allows "
+                f"{limits.max_live}. One of them has to end first.",
+            )
+        return self.full(choice.service_account.workspace_id)
+
+    def full(self, workspace_id: int) -> Shortage | None:
+        """What AMG's quota of a workspace says against one more token; None when there is room."""
+        used, expired = self.used(workspace_id)
+        if used < settings.TOKEN_QUOTA:
+            return None
+        way_out = (
+            f"{expired} of them {'has' if expired == 1 else 'have'} expired and "
+            f"{'is' if expired == 1 else 'are'} being cleaned up: try again in a few minutes."
+            if expired
+            else "A token there has to be revoked first."
+        )
+        full = f"This workspace is full: it has {used} of AMG's {settings.TOKEN_QUOTA} tokens."
+        return Shortage("workspace", f"{full} {way_out}")
+
+
+def room(user: User, choices: Iterable[Choice], *, exempt: Token | None = None) -> Room:
+    """Count what fills the limits of ``choices``, in two queries at most.
+
+    ``exempt`` is a token that is about to be replaced: a grant's limits do not count it. AMG does.
+    """
+    choices = list(choices)
+    found = Room()
+    _count_live(found, user, [one for one in choices if one.limits.counts_live], exempt)
+    _count_quota(found, {one.service_account.workspace_id for one in choices})
+    return found
+
+
+def shortage(user: User, choice: Choice, *, exempt: Token | None = None) -> Shortage | None:
+    """What stands against one more token of ``user``; None when there is room."""
+    return room(user, [choice], exempt=exempt).shortage(choice)
+
+
+def _count_live(found: Room, user: User, limited: list[Choice], exempt: Token | None) -> None:
+    if not limited:
+        return
+    grants = {choice.team.pk: choice.grants for choice in limited}
+    tokens = Token.objects.holding_place().filter(team__in=grants)
+    if exempt is not None:
+        tokens = tokens.exclude(pk=exempt.pk)
+    groups = (
+        tokens.order_by()
+        .values_list("team", "workspace", "service_account")
+        .annotate(count=Count("pk"), own=Count("pk", filter=Q(owner=user)))
+    )
+    for team_id, workspace_id, account_id, count, own in groups:
+        grant = grants[team_id].governing(workspace_id, account_id)
+        if grant is not None:
+            before = found.by_grant.get(grant.pk, (0, 0))
+            found.by_grant[grant.pk] = (before[0] + count, before[1] + own)
+
+
+def _count_quota(found: Room, workspaces: set[int]) -> None:
+    groups = (
+        Token.objects.counting_at_aws()
+        .filter(workspace__in=workspaces)
+        .order_by()
+        .values_list("workspace")
+        .annotate(used=Count("pk"), expired=Count("pk", filter=Q(state=State.EXPIRED)))
+    )
+    found.by_workspace = {workspace: (used, expired) for workspace, used, expired in groups}
+
+
+def _tokens(count: int) -> str:
+    return f"{count} live or requested token{'' if count == 1 else 's'}"
