@@ -14,6 +14,7 @@ from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
 from portal.models import Action, AuditEvent, Outcome, State, Token, User
+from portal.reading import events
 from portal.reading.events import page
 from portal.reading.filters import Filter
 from tests.audit_log import tell
@@ -311,8 +312,13 @@ def test_a_page_stands_still_while_events_are_written(log: Client, many: list[in
     assert shown(log.get(url).content) == before == many[50:100]
 
 
-def test_the_pages_of_a_search_hold_every_event_once(log: Client) -> None:
-    """An event may match by its name, by who did it and by whose token it is, all at once."""
+@pytest.mark.parametrize("near", [1, 40, 5000])
+def test_the_pages_of_a_search_hold_every_event_once(
+    log: Client, monkeypatch: pytest.MonkeyPatch, near: int
+) -> None:
+    """An event may match by its name, by who did it and by whose token it is, all at once; and by
+    its name among the nearest events, or only far away."""
+    monkeypatch.setattr(events, "NEAR", near)
     person = User.objects.create_user("ci-bot@example.com")
     told = [
         tell(
@@ -329,15 +335,18 @@ def test_the_pages_of_a_search_hold_every_event_once(log: Client) -> None:
         for event in told
         if person.email in (event.actor, event.owner) or event.token_name == "ci-bot"
     ][::-1]
-    seen: list[int] = []
-    place: int | None = None
-    while True:
-        found = page(Filter(q="ci-bot"), before=place)
+    wanted = Filter(q="ci-b")
+    found = page(wanted, size=20)
+    seen = [event.seq for event in found.events]
+    while found.before is not None:
+        found = page(wanted, before=found.before, size=20)
         seen += [event.seq for event in found.events]
-        if found.before is None:
-            break
-        place = found.before
     assert seen == expected
+    while found.after is not None:
+        found = page(wanted, after=found.after, size=20)
+        back = [event.seq for event in found.events]
+        assert back == seen[seen.index(back[0]) :][: len(back)]
+    assert back[0] == expected[0]
 
 
 @pytest.mark.parametrize("cursor", ["before=x", "after=-1", "before=1.5", "after=9" + "9" * 30])
