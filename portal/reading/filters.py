@@ -18,7 +18,7 @@ from portal.models import AuditEvent, User
 MOST_PEOPLE = 200
 """A free text that fits more people than this says nothing about whom it means."""
 
-DISORDER = timedelta(hours=1)
+DISORDER = timedelta(minutes=5)
 """How much older than its predecessor an event may be. Times ascend like numbers but where a clock
 was set, and before there was a chain: those times say when a transaction began."""
 

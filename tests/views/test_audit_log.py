@@ -362,10 +362,10 @@ def test_beyond_the_last_page_the_log_says_so(log: Client, week: dict[str, Audit
 def test_a_range_is_found_though_times_are_not_quite_in_order(log: Client) -> None:
     """Before there was a chain, an event's time was that of its transaction's begin."""
     told = [
-        tell(Action.CATALOG_SYNCED, at=NOON + timedelta(minutes=minutes))
-        for minutes in (0, 50, 10, 55, 20, 90, 40, 100)
+        tell(Action.CATALOG_SYNCED, at=NOON + timedelta(seconds=seconds))
+        for seconds in (0, 300, 60, 330, 120, 540, 240, 600)
     ]
-    wanted = Filter(since=NOON + timedelta(minutes=15), until=NOON + timedelta(minutes=60))
+    wanted = Filter(since=NOON + timedelta(seconds=90), until=NOON + timedelta(seconds=360))
     expected = [event.seq for event in told if wanted.since <= event.at < wanted.until]  # type: ignore[operator]
     assert [event.seq for event in page(wanted).events] == expected[::-1]
 
