@@ -101,7 +101,7 @@ def test_what_has_ended_or_is_about_to_makes_room(
 def test_a_token_that_is_being_replaced_does_not_count(wish: Wish, engineer: User) -> None:
     Grant.objects.filter(team=wish.team).update(max_live=1, max_live_per_person=1)
     old, _ = flow.request(wish, actor=acting(engineer))
-    _, is_new = flow.request(another(wish), actor=acting(engineer), exempt=old)
+    _, is_new = flow.request(replace(another(wish), replaces=old), actor=acting(engineer))
     assert is_new
 
 

@@ -384,9 +384,10 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[Any]]:
     check = request_flow._check
     both_have_checked = threading.Barrier(2, timeout=10)
 
-    def checked(*arguments: Any) -> None:
-        check(*arguments)
+    def checked(*arguments: Any) -> Any:
+        choice = check(*arguments)
         both_have_checked.wait()
+        return choice
 
     monkeypatch.setattr(request_flow, "_check", checked)
 
