@@ -89,6 +89,19 @@ def words(text: str) -> list[str]:
     return found
 
 
+def mail_addresses(text: str) -> list[str]:
+    """A comma-separated list of mail addresses; may be empty."""
+    found = words(text) if text else []
+    if not all("@" in address for address in found):
+        raise ValueError
+    return found
+
+
+def secrets_or_none(text: str) -> list[str]:
+    """A comma-separated list of secrets; may be empty."""
+    return [secret(word) for word in words(text)] if text else []
+
+
 def secret(text: str) -> str:
     """A secret of at least 32 characters: shorter ones can be guessed."""
     if len(text) < 32:

@@ -61,8 +61,8 @@ def link(key: bytes, head: Head, at: datetime, told: Mapping[str, object]) -> Li
 
 
 def export_line(link: Link) -> str:
-    """An event as a line of an export, without its line end: nothing is parsed or written anew."""
-    return f'{{"prev_hash":"{link.prev_hash}","hash":"{link.hash}",{link.text[1:]}'
+    """An event as a line of an export: nothing is parsed or written anew."""
+    return f'{{"prev_hash":"{link.prev_hash}","hash":"{link.hash}",{link.text[1:]}\n'
 
 
 def export_lines(
@@ -77,9 +77,9 @@ def export_lines(
     digest = sha256()
     piece: list[str] = []
     hashes: list[str] = []
-    for text, prev_hash, own_hash in links:
-        piece.append(f'{{"prev_hash":"{prev_hash}","hash":"{own_hash}",{text[1:]}\n')
-        hashes.append(own_hash)
+    for link in links:
+        piece.append(export_line(link))
+        hashes.append(link.hash)
         if len(piece) >= LINES_AT_A_TIME:
             count += len(piece)
             digest.update("".join(hashes).encode())

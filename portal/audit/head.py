@@ -7,12 +7,13 @@ from django.db import connection
 from portal.audit.chain import Head
 from portal.models import AuditHead
 
-_LOCK = {
-    # The clock is read when the row is ours, so that times ascend like numbers.
-    "postgresql": "SELECT seq, hash, clock_timestamp() FROM portal_audithead FOR NO KEY UPDATE",
-    # Transactions begin by taking the one writer's lock here.
+_READ = {
+    "postgresql": "SELECT seq, hash, clock_timestamp() FROM portal_audithead",
     "sqlite": "SELECT seq, hash, strftime('%Y-%m-%d %H:%M:%f+00:00', 'now') FROM portal_audithead",
 }
+# PostgreSQL reads its clock when the row is ours, so that times ascend like numbers. SQLite's
+# transactions begin by taking the one lock there is.
+_LOCK = {**_READ, "postgresql": f"{_READ['postgresql']} FOR NO KEY UPDATE"}
 
 
 class HeadMissingError(Exception):
@@ -28,13 +29,7 @@ def lock_head() -> tuple[Head, datetime]:
     Take no other lock after it: whoever held that one could be waiting for the head. Raises
     HeadMissingError.
     """
-    with connection.cursor() as cursor:
-        cursor.execute(_LOCK[connection.vendor])
-        row = cursor.fetchone()
-    if row is None:
-        raise HeadMissingError("the audit log's head is missing: run manage.py verify_audit")
-    seq, last_hash, now = row
-    return Head(seq, last_hash), datetime.fromisoformat(now) if isinstance(now, str) else now
+    return _fetch(_LOCK[connection.vendor])
 
 
 def move_head(head: Head) -> None:
@@ -42,9 +37,16 @@ def move_head(head: Head) -> None:
     AuditHead.objects.update(seq=head.seq, hash=head.hash)
 
 
-def read_head() -> Head:
-    """The head as it is now. Raises HeadMissingError."""
-    row = AuditHead.objects.values_list("seq", "hash").first()
+def read_head() -> tuple[Head, datetime]:
+    """The head as it is now, and the time by the database's clock. Raises HeadMissingError."""
+    return _fetch(_READ[connection.vendor])
+
+
+def _fetch(query: str) -> tuple[Head, datetime]:
+    with connection.cursor() as cursor:
+        cursor.execute(query)
+        row = cursor.fetchone()
     if row is None:
         raise HeadMissingError("the audit log's head is missing: run manage.py verify_audit")
-    return Head(*row)
+    seq, last_hash, now = row
+    return Head(seq, last_hash), datetime.fromisoformat(now) if isinstance(now, str) else now

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from django.conf import settings
 from django.db import transaction
 
-from portal.audit import chain
+from portal.audit import chain, keys
 from portal.audit.chain import Head
 from portal.audit.head import lock_head, move_head
 from portal.audit.verify import FORMAT, key_id
@@ -97,7 +97,7 @@ def record(
 
 def _append(event: AuditEvent) -> None:
     """Give the event its number, its time and its place in the chain, and write it."""
-    key = settings.AUDIT_KEY.encode()
+    key = keys.current()
     head, event.at = lock_head()
     told = {name: getattr(event, name) for name in chain.TOLD if name != "token"}
     told["token"] = event.token_id and str(event.token_id)

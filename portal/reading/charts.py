@@ -54,23 +54,18 @@ def charts(wanted: Filter) -> Charts:
         events = events.filter(seq__gt=cut.seq)
         since = cut.at
     issued: dict[date, dict[str, int]] = {}
-    by_day = events.filter(action=Action.TOKEN_ISSUED).order_by()
-    for day, team, count in (
-        by_day.annotate(day=TruncDate("at", tzinfo=UTC))
-        .values_list("day", "team")
-        .annotate(Count("*"))
-    ):
-        issued.setdefault(day, {})[team] = count
-    failed = events.filter(action=Action.TOKEN_FAILED).order_by()
-    failures = (
-        failed.values_list("error_code").annotate(count=Count("*")).order_by("-count", "error_code")
-    )
+    made = events.filter(action=Action.TOKEN_ISSUED).order_by()
+    by_day = made.annotate(day=TruncDate("at", tzinfo=UTC)).values_list("day", "team")
+    for day, team, number in by_day.annotate(number=Count("seq")):
+        issued.setdefault(day, {})[team] = number
+    failed = events.filter(action=Action.TOKEN_FAILED).order_by().values_list("error_code")
+    failures = failed.annotate(number=Count("seq")).order_by("-number", "error_code")
     return Charts(
         since=since,
         until=until,
         is_cut=since > asked,
         issued=issued,
-        failures=[(code or "no code", count) for code, count in failures],
+        failures=[(code or "no code", number) for code, number in failures],
         remaining=_remaining(wanted, now),
     )
 

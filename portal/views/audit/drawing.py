@@ -69,7 +69,8 @@ def _rows(counts: list[tuple[str, int]]) -> list[Row]:
 
 
 def _days(numbers: Charts) -> Days:
-    first, last = (at.astimezone(UTC).date() for at in (numbers.since, numbers.until))
+    first = numbers.since.astimezone(UTC).date()
+    last = (numbers.until - timedelta(microseconds=1)).astimezone(UTC).date()
     days = [first + timedelta(days=n) for n in range((last - first).days + 1)]
     totals: dict[str, int] = {}
     for counts in numbers.issued.values():

@@ -137,7 +137,7 @@ class AuditFilterForm(forms.Form):
             )
         if _FINGERPRINT.fullmatch(text):
             raise ValidationError(
-                "The SHA-256 of a key has no place in an address: use “Find by key”."
+                "A SHA-256 of a key has no place in an address: use “Find by key”."
             )
         if len(people_like(text)) > MOST_PEOPLE:
             raise ValidationError(f"This fits more than {MOST_PEOPLE} people: write more of it.")
