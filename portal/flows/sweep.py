@@ -5,31 +5,23 @@ once do nothing twice.
 """
 
 import uuid
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 
 from django.conf import settings
-from django.db import transaction
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Q
 from django.db.models.functions import Now
 
-from portal import audit, notify, policy
+from portal import audit, notify
 from portal.audit import SYSTEM
+from portal.flows import calendar
 from portal.models import Action, Notice, NoticeKind, Outcome, State, Token
-from portal.models.queries import TokenQuerySet
+from portal.models.queries import AT_A_TIME, TokenQuerySet
 
 RING_AGAIN_AFTER = timedelta(seconds=30)
 QUEUED_FOR_TOO_LONG = timedelta(hours=1)
-AT_A_TIME = 200
 
 NOBODY_TOOK_IT = "QueuedTooLong"
-
-WARNINGS = (
-    (NoticeKind.EXPIRES_IN_1_DAY, timedelta(0), timedelta(days=1)),
-    (NoticeKind.EXPIRES_IN_7_DAYS, timedelta(days=1), timedelta(days=7)),
-)
-"""Which mail goes out while how much time is left: more than the first, at most the second."""
 
 
 @dataclass(slots=True)
@@ -56,14 +48,16 @@ def sweep() -> Swept:
     swept.revoke = ring_again(Token.objects.filter(state=State.REVOKING))
     swept.settle = ring_again(Token.objects.unsettled())
     swept.prune = accounts_to_prune()
-    warn_of_ends()
+    swept.changed += calendar.give_up_waiting()
+    swept.changed += calendar.end_overlaps()
+    calendar.warn_of_ends()
     swept.mail = mails_to_send()
     return swept
 
 
 def release_expired_leases() -> list[uuid.UUID]:
     """Put back what a dead worker held; the next attempt finds it unresolved and reconciles."""
-    return _each(
+    return Token.objects.change_each(
         Q(state=State.ISSUING, lease_until__lt=Now()),
         lambda token: token.move_to(
             State.CANCELLED if token.cancel_requested else State.QUEUED,
@@ -88,7 +82,9 @@ def fail_those_queued_too_long() -> list[uuid.UUID]:
             reason=token.error_message,
         )
 
-    return _each(Q(state=State.QUEUED, queued_at__lt=Now() - QUEUED_FOR_TOO_LONG), fail)
+    return Token.objects.change_each(
+        Q(state=State.QUEUED, queued_at__lt=Now() - QUEUED_FOR_TOO_LONG), fail
+    )
 
 
 def revoke_unclaimed() -> list[uuid.UUID]:
@@ -104,9 +100,12 @@ def revoke_unclaimed() -> list[uuid.UUID]:
             end_reason="Nobody fetched the key in time.",
         )
         audit.record(Action.TOKEN_UNCLAIMED, actor=SYSTEM, token=token)
+        notify.tell(NoticeKind.UNCLAIMED, token=token, to=[token.owner])
 
     waited = Q(sealed_at__lt=Now() - timedelta(seconds=settings.UNCLAIMED_SECONDS))
-    return _each(Q(waited | Q(expires_at__lt=Now()), state=State.SEALED), revoke)
+    return Token.objects.change_each(
+        Q(waited | Q(expires_at__lt=Now()), state=State.SEALED), revoke
+    )
 
 
 def end_expired() -> list[uuid.UUID]:
@@ -116,7 +115,7 @@ def end_expired() -> list[uuid.UUID]:
         token.move_to(State.EXPIRED)
         audit.record(Action.TOKEN_EXPIRED, actor=SYSTEM, token=token)
 
-    return _each(Q(state=State.ACTIVE, expires_at__lt=Now()), expire)
+    return Token.objects.change_each(Q(state=State.ACTIVE, expires_at__lt=Now()), expire)
 
 
 def end_revocations_that_time_overtook() -> list[uuid.UUID]:
@@ -135,29 +134,9 @@ def end_revocations_that_time_overtook() -> list[uuid.UUID]:
             reason="Its time was over before AWS deleted it.",
         )
 
-    return _each(Q(state=State.REVOKING, expires_at__lt=Now()) & ~Q(error_code=""), end)
-
-
-def warn_of_ends() -> None:
-    """Mail owner and leads before a token ends, once each.
-
-    Not for tokens that never had more time than that, nor for those that are being replaced.
-    """
-    for kind, least, most in WARNINGS:
-        warned = Notice.objects.filter(token=OuterRef("pk"), kind=kind)
-        condition = Q(
-            ~Exists(warned),
-            state=State.ACTIVE,
-            revoke_at=None,
-            seconds_to_live__gt=int(most.total_seconds()),
-            expires_at__gt=Now() + least,
-            expires_at__lte=Now() + most,
-        )
-
-        def warn(token: Token, kind: NoticeKind = kind) -> None:
-            notify.tell(kind, token=token, to=[token.owner, *policy.desk_of(token.team)])
-
-        _each(condition, warn)
+    return Token.objects.change_each(
+        Q(state=State.REVOKING, expires_at__lt=Now()) & ~Q(error_code=""), end
+    )
 
 
 def mails_to_send() -> list[int]:
@@ -190,20 +169,3 @@ def ring_again(tokens: TokenQuerySet) -> list[uuid.UUID]:
     if ids:
         Token.objects.filter(pk__in=ids).update(rung_at=Now())
     return ids
-
-
-def _each(condition: Q, change: Callable[[Token], None]) -> list[uuid.UUID]:
-    """Apply ``change`` to each row that meets ``condition``, in a short transaction of its own."""
-    changed: list[uuid.UUID] = []
-    for pk in Token.objects.filter(condition).values_list("pk", flat=True)[:AT_A_TIME]:
-        with transaction.atomic():
-            token = (
-                Token.objects.for_pages()
-                .select_for_update(of=("self",), no_key=True, skip_locked=True)
-                .filter(condition, pk=pk)
-                .first()
-            )
-            if token is not None:
-                change(token)
-                changed.append(pk)
-    return changed

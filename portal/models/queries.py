@@ -1,16 +1,20 @@
 """Questions to the tokens' rows, by the names of the domain."""
 
 import uuid
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Self
 
 from django.conf import settings
-from django.db import connections, models
-from django.db.models import Exists, ExpressionWrapper, F, OuterRef, Q
+from django.db import connections, models, transaction
+from django.db.models import Exists, ExpressionWrapper, F, OuterRef, Q, Subquery
 from django.db.models.functions import Coalesce, Now
 
 from portal.models.people import Membership
 from portal.models.states import HOLDING_PLACE, LEASE, LIVE, OPEN, State
+
+AT_A_TIME = 200
+"""Rows that one job of the sweep moves at once."""
 
 if TYPE_CHECKING:
     from portal.models.tokens import Token
@@ -73,6 +77,38 @@ class TokenQuerySet(models.QuerySet["Token"]):
         SQLite needs no row lock: its transactions begin by taking the writer's lock.
         """
         return self.for_pages().select_for_update(of=("self",), no_key=True).get(pk=token_id)
+
+    def lock_with_replaced(self, token_id: uuid.UUID) -> "tuple[Token, Token | None]":
+        """The row and the one that it takes the place of, locked; raises Token.DoesNotExist.
+
+        One question, so that both are locked in the order in which everybody locks them.
+        """
+        replaced = self.filter(pk=token_id).values("replaces")[:1]
+        rows = self.for_pages().filter(Q(pk=token_id) | Q(pk=Subquery(replaced))).order_by("pk")
+        locked = {row.pk: row for row in rows.select_for_update(of=("self",), no_key=True)}
+        if token_id not in locked:
+            raise self.model.DoesNotExist
+        token = locked[token_id]
+        return token, locked.get(token.replaces_id) if token.replaces_id else None
+
+    def change_each(self, condition: Q, change: Callable[["Token"], None]) -> list[uuid.UUID]:
+        """Apply ``change`` to rows that meet ``condition``, each in a short transaction of its own.
+
+        At most AT_A_TIME of them; those that somebody else holds are left to the next time.
+        """
+        changed: list[uuid.UUID] = []
+        for pk in self.filter(condition).values_list("pk", flat=True)[:AT_A_TIME]:
+            with transaction.atomic():
+                token = (
+                    self.for_pages()
+                    .select_for_update(of=("self",), no_key=True, skip_locked=True)
+                    .filter(condition, pk=pk)
+                    .first()
+                )
+                if token is not None:
+                    change(token)
+                    changed.append(pk)
+        return changed
 
     def due(self) -> Self:
         """Not told to wait, by the database's clock."""

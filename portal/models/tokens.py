@@ -169,6 +169,11 @@ class Token(models.Model):
         self.change(state=state, state_at=Now(), **fields)
 
     @property
+    def first_name(self) -> str:
+        """The name with which its line of replacements began."""
+        return self.lineage_name or self.name
+
+    @property
     def is_open(self) -> bool:
         return self.state in OPEN
 

@@ -1,7 +1,6 @@
 """Who may see and do what, and the limits that apply. The only place that decides."""
 
 from portal.policy.approval import (
-    AWAITING_DAYS,
     Standing,
     approvable_tokens,
     approvers_of,
@@ -27,7 +26,6 @@ from portal.policy.rights import (
 from portal.policy.room import Room, Shortage, room, shortage
 
 __all__ = [
-    "AWAITING_DAYS",
     "CANCELLABLE",
     "ENDABLE",
     "REVOCABLE",

@@ -9,10 +9,6 @@ from portal.models.queries import TokenQuerySet
 from portal.policy.grants import limits_for
 from portal.policy.rights import leads
 
-AWAITING_DAYS = 7
-"""Days after which what waits for a person lapses."""
-
-
 def desk_of(team: Team) -> list[User]:
     """Who answers for a team: its leads, or the admins where it has none or is closed."""
     return list(_leads_of(team)) or list(_admins())
