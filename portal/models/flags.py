@@ -7,8 +7,9 @@ from django.db.models import BooleanField, Case, Count, F, Q, Value, When
 from django.db.models.functions import Now
 
 from portal.models.people import User
+from portal.models.queries import TokenQuerySet, owner_has_left
 from portal.models.states import LIVE, State
-from portal.models.tokens import Token, TokenQuerySet, owner_has_left
+from portal.models.tokens import Token
 
 DAY = timedelta(days=1)
 WEEK = timedelta(days=7)

@@ -14,8 +14,8 @@ from portal import policy
 from portal.forms import DeskForm
 from portal.models import State, Team, Token
 from portal.models.flags import count_flags, flagged, left_behind, live_first
+from portal.models.queries import TokenQuerySet
 from portal.models.states import LIVE, OPEN
-from portal.models.tokens import TokenQuerySet
 from portal.views import edge
 
 PER_PAGE = 50
