@@ -9,6 +9,7 @@ import secrets
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
+from urllib.parse import urlsplit
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
@@ -62,6 +63,13 @@ def whole_number(least: int, most: int) -> Callable[[str], int]:
     return parse
 
 
+def switch(text: str) -> bool:
+    """``on`` or ``off``."""
+    if text not in ("on", "off"):
+        raise ValueError
+    return text == "on"
+
+
 def one_of(*choices: str) -> Callable[[str], str]:
     """A parser that admits only the given words."""
 
@@ -79,6 +87,19 @@ def words(text: str) -> list[str]:
     if not found:
         raise ValueError
     return found
+
+
+def mail_addresses(text: str) -> list[str]:
+    """A comma-separated list of mail addresses; may be empty."""
+    found = words(text) if text else []
+    if not all("@" in address for address in found):
+        raise ValueError
+    return found
+
+
+def secrets_or_none(text: str) -> list[str]:
+    """A comma-separated list of secrets; may be empty."""
+    return [secret(word) for word in words(text)] if text else []
 
 
 def secret(text: str) -> str:
@@ -126,7 +147,10 @@ def broker(text: str) -> str:
 
 def mail(text: str) -> dict[str, Any]:
     """Django's mail settings from a URL such as ``smtp+tls://user:password@host:587``."""
-    return dict(environ.Env.email_url_config(text))
+    found = {"EMAIL_TIMEOUT": 10, **environ.Env.email_url_config(text)}
+    if text.startswith("filemail:"):
+        found["EMAIL_FILE_PATH"] = urlsplit(text).path
+    return found
 
 
 def load_embedded_secrets(data_dir: Path) -> None:

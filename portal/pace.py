@@ -9,6 +9,7 @@ that is away nobody waits, and each call is throttled for itself.
 import contextlib
 import logging
 import os
+import random
 import time
 from collections.abc import Iterator
 
@@ -28,6 +29,8 @@ FORGOTTEN_AFTER = 600
 """Seconds without an objection after which there is no pace any more."""
 LONGEST_TURN = 5.0
 """Seconds a worker waits for its turn; who would wait longer comes again."""
+LONGEST_BACKOFF = 60.0
+"""Seconds; before jitter."""
 
 log = logging.getLogger(__name__)
 
@@ -92,6 +95,15 @@ def rate(key: str) -> float | None:
         found = _server().hget(_name(key), "rate")
         return float(found) if isinstance(found, bytes) else None
     return None
+
+
+def backoff(attempt: int, *, least: float = 0.0) -> float:
+    """Seconds until the next try after AWS refused: ``least``, or twice as long each time.
+
+    Jitter spreads workers that were refused together.
+    """
+    wait = max(least, min(LONGEST_BACKOFF, 0.5 * 2.0 ** (attempt - 1)))
+    return wait * random.uniform(1.0, 1.5)  # noqa: S311 (no secret)
 
 
 def _wait(key: str) -> tuple[float, float]:

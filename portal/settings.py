@@ -30,6 +30,12 @@ if EMBEDDED:
 DEBUG = False
 SECRET_KEY = read("SECRET_KEY", environment.secret, wanted="a random text of 32 or more characters")
 AUDIT_KEY = read("AUDIT_KEY", environment.secret, wanted="a random text of 32 or more characters")
+AUDIT_KEYS_RETIRED = read(
+    "AUDIT_KEYS_RETIRED",
+    environment.secrets_or_none,
+    default="",
+    wanted="the audit keys that were in use before, separated by commas",
+)
 PORTAL_ORIGIN = read(
     "PORTAL_ORIGIN",
     environment.origin,
@@ -77,9 +83,25 @@ UNCLAIMED_SECONDS = read(
     default="900",
     wanted="a number of seconds, 1-86400",
 )
-RATE_LIMITS = (
-    read("PORTAL_RATE_LIMITS", environment.one_of("on", "off"), default="on", wanted="on or off")
-    == "on"
+RATE_LIMITS = read("PORTAL_RATE_LIMITS", environment.switch, default="on", wanted="on or off")
+AUDIT_ADDRESSES = read(
+    "PORTAL_AUDIT_ADDRESSES", environment.switch, default="on", wanted="on or off"
+)
+"""Whether events keep the address and the browser of who acts: personal data."""
+AUDIT_HEAD_FILE = env.str(
+    "PORTAL_AUDIT_HEAD_FILE", default=str(DATA_DIR / "audit-heads.jsonl") if EMBEDDED else ""
+)
+AUDIT_HEAD_MAIL = read(
+    "PORTAL_AUDIT_HEAD_MAIL",
+    environment.mail_addresses,
+    default="",
+    wanted="mail addresses, separated by commas",
+)
+AUDIT_HEAD_SECONDS = read(
+    "PORTAL_AUDIT_HEAD_SECONDS",
+    environment.whole_number(1, 86_400),
+    default="3600",
+    wanted="a number of seconds, 1-86400",
 )
 MONITOR_TOKEN = env.str("PORTAL_MONITOR_TOKEN", default="")
 DEMO_PASSWORD = env.str("PORTAL_DEMO_PASSWORD", default="") or (
@@ -149,8 +171,6 @@ globals().update(
         wanted="a URL such as smtp+tls://user:password@host:587",
     )
 )
-if EMBEDDED:
-    EMAIL_FILE_PATH = globals()["EMAIL_FILE_PATH"] and str(DATA_DIR / "mails")
 DEFAULT_FROM_EMAIL = SERVER_EMAIL = env.str("PORTAL_MAIL_FROM", default="portal@localhost")
 
 # -- Django -------------------------------------------------------------------------------------

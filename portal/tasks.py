@@ -1,5 +1,6 @@
 """What workers run: an id in, nothing out, so that no broker, log or result holds more."""
 
+import gc
 import logging
 import uuid
 from collections.abc import Callable
@@ -14,6 +15,7 @@ from portal.audit import Actor
 from portal.celery import app
 from portal.flows.end_access import end_access
 from portal.flows.issue import issue
+from portal.flows.mail import mail
 from portal.flows.prune import prune
 from portal.flows.recover import settle
 from portal.flows.revoke import delete_at_aws
@@ -32,6 +34,8 @@ def prepare_clients(**_: Any) -> None:
             client_for(**connection.client_settings).prepare()
     except DatabaseError as error:
         log.warning("clients.not_prepared", extra={"error": type(error).__name__})
+    # What is loaded now stays: collecting garbage need not walk through it, nor copy its pages.
+    gc.freeze()
 
 
 @app.task(name="portal.issue")
@@ -56,6 +60,11 @@ def prune_account(service_account_id: int) -> None:
     prune(service_account_id)
 
 
+@app.task(name="portal.mail")
+def send_mail(notice_id: int) -> None:
+    mail(notice_id)
+
+
 @app.task(name="portal.heartbeat", expires=20)
 def heartbeat() -> None:
     Heartbeat.beat("worker")
@@ -71,9 +80,9 @@ def enqueue_issue(token_id: uuid.UUID) -> None:
     transaction.on_commit(lambda: _ring(issue_token.delay, token_id), robust=True)
 
 
-def enqueue_revoke(token_id: uuid.UUID) -> None:
-    """Ask a worker to delete this token at AWS, once the row is committed."""
-    transaction.on_commit(lambda: _ring(revoke_token.delay, token_id), robust=True)
+def enqueue_revoke(*token_ids: uuid.UUID) -> None:
+    """Ask workers to delete these tokens at AWS, once the rows are committed."""
+    transaction.on_commit(lambda: _ring(revoke_token.delay, *token_ids), robust=True)
 
 
 def end_lost_access(actor: Actor) -> None:
@@ -91,6 +100,7 @@ def follow_up(swept: Swept) -> None:
         *((revoke_token.delay, str(token_id)) for token_id in swept.revoke),
         *((settle_token.delay, str(token_id)) for token_id in swept.settle),
         *((prune_account.delay, account_id) for account_id in swept.prune),
+        *((send_mail.delay, notice_id) for notice_id in swept.mail),
     ]
     # Where one message fails, the others would: a sweep must not wait for each of them.
     if not all(_send(delay, argument) for delay, argument in messages):
@@ -98,9 +108,10 @@ def follow_up(swept: Swept) -> None:
     wakeup.ring(*swept.changed)
 
 
-def _ring(delay: Callable[..., object], token_id: uuid.UUID) -> None:
-    if not _send(delay, str(token_id)):
-        _mark_unheard([token_id])
+def _ring(delay: Callable[..., object], *token_ids: uuid.UUID) -> None:
+    # Where one message fails, the others would: nobody must wait for each of them.
+    if not all(_send(delay, str(token_id)) for token_id in token_ids):
+        _mark_unheard(list(token_ids))
 
 
 def _mark_unheard(token_ids: list[uuid.UUID]) -> None:

@@ -4,7 +4,8 @@ from django.contrib import admin
 from django.urls import include, path
 from django.views.generic import RedirectView
 
-from portal.views import actions, delivery, health, tokens
+from portal.views import actions, delivery, health, revocation, team, tokens
+from portal.views.audit import export, find, log
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="tokens"), name="home"),
@@ -17,6 +18,22 @@ urlpatterns = [
     path("tokens/<uuid:token_id>/delivered/", delivery.delivered, name="token-delivered"),
     path("tokens/<uuid:token_id>/revoke/", actions.revoke, name="token-revoke"),
     path("tokens/<uuid:token_id>/cancel/", actions.cancel, name="token-cancel"),
+    path("team/", team.index, name="teams"),
+    path("team/<slug:slug>/", team.desk, name="team"),
+    path("team/<slug:slug>/revoke/", revocation.revoke, name="team-revoke"),
+    path("team/<slug:slug>/ended/<int:first>-<int:last>/", revocation.ended, name="team-ended"),
+    path(
+        "team/<slug:slug>/ended/<int:first>-<int:last>/status/",
+        revocation.status,
+        name="team-ended-status",
+    ),
+    path("audit/", log.index, name="audit"),
+    path("audit/charts/", log.charts, name="audit-charts"),
+    path("audit/export.csv", export.as_csv, name="audit-csv"),
+    path("audit/export.jsonl", export.as_jsonl, name="audit-jsonl"),
+    path("audit/find/", find.find, name="audit-find"),
+    path("audit/events/<int:seq>/", log.event, name="audit-event"),
+    path("audit/tokens/<uuid:token_id>/", log.token_story, name="audit-story"),
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
     path("metrics", health.metrics, name="metrics"),

@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from portal.models import Grant, Membership, ServiceAccount, State, Token, User, Workspace
 from portal.models.catalog import LONGEST_LIFETIME
-from portal.models.tokens import OPEN
+from portal.models.states import OPEN
 from tests.conftest import Catalog
 
 pytestmark = pytest.mark.django_db

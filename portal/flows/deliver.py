@@ -3,6 +3,7 @@
 import enum
 import hmac
 import uuid
+from datetime import timedelta
 
 from django.db import transaction
 from django.db.models.functions import Now
@@ -10,6 +11,7 @@ from django.db.models.functions import Now
 from portal import audit, policy
 from portal.audit import Actor
 from portal.models import Action, State, Token
+from portal.models.states import AWAITING_PEOPLE
 
 
 class Confirmation(enum.Enum):
@@ -29,10 +31,10 @@ def deliver(token_id: uuid.UUID, fingerprint: str, *, actor: Actor) -> Confirmat
     anybody but the recipient.
     """
     with transaction.atomic():
-        token = Token.objects.lock(token_id)
+        token, replaced = Token.objects.lock_with_replaced(token_id)
         if actor.user is None or not policy.may_receive(actor.user, token):
             raise policy.NotPermittedError
-        if token.state in (State.QUEUED, State.ISSUING):
+        if token.state in (*AWAITING_PEOPLE, State.QUEUED, State.ISSUING):
             return Confirmation.NOT_SEALED_YET
         if token.state != State.SEALED and token.delivered_at is None:
             return Confirmation.GONE
@@ -41,5 +43,15 @@ def deliver(token_id: uuid.UUID, fingerprint: str, *, actor: Actor) -> Confirmat
         if token.delivered_at is not None:
             return Confirmation.DELIVERED
         token.move_to(State.ACTIVE, sealed_key=None, delivered_at=Now())
+        if replaced is not None and token.overlap_seconds is not None:
+            _begin_overlap(replaced, token)
         audit.record(Action.TOKEN_DELIVERED, actor=actor, token=token)
     return Confirmation.DELIVERED
+
+
+def _begin_overlap(replaced: Token, token: Token) -> None:
+    """The new key is in use from now on: fix when the old one goes. The sweep carries it out."""
+    if replaced.state != State.ACTIVE or replaced.expires_at is None or token.delivered_at is None:
+        return
+    over = token.delivered_at + timedelta(seconds=token.overlap_seconds or 0)
+    replaced.change(revoke_at=min(over, replaced.expires_at))

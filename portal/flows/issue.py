@@ -6,7 +6,6 @@ again (AMG_API, the recovery rule).
 """
 
 import logging
-import random
 import time
 import uuid
 from collections.abc import Callable
@@ -19,6 +18,7 @@ from django.utils import timezone
 from portal import audit, pace, policy, sealing
 from portal.audit import SYSTEM
 from portal.flows import recover
+from portal.flows.standing import APPROVAL_NEEDED_NOW, NOT_GRANTED, turn_back
 from portal.grafana.client import Client
 from portal.grafana.clients import client_for
 from portal.grafana.errors import ConflictException, GrafanaError, ThrottlingException
@@ -31,12 +31,10 @@ task is ended at 30 s."""
 TIME_TO_STORE = 15.0
 """Seconds for which storing a sealed key is tried again while the database can't be reached."""
 MOST_DUPLICATE_ANSWERS = 5
-LONGEST_BACKOFF = 60.0
 
 log = logging.getLogger(__name__)
 
 NAME_TAKEN = "NameTaken"
-NOT_GRANTED = "NotGranted"
 CANNOT_SEAL = "CannotSeal"
 
 
@@ -107,14 +105,19 @@ class _Attempt:
     # -- Before the call ------------------------------------------------------------------------
 
     def _still_granted(self) -> bool:
-        """Ask policy again: a grant may have gone or shrunk since the request."""
+        """Ask policy again: a grant may have gone, shrunk or come to need approval."""
         token = self.token
-        limits = policy.limits_for(token.owner, token.team, token.service_account)
+        standing = policy.standing(token)
         obstacle = token.service_account.obstacle
-        if limits is None or obstacle:
-            self._fail(NOT_GRANTED, obstacle)
+        if not standing.is_granted or (standing.needs_approval and not self.was_unresolved):
+            known = self._knowledge(known=True, exists=False)
+            self._finish(lambda row: turn_back(row, standing, lease_until=None, **known))
             return False
-        return token.seconds_to_live <= limits.max_ttl or self._shorten(limits.max_ttl)
+        if obstacle or standing.needs_approval:
+            self._fail(NOT_GRANTED, obstacle or APPROVAL_NEEDED_NOW)
+            return False
+        seconds = standing.seconds_to_live
+        return token.seconds_to_live == seconds or self._shorten(seconds)
 
     def _shorten(self, seconds: int) -> bool:
         """Ask for no more than today's limit, and write that down before AWS hears of it.
@@ -153,13 +156,14 @@ class _Attempt:
         **fields: int,
     ) -> None:
         """Back to the queue, to be tried again by whoever comes first after ``seconds`` or more."""
+        wait = pace.backoff(self.token.attempt, least=error.retry_after or 0.0) if error else 0.0
 
         def write(row: Token) -> None:
             state = State.CANCELLED if row.cancel_requested else State.QUEUED
             row.move_to(
                 state,
                 lease_until=None,
-                not_before=Now() + timedelta(seconds=max(seconds, _wait(error, row.attempt))),
+                not_before=Now() + timedelta(seconds=max(seconds, wait)),
                 rung_at=None,
                 error_code=error.code[:80] if error else "",
                 error_message=error.message[:500] if error else "",
@@ -259,7 +263,7 @@ class _Attempt:
             }
         return {}
 
-    def _finish(self, write: Callable[[Token], None], *, aws_token_id: str = "") -> bool:
+    def _finish(self, write: Callable[[Token], object], *, aws_token_id: str = "") -> bool:
         """Write an outcome if the attempt is still held; False when it was lost.
 
         When the commit's own outcome is unknown, the row is read again: nothing is done twice.
@@ -288,12 +292,3 @@ def _seal(created: CreatedToken, token: Token) -> tuple[bytes, str] | None:
     except Exception as error:  # noqa: BLE001 (frames hold the key from here on: none may get out)
         log.error("key.not_sealed", extra={"token": str(token.pk), "error": type(error).__name__})
         return None
-
-
-def _wait(error: GrafanaError | None, attempt: int) -> float:
-    """Seconds until the next try: what AWS asked for, or twice as long each time, with jitter."""
-    if error is None:
-        return 0.0
-    backoff = min(LONGEST_BACKOFF, 0.5 * 2.0 ** (attempt - 1))
-    # Jitter spreads workers that were refused together; it is no secret.
-    return max(error.retry_after or 0.0, backoff) * random.uniform(1.0, 1.5)  # noqa: S311

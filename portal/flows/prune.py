@@ -15,7 +15,7 @@ from portal.grafana.clients import client_for
 from portal.grafana.errors import GrafanaError, ResourceNotFoundException, ThrottlingException
 from portal.grafana.types import TokenList
 from portal.models import Action, ServiceAccount, Token
-from portal.models.tokens import LEASE
+from portal.models.states import LEASE
 
 SURELY_OVER = timedelta(minutes=5)
 """How long before AWS's own clock a token must have ended: ours may be fast."""

@@ -19,7 +19,7 @@ from portal.grafana.clients import client_for
 from portal.grafana.errors import GrafanaError, ResourceNotFoundException, ThrottlingException
 from portal.grafana.types import TokenList, TokenSummary
 from portal.models import Action, AuditEvent, State, Token
-from portal.models.tokens import LEASE, LIVE
+from portal.models.states import LEASE, LIVE
 
 CLOCK_TOLERANCE = timedelta(seconds=5)
 LIFETIME_TOLERANCE = timedelta(seconds=5)

@@ -1,13 +1,13 @@
-"""An engineer asks for a token: the row is the outbox."""
+"""Somebody asks for a token: the row is the outbox."""
 
 from dataclasses import dataclass
 
 from django.db import IntegrityError, transaction
 from django.db.models.functions import Now
 
-from portal import audit, policy, sealing
+from portal import audit, notify, policy, sealing
 from portal.audit import Actor
-from portal.models import Action, ServiceAccount, Team, Token, User
+from portal.models import Action, NoticeKind, ServiceAccount, State, Team, Token, User
 from portal.policy import Choice
 
 
@@ -22,7 +22,11 @@ class RequestRefusedError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What an engineer asks for; lifetimes in seconds, the public key as DER."""
+    """What somebody asks for; lifetimes in seconds, the public key as DER.
+
+    Without a public key the recipient's browser is elsewhere: it collects the token later. The
+    recipient is who asks, unless it is somebody else's token that is to be replaced.
+    """
 
     team: Team
     service_account: ServiceAccount
@@ -30,13 +34,15 @@ class Wish:
     seconds_to_live: int
     reason: str
     public_key: bytes
+    recipient: User | None = None
+    replaces: Token | None = None
+    overlap_seconds: int | None = None
 
 
-def request(wish: Wish, *, actor: Actor, exempt: Token | None = None) -> tuple[Token, bool]:
+def request(wish: Wish, *, actor: Actor) -> tuple[Token, bool]:
     """Write the request; returns its row and whether it is new.
 
     The same wish from the same browser key (a double click, a resent form) is the same request.
-    ``exempt`` is the token that this one is to replace: limits on live tokens do not count it.
     Raises RequestRefusedError, with a message for people, when policy or the name stand against it.
     """
     owner = actor.user
@@ -48,25 +54,7 @@ def request(wish: Wish, *, actor: Actor, exempt: Token | None = None) -> tuple[T
     choice = _check(wish, owner)
     try:
         with transaction.atomic():
-            if choice.limits.counts_live:
-                # One request of the team at a time: two at once would each find the last place.
-                Team.objects.select_for_update(no_key=True).get(pk=wish.team.pk)
-            shortage = policy.shortage(owner, choice, exempt=exempt)
-            if shortage is not None:
-                raise RequestRefusedError(shortage.field, shortage.message)
-            token = Token.objects.create(
-                owner=owner,
-                team=wish.team,
-                workspace=wish.service_account.workspace,
-                service_account=wish.service_account,
-                name=wish.name,
-                seconds_to_live=wish.seconds_to_live,
-                reason=wish.reason,
-                public_key=wish.public_key,
-                public_key_sha256=sealing.public_key_sha256(wish.public_key),
-                rung_at=Now(),
-            )
-            audit.record(Action.TOKEN_REQUESTED, actor=actor, token=token, reason=wish.reason)
+            token = write(wish, choice, actor=actor)
     except (IntegrityError, RequestRefusedError) as refusal:
         # Only now can a double click be told from somebody else's request.
         earlier = _same_wish(wish, owner)
@@ -76,6 +64,56 @@ def request(wish: Wish, *, actor: Actor, exempt: Token | None = None) -> tuple[T
             raise
         raise RequestRefusedError("name", name_is_taken(wish.name)) from None
     return token, True
+
+
+def write(wish: Wish, choice: Choice, *, actor: Actor) -> Token:
+    """Insert the row of a checked wish, with its event and its mails; needs a transaction.
+
+    Raises RequestRefusedError when limits are reached, IntegrityError when the name is in use.
+    """
+    asker = actor.user
+    owner = wish.recipient or asker
+    if asker is None or owner is None:
+        raise ValueError("a request has an owner")
+    if choice.limits.counts_live:
+        # One request of the team at a time: two at once would each find the last place.
+        Team.objects.select_for_update(no_key=True).get(pk=wish.team.pk)
+    shortage = policy.shortage(owner, choice, exempt=wish.replaces)
+    if shortage is not None:
+        raise RequestRefusedError(shortage.field, shortage.message)
+    token = Token(
+        owner=owner,
+        asked_by="" if owner == asker else asker.email,
+        team=wish.team,
+        workspace=wish.service_account.workspace,
+        service_account=wish.service_account,
+        name=wish.name,
+        seconds_to_live=wish.seconds_to_live,
+        reason=wish.reason,
+        public_key_sha256=sealing.public_key_sha256(wish.public_key) if wish.public_key else "",
+        replaces=wish.replaces,
+        lineage_name=wish.replaces.first_name if wish.replaces else "",
+        overlap_seconds=wish.overlap_seconds,
+        rung_at=Now(),
+    )
+    if choice.limits.needs_approval and owner != asker and policy.may_approve(asker, token):
+        # Who may agree to somebody else's request agrees by asking for them.
+        token.approved_by, token.approved_at = asker.email, Now()
+    if choice.limits.needs_approval and not token.approved_by:
+        token.state = State.AWAITING_APPROVAL
+    elif not wish.public_key:
+        token.state = State.AWAITING_RECIPIENT
+    else:
+        # Only what is made now is sealed to this key pair: it may be lost before people answer.
+        token.public_key = wish.public_key
+    token.save(force_insert=True)
+    audit.record(Action.TOKEN_REQUESTED, actor=actor, token=token, reason=wish.reason)
+    if token.approved_by:
+        audit.record(Action.TOKEN_APPROVED, actor=actor, token=token, reason=wish.reason)
+    if token.state == State.AWAITING_APPROVAL:
+        asked = policy.approvers_of(token)
+        notify.tell(NoticeKind.APPROVAL_ASKED, token=token, to=asked, by=actor.label)
+    return token
 
 
 def name_is_taken(name: str) -> str:
@@ -98,21 +136,21 @@ def _check(wish: Wish, owner: User) -> Choice:
         )
     if limits.reason_required and not wish.reason:
         raise RequestRefusedError("reason", "Say what the token is for: your team's policy asks.")
-    if limits.needs_approval:
-        raise RequestRefusedError(
-            "service_account",
-            "Tokens for this account need a lead's approval, which this portal can't ask for yet.",
-        )
     return choice
 
 
 def _same_wish(wish: Wish, owner: User) -> Token | None:
-    return Token.objects.filter(
-        owner=owner,
-        team=wish.team,
-        service_account=wish.service_account,
-        name=wish.name,
-        seconds_to_live=wish.seconds_to_live,
-        reason=wish.reason,
-        public_key_sha256=sealing.public_key_sha256(wish.public_key),
-    ).first()
+    return (
+        Token.objects.filter(
+            owner=owner,
+            team=wish.team,
+            service_account=wish.service_account,
+            name=wish.name,
+            seconds_to_live=wish.seconds_to_live,
+            reason=wish.reason,
+            public_key_sha256=sealing.public_key_sha256(wish.public_key),
+            replaces=wish.replaces,
+        )
+        .only("pk")
+        .first()
+    )

@@ -1,6 +1,8 @@
-"""A person ends a token, or a request that has no token yet; a worker carries it out at AWS."""
+"""A person ends tokens, or requests that have no token yet; a worker carries it out at AWS."""
 
 import uuid
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 from django.db import transaction
@@ -10,53 +12,97 @@ from portal import audit, pace, policy
 from portal.audit import SYSTEM, Actor
 from portal.grafana.clients import client_for
 from portal.grafana.errors import GrafanaError, ResourceNotFoundException, ThrottlingException
-from portal.models import Action, State, Token
-from portal.models.tokens import LEASE
+from portal.models import Action, AuditEvent, State, Team, Token
+from portal.models.states import LEASE
+
+AT_A_TIME = 100
+"""Rows that one transaction ends: about a quarter of a second of others' waiting."""
 
 
-class WrongStateError(Exception):
-    """The token is no longer (or not yet) in a state in which this can be done."""
+@dataclass(slots=True)
+class EndedMany:
+    """What became of many tokens; ``events`` are the sequence numbers that tell of it."""
 
-    def __init__(self, token: Token) -> None:
-        super().__init__(f"the token is {token.get_state_display()}")
-        self.token = token
+    revoked: list[Token] = field(default_factory=list)
+    withdrawn: list[Token] = field(default_factory=list)
+    too_late: list[Token] = field(default_factory=list)
+    events: list[int] = field(default_factory=list)
 
 
 def revoke(token_id: uuid.UUID, *, actor: Actor, reason: str = "") -> None:
     """Ask for a token's end: it is deleted at AWS by the next worker, and retried until it is so.
 
-    An undelivered key is wiped at once. Raises policy.NotPermittedError or WrongStateError.
+    An undelivered key is wiped at once. Raises policy.NotPermittedError or policy.WrongStateError.
     """
     with transaction.atomic():
         token = _permitted(token_id, actor)
-        if token.state not in policy.REVOCABLE:
-            raise WrongStateError(token)
-        token.move_to(
-            State.REVOKING,
-            sealed_key=None,
-            not_before=None,
-            rung_at=None,
-            ended_by=actor.label,
-            end_reason=reason,
-        )
-        audit.record(Action.TOKEN_REVOKE_REQUESTED, actor=actor, token=token, reason=reason)
+        if not policy.is_revocable(token):
+            raise policy.WrongStateError(token)
+        _revoke(token, actor, reason)
 
 
 def cancel(token_id: uuid.UUID, *, actor: Actor, reason: str = "") -> None:
     """Withdraw a request whose key nobody has yet.
 
     While AWS is being called only a flag can be set: the worker revokes what it gets. Raises
-    NotPermittedError or WrongStateError.
+    policy.NotPermittedError or policy.WrongStateError.
     """
     with transaction.atomic():
         token = _permitted(token_id, actor)
-        if token.state not in policy.CANCELLABLE or token.cancel_requested:
-            raise WrongStateError(token)
-        if token.state == State.ISSUING:
-            token.change(cancel_requested=True, ended_by=actor.label, end_reason=reason)
-        else:
-            token.move_to(State.CANCELLED, not_before=None, ended_by=actor.label, end_reason=reason)
-        audit.record(Action.TOKEN_CANCELLED, actor=actor, token=token, reason=reason)
+        if not policy.is_cancellable(token):
+            raise policy.WrongStateError(token)
+        _cancel(token, actor, reason)
+
+
+def revoke_many(
+    token_ids: Iterable[uuid.UUID], *, team: Team, actor: Actor, reason: str
+) -> EndedMany:
+    """End what is still open of these tokens of one team: revoke tokens, withdraw requests.
+
+    What has ended meanwhile is left alone and told. Many rows go in several transactions: none
+    keeps others from the audit log for long, and what a crash leaves undone still shows as live.
+    Raises NotPermittedError, or Token.DoesNotExist when one is not the team's; then none is ended.
+    """
+    wanted = sorted(set(token_ids))
+    if actor.user is None or not policy.may_manage(actor.user, team):
+        raise policy.NotPermittedError
+    if Token.objects.filter(team=team, pk__in=wanted).count() != len(wanted):
+        raise Token.DoesNotExist
+    ended = EndedMany()
+    for start in range(0, len(wanted), AT_A_TIME):
+        with transaction.atomic():
+            # In the order of their ids, as everybody locks them.
+            rows = Token.objects.for_pages().filter(pk__in=wanted[start : start + AT_A_TIME])
+            for token in rows.select_for_update(of=("self",), no_key=True).order_by("pk"):
+                if policy.is_revocable(token):
+                    ended.events.append(_revoke(token, actor, reason).seq)
+                    ended.revoked.append(token)
+                elif policy.is_cancellable(token):
+                    ended.events.append(_cancel(token, actor, reason).seq)
+                    ended.withdrawn.append(token)
+                else:
+                    ended.too_late.append(token)
+    return ended
+
+
+def _revoke(token: Token, actor: Actor, reason: str) -> AuditEvent:
+    token.move_to(
+        State.REVOKING,
+        sealed_key=None,
+        not_before=None,
+        rung_at=None,
+        ended_by=actor.label,
+        end_reason=reason,
+    )
+    return audit.record(Action.TOKEN_REVOKE_REQUESTED, actor=actor, token=token, reason=reason)
+
+
+def _cancel(token: Token, actor: Actor, reason: str) -> AuditEvent:
+    if token.state == State.ISSUING:
+        token.change(cancel_requested=True, ended_by=actor.label, end_reason=reason)
+    else:
+        token.move_to(State.CANCELLED, not_before=None, ended_by=actor.label, end_reason=reason)
+    return audit.record(Action.TOKEN_CANCELLED, actor=actor, token=token, reason=reason)
 
 
 def _permitted(token_id: uuid.UUID, actor: Actor) -> Token:

@@ -5,24 +5,22 @@ once do nothing twice.
 """
 
 import uuid
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 
 from django.conf import settings
-from django.db import transaction
 from django.db.models import Q
 from django.db.models.functions import Now
 
-from portal import audit
+from portal import audit, notify
 from portal.audit import SYSTEM
+from portal.flows import calendar
 from portal.flows.end_access import end_access
-from portal.models import Action, Outcome, State, Token
-from portal.models.tokens import TokenQuerySet
+from portal.models import Action, Notice, NoticeKind, Outcome, State, Token
+from portal.models.queries import AT_A_TIME, TokenQuerySet
 
 RING_AGAIN_AFTER = timedelta(seconds=30)
 QUEUED_FOR_TOO_LONG = timedelta(hours=1)
-AT_A_TIME = 200
 
 NOBODY_TOOK_IT = "QueuedTooLong"
 
@@ -35,6 +33,7 @@ class Swept:
     revoke: list[uuid.UUID] = field(default_factory=list)
     settle: list[uuid.UUID] = field(default_factory=list)
     prune: list[int] = field(default_factory=list)
+    mail: list[int] = field(default_factory=list)
     changed: list[uuid.UUID] = field(default_factory=list)
 
 
@@ -51,12 +50,16 @@ def sweep() -> Swept:
     swept.revoke = ring_again(Token.objects.filter(state=State.REVOKING))
     swept.settle = ring_again(Token.objects.unsettled())
     swept.prune = accounts_to_prune()
+    swept.changed += calendar.give_up_waiting()
+    swept.changed += calendar.end_overlaps()
+    calendar.warn_of_ends()
+    swept.mail = mails_to_send()
     return swept
 
 
 def release_expired_leases() -> list[uuid.UUID]:
     """Put back what a dead worker held; the next attempt finds it unresolved and reconciles."""
-    return _each(
+    return Token.objects.change_each(
         Q(state=State.ISSUING, lease_until__lt=Now()),
         lambda token: token.move_to(
             State.CANCELLED if token.cancel_requested else State.QUEUED,
@@ -81,7 +84,9 @@ def fail_those_queued_too_long() -> list[uuid.UUID]:
             reason=token.error_message,
         )
 
-    return _each(Q(state=State.QUEUED, created_at__lt=Now() - QUEUED_FOR_TOO_LONG), fail)
+    return Token.objects.change_each(
+        Q(state=State.QUEUED, queued_at__lt=Now() - QUEUED_FOR_TOO_LONG), fail
+    )
 
 
 def revoke_unclaimed() -> list[uuid.UUID]:
@@ -97,9 +102,12 @@ def revoke_unclaimed() -> list[uuid.UUID]:
             end_reason="Nobody fetched the key in time.",
         )
         audit.record(Action.TOKEN_UNCLAIMED, actor=SYSTEM, token=token)
+        notify.tell(NoticeKind.UNCLAIMED, token=token, to=[token.owner])
 
     waited = Q(sealed_at__lt=Now() - timedelta(seconds=settings.UNCLAIMED_SECONDS))
-    return _each(Q(waited | Q(expires_at__lt=Now()), state=State.SEALED), revoke)
+    return Token.objects.change_each(
+        Q(waited | Q(expires_at__lt=Now()), state=State.SEALED), revoke
+    )
 
 
 def end_expired() -> list[uuid.UUID]:
@@ -109,7 +117,7 @@ def end_expired() -> list[uuid.UUID]:
         token.move_to(State.EXPIRED)
         audit.record(Action.TOKEN_EXPIRED, actor=SYSTEM, token=token)
 
-    return _each(Q(state=State.ACTIVE, expires_at__lt=Now()), expire)
+    return Token.objects.change_each(Q(state=State.ACTIVE, expires_at__lt=Now()), expire)
 
 
 def end_revocations_that_time_overtook() -> list[uuid.UUID]:
@@ -128,7 +136,22 @@ def end_revocations_that_time_overtook() -> list[uuid.UUID]:
             reason="Its time was over before AWS deleted it.",
         )
 
-    return _each(Q(state=State.REVOKING, expires_at__lt=Now()) & ~Q(error_code=""), end)
+    return Token.objects.change_each(
+        Q(state=State.REVOKING, expires_at__lt=Now()) & ~Q(error_code=""), end
+    )
+
+
+def mails_to_send() -> list[int]:
+    """Mails that are due and that no worker took, oldest first. Nobody else rings for them.
+
+    At most twice the workers' number at a time: what a person waits for goes between them.
+    """
+    unheard = Q(rung_at=None) | Q(rung_at__lt=Now() - RING_AGAIN_AFTER)
+    due = Notice.objects.filter(unheard).due()
+    ids = list(due.values_list("pk", flat=True)[: 2 * settings.WORKER_PROCESSES])
+    if ids:
+        Notice.objects.filter(pk__in=ids).update(rung_at=Now())
+    return ids
 
 
 def accounts_to_prune() -> list[int]:
@@ -143,25 +166,8 @@ def ring_again(tokens: TokenQuerySet) -> list[uuid.UUID]:
     At most twice the workers' number at a time: a broker that comes back is not flooded.
     """
     unheard = Q(rung_at=None) | Q(rung_at__lt=Now() - RING_AGAIN_AFTER)
-    due = tokens.filter(unheard).due().order_by("created_at")
+    due = tokens.filter(unheard).due().order_by("queued_at")
     ids = list(due.values_list("pk", flat=True)[: 2 * settings.WORKER_PROCESSES])
     if ids:
         Token.objects.filter(pk__in=ids).update(rung_at=Now())
     return ids
-
-
-def _each(condition: Q, change: Callable[[Token], None]) -> list[uuid.UUID]:
-    """Apply ``change`` to each row that meets ``condition``, in a short transaction of its own."""
-    changed: list[uuid.UUID] = []
-    for pk in Token.objects.filter(condition).values_list("pk", flat=True)[:AT_A_TIME]:
-        with transaction.atomic():
-            token = (
-                Token.objects.for_pages()
-                .select_for_update(of=("self",), no_key=True, skip_locked=True)
-                .filter(condition, pk=pk)
-                .first()
-            )
-            if token is not None:
-                change(token)
-                changed.append(pk)
-    return changed

@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("portal", "0002_token_orphan_id"),
+        ("portal", "0006_audit_reading"),
     ]
 
     operations = [

@@ -3,7 +3,7 @@
 from django.db.models import Exists, OuterRef, Q
 
 from portal.models import Grant, Membership, State, Token
-from portal.models.tokens import TokenQuerySet
+from portal.models.queries import TokenQuerySet
 from portal.policy.grants import limits_for
 from portal.policy.rights import CANCELLABLE
 

@@ -3,7 +3,7 @@
 from django.db.models import Q, QuerySet
 
 from portal.models import Role, State, Team, Token, User
-from portal.models.tokens import TokenQuerySet
+from portal.models.queries import TokenQuerySet
 
 REVOCABLE = (State.SEALED, State.ACTIVE)
 CANCELLABLE = (
@@ -18,6 +18,14 @@ class NotPermittedError(Exception):
     """The actor may see this token, and may not do this to it."""
 
 
+class WrongStateError(Exception):
+    """The token is no longer (or not yet) in a state in which this can be done."""
+
+    def __init__(self, token: Token) -> None:
+        super().__init__(f"the token is {token.get_state_display()}")
+        self.token = token
+
+
 # -- Seeing -------------------------------------------------------------------------------------
 
 
@@ -26,6 +34,16 @@ def visible_tokens(user: User) -> TokenQuerySet:
     if user.is_admin or user.is_auditor:
         return Token.objects.all()
     return Token.objects.filter(Q(owner=user) | Q(team__in=teams_of(user)))
+
+
+def may_see(user: User, token: Token) -> bool:
+    """Whether ``token`` is one of ``visible_tokens(user)``; asks nothing for one's own."""
+    return (
+        token.owner_id == user.pk
+        or user.is_admin
+        or user.is_auditor
+        or teams_of(user).filter(pk=token.team_id).exists()
+    )
 
 
 def teams_of(user: User) -> QuerySet[Team]:

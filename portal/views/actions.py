@@ -8,11 +8,10 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST
 
 from portal import wakeup
-from portal.flows.revoke import WrongStateError
 from portal.flows.revoke import cancel as cancel_request
 from portal.flows.revoke import revoke as revoke_token
 from portal.logs import mask
-from portal.policy import NotPermittedError
+from portal.policy import NotPermittedError, WrongStateError
 from portal.tasks import enqueue_revoke
 from portal.views import edge, explain, tokens
 

@@ -4,7 +4,8 @@ import math
 from dataclasses import dataclass
 
 from portal import pace
-from portal.flows.issue import CANNOT_SEAL, NAME_TAKEN, NOT_GRANTED
+from portal.flows.issue import CANNOT_SEAL, NAME_TAKEN
+from portal.flows.standing import NOT_GRANTED
 from portal.flows.sweep import NOBODY_TOOK_IT
 from portal.models import State, Token
 

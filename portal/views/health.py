@@ -56,7 +56,7 @@ def metrics(request: HttpRequest) -> HttpResponse:
     for state in State:
         tokens.labels(state.value).set(counts.get(state.value, 0))
     now = Token.objects.database_now()
-    oldest = Token.objects.filter(state=State.QUEUED).aggregate(at=Min("created_at"))["at"]
+    oldest = Token.objects.filter(state=State.QUEUED).aggregate(at=Min("queued_at"))["at"]
     Gauge(
         "portal_oldest_queued_seconds", "Age of the oldest queued request.", registry=registry
     ).set((now - oldest).total_seconds() if oldest else 0)

@@ -8,7 +8,9 @@ from django import template
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from portal.models import State, Token
+from portal import policy
+from portal.models import AuditEvent, Outcome, State, Token, User
+from portal.models.flags import Flag, flags_of
 
 register = template.Library()
 
@@ -55,6 +57,42 @@ def state_badge(token: Token) -> SafeString:
         token.state,
         token.get_state_display(),
     )
+
+
+@register.filter
+def flags(token: Token) -> list[Flag]:
+    """What stands out about a row of a team's desk."""
+    return flags_of(token)
+
+
+@register.filter
+def is_endable(token: Token) -> bool:
+    """Whether there is something to end: a token, or a request that nobody has withdrawn."""
+    return policy.is_revocable(token) or policy.is_cancellable(token)
+
+
+@register.filter
+def has_desk(user: User) -> bool:
+    """Whether there is a team's desk that this person may open."""
+    return policy.readable_teams(user).exists()
+
+
+@register.filter
+def outcome_badge(event: AuditEvent) -> SafeString:
+    """How an event came out; what went well needs no badge."""
+    if event.outcome == Outcome.SUCCEEDED:
+        return SafeString("")
+    return format_html(' <span class="badge state" data-state="failed">{}</span>', event.outcome)
+
+
+@register.filter
+def may_audit(user: User) -> bool:
+    return policy.may_audit(user)
+
+
+@register.filter
+def may_find_by_key(user: User) -> bool:
+    return policy.may_find_by_key(user)
 
 
 @register.filter

@@ -76,7 +76,7 @@ def test_no_more_is_rung_than_the_workers_can_take_soon(
     make_token: Callable[..., Token], engineer: User, settings: Any
 ) -> None:
     settings.WORKER_PROCESSES = 2
-    tokens = [make_token(engineer, created_at=ago(seconds=60 - n)) for n in range(6)]
+    tokens = [make_token(engineer, queued_at=ago(seconds=60 - n)) for n in range(6)]
     assert sweep().issue == [token.pk for token in tokens[:4]], "oldest first"
     assert sweep().issue == [token.pk for token in tokens[4:]]
 
@@ -105,11 +105,11 @@ def test_a_dead_workers_claim_goes_back_and_is_reconciled(
 
 
 def test_a_request_that_waited_for_an_hour_fails(queued: Token) -> None:
-    change(queued, created_at=ago(minutes=59))
+    change(queued, queued_at=ago(minutes=59))
     sweep()
     queued.refresh_from_db()
     assert queued.state == State.QUEUED
-    change(queued, created_at=ago(minutes=61))
+    change(queued, queued_at=ago(minutes=61))
     sweep()
     queued.refresh_from_db()
     assert queued.state == State.FAILED

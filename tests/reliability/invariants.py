@@ -9,7 +9,7 @@ from typing import Any
 from portal.flows.recover import SIGNATURE_VALIDITY, ours
 from portal.grafana.types import TokenList, TokenSummary
 from portal.models import Action, AuditEvent, State, Token
-from portal.models.tokens import LEASE, LIVE
+from portal.models.states import LEASE, LIVE
 from tests.grafana.sandbox_process import PROD
 from tests.reliability.legal_order import fault_in
 from tests.reliability.troubles import CREATE

@@ -19,11 +19,12 @@ from hypothesis.stateful import (
 from portal import sealing
 from portal.flows.deliver import Confirmation, deliver
 from portal.flows.request import RequestRefusedError, Wish, request
-from portal.flows.revoke import WrongStateError, cancel, revoke
+from portal.flows.revoke import cancel, revoke
 from portal.grafana.client import Client
 from portal.grafana.errors import GrafanaError
 from portal.models import Grant, ServiceAccount, State, Token, User
-from portal.models.tokens import TokenQuerySet
+from portal.models.queries import TokenQuerySet
+from portal.policy import WrongStateError
 from tests.conftest import Catalog, acting
 from tests.person import KeyPair
 from tests.reliability.invariants import Sight, audited_whole, check

@@ -19,8 +19,9 @@ from portal import sealing
 from portal.flows.deliver import Confirmation, deliver
 from portal.flows.issue import issue
 from portal.flows.request import Wish, request
-from portal.flows.revoke import WrongStateError, delete_at_aws, revoke
+from portal.flows.revoke import delete_at_aws, revoke
 from portal.models import Action, State, Token, User
+from portal.policy import WrongStateError
 from tests.conftest import Catalog, acting
 from tests.grafana.sandbox_process import SandboxProcess
 from tests.person import KeyPair

@@ -42,7 +42,7 @@ def quick_settings(settings: Settings) -> None:
 class Post(Protocol):
     """Posts a form as a person; what waits for the commit happens before it returns."""
 
-    def __call__(self, client: Client, path: str, **fields: str) -> Any: ...
+    def __call__(self, client: Client, path: str, **fields: str | list[str]) -> Any: ...
 
 
 @pytest.fixture
@@ -50,7 +50,7 @@ def post(
     enqueued: list[tuple[str, str]],
     django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks,
 ) -> Post:
-    def post(client: Client, path: str, **fields: str) -> Any:
+    def post(client: Client, path: str, **fields: str | list[str]) -> Any:
         with django_capture_on_commit_callbacks(execute=True):
             return client.post(
                 path, fields, headers={"user-agent": "a browser"}, REMOTE_ADDR="192.0.2.7"

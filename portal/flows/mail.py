@@ -1,0 +1,80 @@
+"""Sends one mail of the outbox, and says what was sent."""
+
+import logging
+import smtplib
+from datetime import timedelta
+
+from django.db import transaction
+from django.db.models.functions import Now
+
+from portal import audit, notify
+from portal.audit import SYSTEM
+from portal.models import Action, Notice, NoticeKind, State
+from portal.models.notices import EXPIRY
+
+FIRST_PAUSE = timedelta(seconds=30)
+LONGEST_PAUSE = timedelta(hours=1)
+GIVE_UP_AFTER = timedelta(days=3)
+
+log = logging.getLogger(__name__)
+
+
+def mail(notice_id: int) -> bool:
+    """Send this mail, unless another worker does; returns whether the mail server took it.
+
+    What the server does not take is tried again, ever more slowly, for three days. A worker that
+    dies between the server's yes and the commit leaves a mail that is sent once more: that beats
+    one that is never sent.
+    """
+    if not Notice.objects.claim(notice_id):
+        return False
+    notice = Notice.objects.select_related(
+        "recipient",
+        "token__owner",
+        "token__team",
+        "token__workspace",
+        "token__service_account",
+        "token__replaces",
+    ).get(pk=notice_id)
+    if not _is_still_true(notice):
+        Notice.objects.filter(pk=notice.pk).update(dropped_at=Now())
+        return False
+    try:
+        notify.compose(notice).send()
+    except (OSError, smtplib.SMTPException) as error:
+        _put_back(notice, error)
+        return False
+    with transaction.atomic():
+        Notice.objects.filter(pk=notice.pk).update(sent_at=Now())
+        if notice.kind in EXPIRY:
+            audit.record(
+                Action.TOKEN_EXPIRY_NOTIFIED,
+                actor=SYSTEM,
+                token=notice.token,
+                subject=f"{notice.kind}: mailed to {notice.recipient.email}",
+            )
+    log.info("mail.sent", extra={"kind": notice.kind, "token": str(notice.token_id)})
+    return True
+
+
+def _is_still_true(notice: Notice) -> bool:
+    """Whether it is still news: nobody is warned of the end of what has ended, or asked twice."""
+    token = notice.token
+    if not notice.recipient.is_active:
+        return False
+    if notice.kind in EXPIRY:
+        return token.state == State.ACTIVE and token.revoke_at is None
+    if notice.kind == NoticeKind.APPROVAL_ASKED:
+        return token.state == State.AWAITING_APPROVAL
+    return True
+
+
+def _put_back(notice: Notice, error: Exception) -> None:
+    pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** (notice.tries - 1))
+    row = Notice.objects.filter(pk=notice.pk)
+    row.update(not_before=Now() + pause, rung_at=None)
+    is_over = row.filter(created_at__lt=Now() - GIVE_UP_AFTER).update(dropped_at=Now())
+    log.warning(
+        "mail.given_up" if is_over else "mail.not_sent",
+        extra={"kind": notice.kind, "error": type(error).__name__, "tries": notice.tries},
+    )

@@ -1,0 +1,83 @@
+"""Mails that are to go out: an outbox, written in the transaction of what they tell of."""
+
+from datetime import timedelta
+from typing import Self
+
+from django.db import models
+from django.db.models import F, Q
+from django.db.models.functions import Now
+
+from portal.models.people import User
+from portal.models.tokens import Token
+
+
+class NoticeKind(models.TextChoices):
+    """What a mail tells; each has its text in templates/mail."""
+
+    APPROVAL_ASKED = "approval_asked"
+    APPROVED = "approved"
+    DENIED = "denied"
+    LAPSED = "lapsed"
+    REISSUED = "reissued"
+    REVOKED = "revoked"
+    UNCLAIMED = "unclaimed"
+    EXPIRES_IN_7_DAYS = "expires_in_7_days"
+    EXPIRES_IN_1_DAY = "expires_in_1_day"
+
+
+EXPIRY = (NoticeKind.EXPIRES_IN_7_DAYS, NoticeKind.EXPIRES_IN_1_DAY)
+"""Kinds that go out once for a token and a person, whatever happens in between."""
+
+LEASE = timedelta(seconds=60)
+"""How long a worker holds a mail that it is sending: longer than a task may run (30 s)."""
+
+
+class NoticeQuerySet(models.QuerySet["Notice"]):
+    def due(self) -> Self:
+        """Neither sent nor given up, and not told to wait, by the database's clock."""
+        return self.filter(
+            Q(not_before=None) | Q(not_before__lte=Now()), sent_at=None, dropped_at=None
+        )
+
+    def claim(self, notice_id: int) -> bool:
+        """Take a mail for sending; False when another worker has it, or nobody is to send it."""
+        due = self.due().filter(pk=notice_id)
+        return due.update(not_before=Now() + LEASE, tries=F("tries") + 1) == 1
+
+
+class Notice(models.Model):
+    """A mail about a token to one person. ``by`` is who did what it tells of."""
+
+    kind = models.CharField(max_length=20, choices=NoticeKind)
+    token = models.ForeignKey(Token, on_delete=models.PROTECT, related_name="notices")
+    recipient = models.ForeignKey(User, on_delete=models.PROTECT, related_name="notices")
+    by = models.CharField(max_length=254, blank=True)
+    reason = models.CharField(max_length=500, blank=True)
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+    not_before = models.DateTimeField(null=True)
+    rung_at = models.DateTimeField(null=True)
+    tries = models.PositiveSmallIntegerField(default=0)
+    sent_at = models.DateTimeField(null=True)
+    dropped_at = models.DateTimeField("when it was given up, or had become untrue", null=True)
+
+    objects = NoticeQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["pk"]
+        indexes = [
+            models.Index(
+                fields=["not_before"],
+                name="notice_to_send",
+                condition=Q(sent_at=None, dropped_at=None),
+            )
+        ]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["token", "kind", "recipient"],
+                condition=Q(kind__in=EXPIRY),
+                name="notice_of_expiry_once",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} of {self.token_id} to {self.recipient_id}"

@@ -1,0 +1,172 @@
+"""Questions to the tokens' rows, by the names of the domain."""
+
+import uuid
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Self
+
+from django.conf import settings
+from django.db import connections, models, transaction
+from django.db.models import Exists, ExpressionWrapper, F, OuterRef, Q, Subquery
+from django.db.models.functions import Coalesce, Now
+
+from portal.models.people import Membership
+from portal.models.states import HOLDING_PLACE, LEASE, LIVE, OPEN, State
+
+AT_A_TIME = 200
+"""Rows that one job of the sweep moves at once."""
+
+if TYPE_CHECKING:
+    from portal.models.tokens import Token
+
+
+def owner_has_left() -> Q:
+    """That a token's owner has left its team, or may not sign in any more."""
+    return ~Q(
+        Exists(
+            Membership.objects.filter(
+                user=OuterRef("owner"), team=OuterRef("team"), user__is_active=True
+            )
+        )
+    )
+
+
+class TokenQuerySet(models.QuerySet["Token"]):
+    def for_pages(self) -> Self:
+        """With everything that a page or an event names, in one query."""
+        return self.select_related(
+            "team", "owner", "workspace__connection", "service_account__workspace"
+        )
+
+    def open(self) -> Self:
+        return self.filter(state__in=OPEN)
+
+    def live(self) -> Self:
+        return self.filter(state__in=LIVE)
+
+    def holding_place(self) -> Self:
+        """Tokens, and requests for one, that count against the limits of a grant."""
+        return self.filter(state__in=HOLDING_PLACE)
+
+    def counting_at_aws(self) -> Self:
+        """Rows that fill AMG's quota of their workspace, or soon will.
+
+        Expired tokens count until they are deleted (AMG user guide, "Service account quotas").
+        """
+        return self.filter(Q(state__in=OPEN) | Q(may_exist_at_aws=True))
+
+    def owner_left(self) -> Self:
+        """Live tokens whose owner may not sign in any more, or has left the token's team."""
+        return self.live().filter(owner_has_left())
+
+    def with_owner_left(self) -> Self:
+        """With ``owner_has_left`` on each row: whether its owner has left the token's team."""
+        return self.annotate(
+            owner_has_left=ExpressionWrapper(owner_has_left(), models.BooleanField())
+        )
+
+    def holding_name(self, workspace_id: int, name: str) -> Self:
+        """Rows whose token has, or may still have, this name at AWS (see ``token_name_once``)."""
+        return self.filter(
+            Q(state__in=OPEN) | Q(may_exist_at_aws=True), workspace_id=workspace_id, name=name
+        )
+
+    def lock(self, token_id: uuid.UUID) -> "Token":
+        """The row, locked until the transaction ends; raises Token.DoesNotExist.
+
+        SQLite needs no row lock: its transactions begin by taking the writer's lock.
+        """
+        return self.for_pages().select_for_update(of=("self",), no_key=True).get(pk=token_id)
+
+    def lock_with_replaced(self, token_id: uuid.UUID) -> "tuple[Token, Token | None]":
+        """The row and the one that it takes the place of, locked; raises Token.DoesNotExist.
+
+        One question, so that both are locked in the order in which everybody locks them.
+        """
+        replaced = self.filter(pk=token_id).values("replaces")[:1]
+        rows = self.for_pages().filter(Q(pk=token_id) | Q(pk=Subquery(replaced))).order_by("pk")
+        locked = {row.pk: row for row in rows.select_for_update(of=("self",), no_key=True)}
+        if token_id not in locked:
+            raise self.model.DoesNotExist
+        token = locked[token_id]
+        return token, locked.get(token.replaces_id) if token.replaces_id else None
+
+    def change_each(self, condition: Q, change: Callable[["Token"], None]) -> list[uuid.UUID]:
+        """Apply ``change`` to rows that meet ``condition``, each in a short transaction of its own.
+
+        At most AT_A_TIME of them; those that somebody else holds are left to the next time.
+        """
+        changed: list[uuid.UUID] = []
+        for pk in self.filter(condition).values_list("pk", flat=True)[:AT_A_TIME]:
+            with transaction.atomic():
+                token = (
+                    self.for_pages()
+                    .select_for_update(of=("self",), no_key=True, skip_locked=True)
+                    .filter(condition, pk=pk)
+                    .first()
+                )
+                if token is not None:
+                    change(token)
+                    changed.append(pk)
+        return changed
+
+    def due(self) -> Self:
+        """Not told to wait, by the database's clock."""
+        return self.filter(Q(not_before=None) | Q(not_before__lte=Now()))
+
+    def unsettled(self) -> Self:
+        """With a create of unknown outcome that no further attempt will look into."""
+        return self.exclude(unresolved_since=None).exclude(
+            state__in=(State.QUEUED, State.ISSUING, State.REVOKING)
+        )
+
+    def prunable(self) -> Self:
+        """Ended by time, and still at AWS as far as we know."""
+        return self.filter(
+            state__in=(State.EXPIRED, State.REVOKED),
+            deleted_at=None,
+            expires_at__lt=Now() - timedelta(minutes=5),
+        ).exclude(aws_token_id="")
+
+    def ahead_of(self, token: "Token") -> Self:
+        """Requests that wait for the same AWS account and region, and came earlier."""
+        return self.filter(
+            state=State.QUEUED,
+            queued_at__lt=token.queued_at,
+            workspace__connection=token.workspace.connection_id,
+        )
+
+    def database_now(self) -> datetime:
+        """The database's clock: the one by which leases and attempts are timed."""
+        with connections[self.db].cursor() as cursor:
+            cursor.execute("SELECT CURRENT_TIMESTAMP")
+            now: datetime | str = cursor.fetchone()[0]
+        # SQLite answers text, in UTC.
+        return datetime.fromisoformat(f"{now}+00:00") if isinstance(now, str) else now
+
+    def claim(self, attempt: int) -> bool:
+        """Take the row for attempt number ``attempt``; False when another worker has it.
+
+        The claim is written before AWS is called, and assumes the worst: that the call will be made
+        and its outcome never known. Only a known outcome takes that back (AMG_API, recovery rule).
+        """
+        now = Now()
+        return (
+            self.due()
+            .filter(state=State.QUEUED, attempt=attempt - 1)
+            .update(
+                state=State.ISSUING,
+                state_at=now,
+                attempt=attempt,
+                lease_until=now + LEASE,
+                not_before=None,
+                may_exist_at_aws=True,
+                unresolved_since=Coalesce(F("unresolved_since"), now),
+                last_signature_at=now + timedelta(seconds=settings.TASK_TIME_LIMIT),
+            )
+            == 1
+        )
+
+    def held(self, attempt: int) -> Self:
+        """The rows that attempt number ``attempt`` still holds."""
+        return self.filter(state=State.ISSUING, attempt=attempt)

@@ -1,0 +1,105 @@
+"""Who answers for a team, who may agree to a request, and whether policy still stands by it."""
+
+from dataclasses import dataclass
+
+from django.db.models import Exists, OuterRef, Q, QuerySet
+
+from portal.models import Membership, Role, State, Team, Token, User
+from portal.models.queries import TokenQuerySet
+from portal.policy.grants import limits_for
+from portal.policy.rights import leads
+
+def desk_of(team: Team) -> list[User]:
+    """Who answers for a team: its leads, or the admins where it has none or is closed."""
+    return list(_leads_of(team)) or list(_admins())
+
+
+def approvers_of(token: Token) -> list[User]:
+    """Who is asked to agree to a request: never its owner."""
+    leads_of_team = list(_leads_of(token.team).exclude(pk=token.owner_id))
+    return leads_of_team or list(_admins().exclude(pk=token.owner_id))
+
+
+def approvable_tokens(user: User) -> TokenQuerySet:
+    """The requests that wait for approval, and that ``user`` may approve or deny."""
+    if not user.is_active:
+        return Token.objects.none()
+    led = Team.objects.filter(
+        closed_at=None, memberships__user=user, memberships__role=Role.LEAD
+    ).values("pk")
+    other_lead = Membership.objects.filter(
+        team=OuterRef("team"), team__closed_at=None, role=Role.LEAD, user__is_active=True
+    ).exclude(user=OuterRef("owner"))
+    theirs = Q(team__in=led)
+    if user.is_admin:
+        theirs |= ~Q(Exists(other_lead))
+    waiting = Token.objects.filter(state=State.AWAITING_APPROVAL)
+    own = waiting.filter(owner=user, team__in=led).select_related(
+        "owner", "team", "service_account"
+    )
+    own_ids = [token.pk for token in own if _may_approve_own(token)]
+    return waiting.filter((theirs & ~Q(owner=user)) | Q(pk__in=own_ids))
+
+
+def may_approve(user: User, token: Token) -> bool:
+    """Whether ``user`` may agree to this request, or deny it.
+
+    Nobody approves their own, unless they are the team's only lead and the grant allows it. Without
+    any other lead, admins approve.
+    """
+    if not user.is_active:
+        return False
+    if token.owner_id == user.pk:
+        return leads(user, token.team_id) and _may_approve_own(token)
+    if leads(user, token.team_id):
+        return True
+    return user.is_admin and not _leads_of(token.team).exclude(pk=token.owner_id).exists()
+
+
+def may_reissue(user: User, token: Token) -> bool:
+    """Whether ``user`` may ask for a token in the place of this one: its owner, or a lead."""
+    return user.is_active and (token.owner_id == user.pk or leads(user, token.team_id))
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What policy says now of a request that it has taken before.
+
+    ``seconds_to_live`` is what was asked for, or today's maximum if that is less.
+    """
+
+    is_granted: bool
+    needs_approval: bool = False
+    seconds_to_live: int = 0
+
+
+def standing(token: Token) -> Standing:
+    """Ask policy again: a grant may have gone, shrunk or come to need approval meanwhile."""
+    limits = limits_for(token.owner, token.team, token.service_account)
+    if limits is None:
+        return Standing(is_granted=False)
+    return Standing(
+        is_granted=True,
+        needs_approval=limits.needs_approval and token.approved_at is None,
+        seconds_to_live=min(token.seconds_to_live, limits.max_ttl),
+    )
+
+
+def _may_approve_own(token: Token) -> bool:
+    if _leads_of(token.team).exclude(pk=token.owner_id).exists():
+        return False
+    limits = limits_for(token.owner, token.team, token.service_account)
+    return limits is not None and limits.self_approval
+
+
+def _leads_of(team: Team) -> QuerySet[User]:
+    return User.objects.filter(
+        is_active=True,
+        memberships__team=team,
+        memberships__team__closed_at=None,
+        memberships__role=Role.LEAD,
+    )
+
+
+def _admins() -> QuerySet[User]:
+    return User.objects.filter(is_active=True, is_admin=True)

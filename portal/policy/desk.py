@@ -1,0 +1,31 @@
+"""Who may open a team's desk, and what may be ended from there."""
+
+from django.db.models import QuerySet
+
+from portal.models import Team, Token, User
+from portal.policy.rights import CANCELLABLE, REVOCABLE, leads, teams_of
+
+ENDABLE = (*REVOCABLE, *CANCELLABLE)
+
+
+def readable_teams(user: User) -> QuerySet[Team]:
+    """The teams whose tokens ``user`` may read as a list: the own ones, or all.
+
+    So a closed team has its desk too: admins hold it, auditors read it.
+    """
+    return Team.objects.all() if user.is_admin or user.is_auditor else teams_of(user)
+
+
+def may_manage(user: User, team: Team) -> bool:
+    """Whether ``user`` may end all of the team's tokens: its lead while it is open, an admin."""
+    return user.is_active and (user.is_admin or leads(user, team.pk))
+
+
+def is_revocable(token: Token) -> bool:
+    """Whether there is a token to end."""
+    return token.state in REVOCABLE
+
+
+def is_cancellable(token: Token) -> bool:
+    """Whether there is a request to withdraw, and nobody has done so."""
+    return token.state in CANCELLABLE and not token.cancel_requested
