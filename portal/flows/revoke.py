@@ -51,7 +51,8 @@ def cancel(token_id: uuid.UUID, *, actor: Actor, reason: str = "") -> None:
         token = _permitted(token_id, actor)
         if not policy.is_cancellable(token):
             raise policy.WrongStateError(token)
-        _cancel(token, actor, reason)
+        _withdraw(token, actor, reason)
+        _tell_withdrawal(token, actor, reason)
 
 
 def revoke_many(
@@ -70,23 +71,36 @@ def revoke_many(
         raise Token.DoesNotExist
     ended = EndedMany()
     for start in range(0, len(wanted), AT_A_TIME):
+        revoked: list[Token] = []
+        withdrawn: list[Token] = []
         with transaction.atomic():
             # In the order of their ids, as everybody locks them.
             rows = Token.objects.for_pages().filter(pk__in=wanted[start : start + AT_A_TIME])
             for token in rows.select_for_update(of=("self",), no_key=True).order_by("pk"):
                 if policy.is_revocable(token):
-                    ended.events.append(end(token, actor=actor, reason=reason).seq)
-                    ended.revoked.append(token)
+                    _move_to_end(token, actor, reason)
+                    revoked.append(token)
                 elif policy.is_cancellable(token):
-                    ended.events.append(_cancel(token, actor, reason).seq)
-                    ended.withdrawn.append(token)
+                    _withdraw(token, actor, reason)
+                    withdrawn.append(token)
                 else:
                     ended.too_late.append(token)
+            # All rows first, then the log: its head is the last lock.
+            events = [_tell_end(token, actor, reason) for token in revoked]
+            events += [_tell_withdrawal(token, actor, reason) for token in withdrawn]
+        ended.events += [event.seq for event in events]
+        ended.revoked += revoked
+        ended.withdrawn += withdrawn
     return ended
 
 
 def end(token: Token, *, actor: Actor, reason: str, tells_owner: bool = True) -> AuditEvent:
     """Move a locked, revocable row to its end, and tell its owner if it was not they who did it."""
+    _move_to_end(token, actor, reason)
+    return _tell_end(token, actor, reason, tells_owner=tells_owner)
+
+
+def _move_to_end(token: Token, actor: Actor, reason: str) -> None:
     token.move_to(
         State.REVOKING,
         sealed_key=None,
@@ -95,6 +109,9 @@ def end(token: Token, *, actor: Actor, reason: str, tells_owner: bool = True) ->
         ended_by=actor.label,
         end_reason=reason,
     )
+
+
+def _tell_end(token: Token, actor: Actor, reason: str, *, tells_owner: bool = True) -> AuditEvent:
     event = audit.record(Action.TOKEN_REVOKE_REQUESTED, actor=actor, token=token, reason=reason)
     if tells_owner and actor.user != token.owner:
         notify.tell(
@@ -103,11 +120,14 @@ def end(token: Token, *, actor: Actor, reason: str, tells_owner: bool = True) ->
     return event
 
 
-def _cancel(token: Token, actor: Actor, reason: str) -> AuditEvent:
+def _withdraw(token: Token, actor: Actor, reason: str) -> None:
     if token.state == State.ISSUING:
         token.change(cancel_requested=True, ended_by=actor.label, end_reason=reason)
     else:
         token.move_to(State.CANCELLED, not_before=None, ended_by=actor.label, end_reason=reason)
+
+
+def _tell_withdrawal(token: Token, actor: Actor, reason: str) -> AuditEvent:
     event = audit.record(Action.TOKEN_CANCELLED, actor=actor, token=token, reason=reason)
     if actor.user != token.owner:
         why = f"{actor.label} withdrew it" + (f": {reason}" if reason else ".")
