@@ -16,23 +16,18 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 NAME = "portal_audit_append_only"
 REFUSED = "the audit log is append-only: its events can be neither changed nor deleted"
 
-_MISSING = {
+TRIGGERS = {
+    "postgresql": [NAME],
+    "sqlite": [f"{NAME}_update", f"{NAME}_delete", f"{NAME}_replace"],
+}
+
+_STANDING = {
     "postgresql": """
-        SELECT 'portal_audit_append_only' WHERE NOT EXISTS (
-            SELECT 1 FROM pg_trigger
-            WHERE tgrelid = to_regclass('portal_auditevent')
-              AND tgname = 'portal_audit_append_only' AND tgenabled = 'A'
-        )
+        SELECT tgname FROM pg_trigger
+        WHERE tgrelid = to_regclass('portal_auditevent') AND tgenabled = 'A'
     """,
     "sqlite": """
-        SELECT wanted.column1 FROM (
-            VALUES ('portal_audit_append_only_update'), ('portal_audit_append_only_delete'),
-                   ('portal_audit_append_only_replace')
-        ) AS wanted
-        WHERE wanted.column1 NOT IN (
-            SELECT name FROM sqlite_master
-            WHERE type = 'trigger' AND tbl_name = 'portal_auditevent'
-        )
+        SELECT name FROM sqlite_master WHERE type = 'trigger' AND tbl_name = 'portal_auditevent'
     """,
 }
 _PUT_UP = {
@@ -98,8 +93,9 @@ def put_up(*, using: str = DEFAULT_DB_ALIAS, **_: Any) -> None:
 def missing(connection: BaseDatabaseWrapper) -> list[str]:
     """The names of the triggers that do not stand, or are switched off."""
     with connection.cursor() as cursor:
-        cursor.execute(_MISSING[connection.vendor])
-        return [name for (name,) in cursor.fetchall()]
+        cursor.execute(_STANDING[connection.vendor])
+        standing = {name for (name,) in cursor.fetchall()}
+    return [name for name in TRIGGERS[connection.vendor] if name not in standing]
 
 
 def check(*, databases: Sequence[str] | None = None, **_: Any) -> list[checks.CheckMessage]:

@@ -24,7 +24,7 @@ from portal.models import (
     User,
     Workspace,
 )
-from tests.audit import tampering
+from tests.audit import lock_order, tampering
 from tests.person import KeyPair
 
 
@@ -56,6 +56,19 @@ def _a_flush_may_empty_the_log() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(case_class, "_fixture_teardown", teardown)
         yield
+
+
+@pytest.fixture(autouse=True)
+def _the_head_of_the_audit_log_is_the_last_lock(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Whoever locks more after it can deadlock with who waits for it: no flow does, in any test."""
+    marker = request.node.get_closest_marker("django_db")
+    if marker is None or marker.kwargs.get("transaction"):
+        yield
+        return
+    request.getfixturevalue("db")
+    with lock_order.watched() as locked_after:
+        yield
+    assert locked_after == []
 
 
 @pytest.fixture(scope="session")

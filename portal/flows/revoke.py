@@ -8,11 +8,11 @@ from datetime import timedelta
 from django.db import transaction
 from django.db.models.functions import Now
 
-from portal import audit, pace, policy
+from portal import audit, notify, pace, policy
 from portal.audit import SYSTEM, Actor
 from portal.grafana.clients import client_for
 from portal.grafana.errors import GrafanaError, ResourceNotFoundException, ThrottlingException
-from portal.models import Action, AuditEvent, State, Team, Token
+from portal.models import Action, AuditEvent, NoticeKind, State, Team, Token
 from portal.models.states import LEASE
 
 AT_A_TIME = 100
@@ -38,7 +38,7 @@ def revoke(token_id: uuid.UUID, *, actor: Actor, reason: str = "") -> None:
         token = _permitted(token_id, actor)
         if not policy.is_revocable(token):
             raise policy.WrongStateError(token)
-        _revoke(token, actor, reason)
+        end(token, actor=actor, reason=reason)
 
 
 def cancel(token_id: uuid.UUID, *, actor: Actor, reason: str = "") -> None:
@@ -75,7 +75,7 @@ def revoke_many(
             rows = Token.objects.for_pages().filter(pk__in=wanted[start : start + AT_A_TIME])
             for token in rows.select_for_update(of=("self",), no_key=True).order_by("pk"):
                 if policy.is_revocable(token):
-                    ended.events.append(_revoke(token, actor, reason).seq)
+                    ended.events.append(end(token, actor=actor, reason=reason).seq)
                     ended.revoked.append(token)
                 elif policy.is_cancellable(token):
                     ended.events.append(_cancel(token, actor, reason).seq)
@@ -85,7 +85,8 @@ def revoke_many(
     return ended
 
 
-def _revoke(token: Token, actor: Actor, reason: str) -> AuditEvent:
+def end(token: Token, *, actor: Actor, reason: str, tells_owner: bool = True) -> AuditEvent:
+    """Move a locked, revocable row to its end, and tell its owner if it was not they who did it."""
     token.move_to(
         State.REVOKING,
         sealed_key=None,
@@ -94,7 +95,12 @@ def _revoke(token: Token, actor: Actor, reason: str) -> AuditEvent:
         ended_by=actor.label,
         end_reason=reason,
     )
-    return audit.record(Action.TOKEN_REVOKE_REQUESTED, actor=actor, token=token, reason=reason)
+    event = audit.record(Action.TOKEN_REVOKE_REQUESTED, actor=actor, token=token, reason=reason)
+    if tells_owner and actor.user != token.owner:
+        notify.tell(
+            NoticeKind.REVOKED, token=token, to=[token.owner], by=actor.label, reason=reason
+        )
+    return event
 
 
 def _cancel(token: Token, actor: Actor, reason: str) -> AuditEvent:
@@ -102,7 +108,11 @@ def _cancel(token: Token, actor: Actor, reason: str) -> AuditEvent:
         token.change(cancel_requested=True, ended_by=actor.label, end_reason=reason)
     else:
         token.move_to(State.CANCELLED, not_before=None, ended_by=actor.label, end_reason=reason)
-    return audit.record(Action.TOKEN_CANCELLED, actor=actor, token=token, reason=reason)
+    event = audit.record(Action.TOKEN_CANCELLED, actor=actor, token=token, reason=reason)
+    if actor.user != token.owner:
+        why = f"{actor.label} withdrew it" + (f": {reason}" if reason else ".")
+        notify.tell(NoticeKind.LAPSED, token=token, to=[token.owner], by=actor.label, reason=why)
+    return event
 
 
 def _permitted(token_id: uuid.UUID, actor: Actor) -> Token:

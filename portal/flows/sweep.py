@@ -16,6 +16,7 @@ from portal import audit, notify
 from portal.audit import SYSTEM
 from portal.flows import calendar
 from portal.flows.end_access import end_access
+from portal.flows.sign_in import record_counted_failures
 from portal.models import Action, Notice, NoticeKind, Outcome, State, Token
 from portal.models.queries import AT_A_TIME, TokenQuerySet
 
@@ -54,6 +55,7 @@ def sweep() -> Swept:
     swept.changed += calendar.end_overlaps()
     calendar.warn_of_ends()
     swept.mail = mails_to_send()
+    record_counted_failures()
     return swept
 
 

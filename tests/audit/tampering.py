@@ -5,7 +5,7 @@ from typing import Any
 
 from django.db import connection
 
-from portal.appendonly import NAME
+from portal.appendonly import TRIGGERS
 from portal.audit import chain
 from portal.audit.chain import Head
 from portal.models import AuditEvent, AuditHead
@@ -15,12 +15,10 @@ STRANGE_KEY = b"a key that somebody has made up for this"
 
 def take_down_triggers() -> None:
     """Take the triggers down that keep events from being changed."""
+    on_table = " ON portal_auditevent" if connection.vendor == "postgresql" else ""
     with connection.cursor() as cursor:
-        if connection.vendor == "postgresql":
-            cursor.execute(f"DROP TRIGGER IF EXISTS {NAME} ON portal_auditevent")
-            return
-        for verb in ("update", "delete", "replace"):
-            cursor.execute(f"DROP TRIGGER IF EXISTS {NAME}_{verb}")
+        for name in TRIGGERS[connection.vendor]:
+            cursor.execute(f"DROP TRIGGER IF EXISTS {name}{on_table}")
 
 
 # -- The database -------------------------------------------------------------------------------

@@ -28,15 +28,15 @@ def wish(catalog: Catalog, platform: Team, keys: KeyPair) -> Wish:
 def test_a_click_that_came_between_looking_and_writing_is_the_same_request(
     wish: Wish, engineer: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    check = flow._check
+    check = flow.check
     first: list[tuple[Token, bool]] = []
 
     def check_while_the_other_click_arrives(*arguments: Any) -> Choice:
-        monkeypatch.setattr(flow, "_check", check)
+        monkeypatch.setattr(flow, "check", check)
         first.append(flow.request(wish, actor=acting(engineer)))
         return check(*arguments)
 
-    monkeypatch.setattr(flow, "_check", check_while_the_other_click_arrives)
+    monkeypatch.setattr(flow, "check", check_while_the_other_click_arrives)
     second = flow.request(wish, actor=acting(engineer))
     [(token, is_new)] = first
     assert is_new

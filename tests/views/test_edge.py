@@ -95,7 +95,8 @@ def every_path(resolver: URLResolver, prefix: str = "") -> Iterator[str]:
             yield from every_path(pattern, route)
         elif isinstance(pattern, URLPattern):
             route = EXPRESSIONS.get(route, route)
-            yield re.sub(r"<uuid:\w+>", str(uuid.UUID(int=7)), re.sub(r"<path:\w+>", "1", route))
+            route = re.sub(r"<uuid:\w+>", str(uuid.UUID(int=7)), route)
+            yield re.sub(r"<(path|int|slug):\w+>", "1", route)
 
 
 PATHS = sorted(set(every_path(get_resolver())))
