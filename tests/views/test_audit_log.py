@@ -363,7 +363,7 @@ def test_a_page_costs_the_same_queries_for_many_events(
     log: Client, many: list[int], django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
     log.get("/audit/")
-    with django_assert_num_queries(8):
+    with django_assert_num_queries(9):
         log.get("/audit/?action=catalog.synced")
 
 
