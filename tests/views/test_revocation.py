@@ -207,7 +207,7 @@ def test_what_is_not_the_teams_does_not_exist_and_nothing_changes(
 def test_odd_input_breaks_nothing(
     as_lead: Client, post: Post, three: list[Token], field: str, odd: str
 ) -> None:
-    fields = {"token": ids(three[0]), "preview": "1"} | {field: odd}
+    fields: dict[str, str | list[str]] = {"token": ids(three[0]), "preview": "1", field: odd}
     assert post(as_lead, URL, **fields).status_code < 500
     assert states(*three[1:]) == ["active", "active"]
 
