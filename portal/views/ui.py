@@ -1,5 +1,6 @@
 """Template filters and tags of the pages' own vocabulary."""
 
+import json
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
@@ -9,8 +10,9 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from portal import policy
-from portal.models import State, Token, User
+from portal.models import State, Team, Token, User
 from portal.models.flags import Flag, flags_of
+from portal.policy import Limits
 
 register = template.Library()
 
@@ -75,6 +77,20 @@ def is_endable(token: Token) -> bool:
 def has_desk(user: User) -> bool:
     """Whether there is a team's desk that this person may open."""
     return policy.readable_teams(user).exists()
+
+
+@register.filter
+def limits_json(limits: Limits, team: Team) -> str:
+    """A team's limits as the page's script reads them."""
+    return json.dumps(
+        {"name": team.name, "max_ttl": limits.max_ttl, "default_ttl": limits.default_ttl}
+    )
+
+
+@register.simple_tag
+def approvals_waiting(user: User) -> int:
+    """How many requests wait for this person's word."""
+    return policy.approvable_tokens(user).count()
 
 
 @register.filter
