@@ -48,11 +48,7 @@ def end_overlaps() -> list[uuid.UUID]:
     def end(token: Token) -> None:
         why = "It was replaced, and the overlap is over."
         token.move_to(
-            State.REVOKING,
-            not_before=None,
-            rung_at=None,
-            ended_by=SYSTEM.label,
-            end_reason=why,
+            State.REVOKING, not_before=None, rung_at=None, ended_by=SYSTEM.label, end_reason=why
         )
         audit.record(Action.TOKEN_REVOKE_REQUESTED, actor=SYSTEM, token=token, reason=why)
         notify.tell(NoticeKind.REVOKED, token=token, to=[token.owner], by="The portal", reason=why)

@@ -8,9 +8,9 @@ from datetime import timedelta
 from django.db import transaction
 from django.db.models.functions import Now
 
-from portal import audit, policy
+from portal import audit, notify, policy
 from portal.audit import Actor
-from portal.models import Action, State, Token
+from portal.models import Action, NoticeKind, State, Token
 from portal.models.states import AWAITING_PEOPLE
 
 
@@ -46,6 +46,8 @@ def deliver(token_id: uuid.UUID, fingerprint: str, *, actor: Actor) -> Confirmat
         if replaced is not None and token.overlap_seconds is not None:
             _begin_overlap(replaced, token)
         audit.record(Action.TOKEN_DELIVERED, actor=actor, token=token)
+        if replaced is not None and replaced.revoke_at and replaced.owner_id != token.owner_id:
+            notify.tell(NoticeKind.REPLACED, token=replaced, to=[replaced.owner], by=actor.label)
     return Confirmation.DELIVERED
 
 

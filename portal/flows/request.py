@@ -51,7 +51,7 @@ def request(wish: Wish, *, actor: Actor) -> tuple[Token, bool]:
     earlier = _same_wish(wish, owner)
     if earlier is not None:
         return earlier, False
-    choice = _check(wish, owner)
+    choice = check(wish, owner)
     try:
         with transaction.atomic():
             token = write(wish, choice, actor=actor)
@@ -121,7 +121,8 @@ def name_is_taken(name: str) -> str:
     return f"The name “{name}” is in use in this workspace. Choose another."
 
 
-def _check(wish: Wish, owner: User) -> Choice:
+def check(wish: Wish, owner: User) -> Choice:
+    """The grant by which the wish may be taken; raises RequestRefusedError."""
     account = wish.service_account
     choice = policy.choice_for(owner, wish.team, account)
     if choice is None:

@@ -30,6 +30,7 @@ class Migration(migrations.Migration):
                             ("denied", "Denied"),
                             ("lapsed", "Lapsed"),
                             ("reissued", "Reissued"),
+                            ("replaced", "Replaced"),
                             ("revoked", "Revoked"),
                             ("unclaimed", "Unclaimed"),
                             ("expires_in_7_days", "Expires In 7 Days"),

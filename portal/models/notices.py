@@ -19,6 +19,7 @@ class NoticeKind(models.TextChoices):
     DENIED = "denied"
     LAPSED = "lapsed"
     REISSUED = "reissued"
+    REPLACED = "replaced"
     REVOKED = "revoked"
     UNCLAIMED = "unclaimed"
     EXPIRES_IN_7_DAYS = "expires_in_7_days"

@@ -44,9 +44,16 @@ class TokenQuerySet(models.QuerySet["Token"]):
     def live(self) -> Self:
         return self.filter(state__in=LIVE)
 
+    def replacements_of(self, token: "Token") -> Self:
+        """What was to take this token's place, and still may or does."""
+        return self.filter(state__in=HOLDING_PLACE, replaces=token)
+
     def holding_place(self) -> Self:
-        """Tokens, and requests for one, that count against the limits of a grant."""
-        return self.filter(state__in=HOLDING_PLACE)
+        """Tokens, and requests for one, that count against the limits of a grant.
+
+        Not a token whose place another has taken, and that only lives its overlap out.
+        """
+        return self.filter(state__in=HOLDING_PLACE, revoke_at=None)
 
     def counting_at_aws(self) -> Self:
         """Rows that fill AMG's quota of their workspace, or soon will.

@@ -28,15 +28,15 @@ def wish(catalog: Catalog, platform: Team, keys: KeyPair) -> Wish:
 def test_a_click_that_came_between_looking_and_writing_is_the_same_request(
     wish: Wish, engineer: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    check = flow._check
+    check = flow.check
     first: list[tuple[Token, bool]] = []
 
     def check_while_the_other_click_arrives(*arguments: Any) -> Choice:
-        monkeypatch.setattr(flow, "_check", check)
+        monkeypatch.setattr(flow, "check", check)
         first.append(flow.request(wish, actor=acting(engineer)))
         return check(*arguments)
 
-    monkeypatch.setattr(flow, "_check", check_while_the_other_click_arrives)
+    monkeypatch.setattr(flow, "check", check_while_the_other_click_arrives)
     second = flow.request(wish, actor=acting(engineer))
     [(token, is_new)] = first
     assert is_new
@@ -57,9 +57,9 @@ def test_a_name_that_somebody_else_has_is_refused_beside_its_field(
 # -- Limits -------------------------------------------------------------------------------------
 
 
-def refusal_of(wish: Wish, user: User, **options: Any) -> RequestRefusedError:
+def refusal_of(wish: Wish, user: User) -> RequestRefusedError:
     with pytest.raises(RequestRefusedError) as refusal:
-        flow.request(wish, actor=acting(user), **options)
+        flow.request(wish, actor=acting(user))
     return refusal.value
 
 
@@ -101,7 +101,7 @@ def test_what_has_ended_or_is_about_to_makes_room(
 def test_a_token_that_is_being_replaced_does_not_count(wish: Wish, engineer: User) -> None:
     Grant.objects.filter(team=wish.team).update(max_live=1, max_live_per_person=1)
     old, _ = flow.request(wish, actor=acting(engineer))
-    _, is_new = flow.request(another(wish), actor=acting(engineer), exempt=old)
+    _, is_new = flow.request(replace(another(wish), replaces=old), actor=acting(engineer))
     assert is_new
 
 

@@ -256,6 +256,7 @@ def test_a_text_that_fits_very_many_people_asks_for_more_of_it(log: Client) -> N
     answer = log.get("/audit/?q=example.net")
     assert answer.status_code == 422
     assert b"more than 200 people" in answer.content
+    assert log.get("/audit/").status_code == 200, "nothing is searched for"
 
 
 def test_what_is_gone_can_still_be_filtered_and_stays_chosen(

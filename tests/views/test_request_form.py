@@ -27,7 +27,7 @@ from portal.models import (
     User,
     Workspace,
 )
-from portal.models.catalog import Approval
+from portal.policy import Choice
 from tests.conftest import Catalog
 from tests.person import KeyPair
 from tests.views.conftest import KEY, Post
@@ -312,7 +312,6 @@ UNUSABLE = {
         "seconds_to_live",
         "at most 3599 seconds",
     ),
-    "needs approval": (_grant(approval=Approval.ALWAYS), "service_account", "lead's approval"),
 }
 
 
@@ -381,14 +380,15 @@ def test_a_name_is_free_again_after_its_token_has_ended(
 @pytest.fixture
 def at_once(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[Any]]:
     """Post two forms so that both pass the check for a free name before either is written."""
-    check = request_flow._check
+    check = request_flow.check
     both_have_checked = threading.Barrier(2, timeout=10)
 
-    def checked(*arguments: Any) -> None:
-        check(*arguments)
+    def checked(*arguments: Any) -> Choice:
+        choice = check(*arguments)
         both_have_checked.wait()
+        return choice
 
-    monkeypatch.setattr(request_flow, "_check", checked)
+    monkeypatch.setattr(request_flow, "check", checked)
 
     def at_once(*posts: tuple[Client, dict[str, str]]) -> list[Any]:
         responses: list[Any] = []

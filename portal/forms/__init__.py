@@ -1,0 +1,15 @@
+"""What people send, checked field by field."""
+
+from portal.forms.answers import ApproveForm, CollectForm, DenyForm, ReissueForm
+from portal.forms.desk import DeskForm, EndForm
+from portal.forms.requests import TokenRequestForm
+
+__all__ = [
+    "ApproveForm",
+    "CollectForm",
+    "DenyForm",
+    "DeskForm",
+    "EndForm",
+    "ReissueForm",
+    "TokenRequestForm",
+]

@@ -1,0 +1,92 @@
+"""What is sent about a token that exists: answers to its request, its collection, its successor."""
+
+from typing import Any
+
+from django import forms
+
+from portal.flows.reissue import LONGEST_OVERLAP, SHORTEST_OVERLAP
+from portal.forms.fields import PublicKeyField, ReasonField, WholeNumberField
+from portal.models import State, Token, User
+from portal.models.catalog import LONGEST_LIFETIME
+
+NO_KEY_PAIR = (
+    "Your browser sent no public key, so there is nobody to seal the token's key to. Allow "
+    "JavaScript, open this page over https, and try again."
+)
+
+
+class ApproveForm(forms.Form):
+    """A lead agrees; the lifetime may only become shorter."""
+
+    reason = ReasonField()
+
+    def __init__(self, data: Any, *, token: Token) -> None:
+        super().__init__(data)
+        self.fields["seconds_to_live"] = WholeNumberField(
+            least=1,
+            most=token.seconds_to_live,
+            required=False,
+            wanted="You may shorten what was asked for, which is "
+            f"{token.seconds_to_live:,} seconds, and not lengthen it.",
+        )
+
+
+class DenyForm(forms.Form):
+    """A lead refuses, and says why."""
+
+    reason = ReasonField(required_message="Say why: the person who asked is told.")
+
+
+class CollectForm(forms.Form):
+    """The recipient's browser has made a key pair."""
+
+    public_key = PublicKeyField(error_messages={"required": NO_KEY_PAIR})
+
+
+class ReissueForm(forms.Form):
+    """How a token is to be replaced."""
+
+    mode = forms.ChoiceField(
+        choices=[("replace", "Replace now"), ("overlap", "Rotate with overlap")],
+        error_messages={"required": "Choose how the old token ends."},
+    )
+    overlap_seconds = WholeNumberField(
+        least=SHORTEST_OVERLAP,
+        most=LONGEST_OVERLAP,
+        required=False,
+        wanted="An overlap is 60 to 2,592,000 seconds (30 days at most).",
+    )
+    recipient = forms.ChoiceField(
+        choices=[("owner", "The owner"), ("me", "Me")],
+        error_messages={"required": "Choose who gets the new key."},
+    )
+    seconds_to_live = WholeNumberField(least=1, most=LONGEST_LIFETIME, required=False)
+    reason = ReasonField()
+    public_key = PublicKeyField(required=False)
+
+    def __init__(self, data: Any = None, *, token: Token, user: User, **kwargs: Any) -> None:
+        super().__init__(data, **kwargs)
+        self.token = token
+        self.user = user
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = self.cleaned_data
+        if cleaned.get("mode") == "overlap":
+            if self.token.state != State.ACTIVE:
+                self.add_error("mode", "Nobody has taken its key yet: replace it now.")
+            elif cleaned.get("overlap_seconds") is None and "overlap_seconds" not in self.errors:
+                self.add_error("overlap_seconds", "Choose how long the old token works on.")
+        if cleaned.get("recipient") == "me" and cleaned.get("public_key") == b"":
+            self.add_error("public_key", NO_KEY_PAIR)
+        return cleaned
+
+    @property
+    def overlap(self) -> int | None:
+        """Seconds for which the old token works on, or None to end it at once."""
+        wanted: int | None = self.cleaned_data["overlap_seconds"]
+        return wanted if self.cleaned_data["mode"] == "overlap" else None
+
+    @property
+    def for_me(self) -> bool:
+        """Whether who asks gets the key; an owner who asks for the owner, asks for themselves."""
+        return self.cleaned_data["recipient"] == "me" or self.token.owner == self.user

@@ -1,0 +1,109 @@
+"""The form by which a token is requested."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from django import forms
+from django.core.exceptions import ValidationError
+
+from portal import policy, sealing
+from portal.forms.fields import WholeNumberField, without_key
+from portal.models import ServiceAccount, Team, User
+from portal.models.catalog import LONGEST_LIFETIME
+from portal.policy import Choice
+
+WORKSPACE_ID = re.compile(r"g-[0-9a-f]{10}")
+CONTROL_CHARACTERS = re.compile(r"[\x00-\x1f\x7f]")
+
+
+class TokenRequestForm(forms.Form):
+    """The request form, for one person: it admits only what policy grants them."""
+
+    workspace = forms.CharField(max_length=40, error_messages={"required": "Choose a workspace."})
+    service_account = forms.CharField(
+        max_length=40, error_messages={"required": "Choose a service account."}
+    )
+    team = forms.CharField(required=False, max_length=64)
+    name = forms.CharField(
+        max_length=128,
+        error_messages={
+            "required": "Give the token a name.",
+            "max_length": "A name has at most 128 characters; this one has %(show_value)d.",
+        },
+    )
+    seconds_to_live = WholeNumberField(
+        least=1, most=LONGEST_LIFETIME, error_messages={"required": "Choose a lifetime."}
+    )
+    reason = forms.CharField(
+        required=False,
+        max_length=500,
+        error_messages={"max_length": "A reason has at most 500 characters."},
+    )
+    public_key = forms.CharField(
+        error_messages={
+            "required": "Your browser sent no public key, so there is nobody to seal the token's "
+            "key to. Allow JavaScript, open this page over https, and try again."
+        }
+    )
+
+    def __init__(self, data: Mapping[str, Any] | None = None, *, user: User, **kwargs: Any) -> None:
+        super().__init__(data, **kwargs)
+        self.choices = policy.choices(user)
+        self.choice: Choice | None = None
+
+    def clean_workspace(self) -> str:
+        workspace: str = self.cleaned_data["workspace"]
+        if not WORKSPACE_ID.fullmatch(workspace):
+            raise ValidationError("A workspace's id is “g-” and ten characters of 0-9 and a-f.")
+        if not any(c.service_account.workspace.aws_id == workspace for c in self.choices):
+            raise ValidationError("None of your teams has a grant for this workspace.")
+        return workspace
+
+    def clean_name(self) -> str:
+        name: str = self.cleaned_data["name"]
+        if CONTROL_CHARACTERS.search(name):
+            raise ValidationError("A name can't hold line breaks or other control characters.")
+        return without_key(name)
+
+    def clean_reason(self) -> str:
+        return without_key(self.cleaned_data["reason"])
+
+    def clean_public_key(self) -> bytes:
+        try:
+            return sealing.decode_public_key(self.cleaned_data["public_key"])
+        except sealing.InvalidPublicKeyError as error:
+            raise ValidationError(f"{error} Reload the page and try again.") from None
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = self.cleaned_data
+        workspace, account = cleaned.get("workspace"), cleaned.get("service_account")
+        if not workspace or not account:
+            return cleaned
+        matching = [
+            choice
+            for choice in self.choices
+            if choice.service_account.aws_id == account
+            and choice.service_account.workspace.aws_id == workspace
+        ]
+        if not matching:
+            self.add_error(
+                "service_account", "None of your teams has a grant for this service account."
+            )
+        elif team := cleaned.get("team"):
+            self.choice = next((c for c in matching if c.team.slug == team), None)
+            if self.choice is None:
+                self.add_error("team", "This team of yours has no grant for this service account.")
+        elif len(matching) > 1:
+            names = ", ".join(c.team.slug for c in matching)
+            self.add_error("team", f"Several of your teams have this account ({names}): choose.")
+        else:
+            self.choice = matching[0]
+        return cleaned
+
+    @property
+    def chosen(self) -> tuple[Team, ServiceAccount]:
+        """Team and account of a valid form."""
+        if self.choice is None:
+            raise ValueError("the form is not valid")
+        return self.choice.team, self.choice.service_account
