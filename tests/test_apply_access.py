@@ -2,10 +2,13 @@
 
 import re
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import IntegrityError, connection
+from django.test.utils import CaptureQueriesContext
 
 from portal import access
 from portal.access import AccessFileError
@@ -18,10 +21,13 @@ from portal.models import (
     Membership,
     Role,
     ServiceAccount,
+    State,
     Team,
+    Token,
     User,
     Workspace,
 )
+from tests import big_access
 from tests.conftest import Catalog
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -224,6 +230,27 @@ def test_a_person_whom_the_file_names_only_as_a_member_stays_what_they_are() -> 
 
 
 @pytest.mark.usefixtures("applied")
+def test_where_the_file_lists_people_nobody_else_is_admin_or_auditor() -> None:
+    User.objects.create_superuser("old@example.com")
+    plan = apply(platform_file() + "people: [{email: new@example.com, auditor: true}]\n")
+    assert plan.lines == [
+        "~ person old@example.com: now neither admin nor auditor",
+        "+ person new@example.com: auditor",
+    ]
+    old = User.objects.get(email="old@example.com")
+    assert (old.is_admin, old.is_auditor, old.is_active) == (False, False, True)
+
+
+@pytest.mark.usefixtures("applied")
+def test_a_teams_groups_for_single_sign_on_are_kept_for_it() -> None:
+    text = platform_file().replace("    leads:", "    idp_groups: [b, a]\n    leads:", 1)
+    assert apply(text).lines == ["~ team platform: idp_groups now b, a"]
+    assert Team.objects.get(slug="platform").idp_groups == ["b", "a"]
+    assert apply(text).lines == []
+    assert apply(platform_file()).lines == ["~ team platform: idp_groups now none"]
+
+
+@pytest.mark.usefixtures("applied")
 def test_an_admin_whom_the_file_names_as_none_is_none_any_more() -> None:
     User.objects.filter(email="lead@example.com").update(is_admin=True)
     apply(platform_file() + "people: [{email: lead@example.com}]\n")
@@ -302,6 +329,70 @@ def test_a_grant_follows_its_workspace_by_name_to_another_id(catalog: Catalog) -
     ]
 
 
+# -- Tokens of those who lose access -------------------------------------------------------------
+
+
+@pytest.fixture
+def token(applied: None, make_token: Callable[..., Token]) -> Token:
+    return make_token(User.objects.get(email="engineer@example.com"), name="ci")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        platform_file(members=""),
+        platform_file(grants="{workspace: retail}"),
+        platform_file().replace("  platform:", "  another:"),
+    ],
+    ids=["left the team", "grant gone", "team closed"],
+)
+def test_the_plan_tells_what_ends_and_what_is_left_behind(
+    text: str, token: Token, make_token: Callable[..., Token], teammate: User
+) -> None:
+    live = make_token(token.owner, name="live", state=State.ACTIVE)
+    make_token(token.owner, name="ending", state=State.REVOKING)
+    make_token(token.owner, name="ended", state=State.REVOKED)
+    for dry_run in (True, False):
+        plan = apply(text, dry_run=dry_run)
+        assert (plan.ends, plan.left) == ([token], [live])
+    assert apply(text).left == [], "what was left behind before is not told again"
+
+
+def test_a_file_that_takes_nothing_away_tells_of_no_tokens(
+    token: Token, make_token: Callable[..., Token]
+) -> None:
+    plan = apply(platform_file(members="engineer@example.com, new@example.com"))
+    assert (plan.ends, plan.left) == ([], [])
+
+
+@pytest.mark.usefixtures("enqueued")
+def test_the_command_ends_open_requests_at_once_and_lists_live_tokens(
+    token: Token,
+    make_token: Callable[..., Token],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    end = datetime(2026, 12, 1, 10, 0, tzinfo=UTC)
+    make_token(token.owner, name="live", state=State.ACTIVE, expires_at=end)
+    file = tmp_path / "access.yaml"
+    file.write_text(platform_file(members=""))
+    call_command("apply_access", str(file), "--dry-run")
+    token.refresh_from_db()
+    assert token.state == State.QUEUED
+    planned = capsys.readouterr().out
+    assert planned == (
+        "- member engineer@example.com of platform\n"
+        "x queued: ci of engineer@example.com in platform, for observability / deployer\n"
+        "! active: live of engineer@example.com in platform, for observability / deployer, "
+        "until 2026-12-01 10:00 UTC\n"
+        "1 change to make, 1 request to end (x), 1 live token left behind for lead or admin (!).\n"
+    )
+    call_command("apply_access", str(file))
+    token.refresh_from_db()
+    assert token.state == State.CANCELLED
+    assert capsys.readouterr().out == planned.replace("to make", "made").replace("to end", "ended")
+
+
 # -- What matches nothing ---------------------------------------------------------------------
 
 UNMATCHED = [
@@ -346,6 +437,35 @@ def test_what_is_gone_at_aws_matches_nothing() -> None:
     Workspace.objects.filter(name="observability").update(gone_at="2026-01-01T00:00:00Z")
     [found] = problems(lambda: apply(platform_file()))
     assert "matches 0" in found
+
+
+# -- Size and company ----------------------------------------------------------------------------
+
+
+def test_a_large_companys_file_applies_and_then_changes_nothing(db: None) -> None:
+    big_access.make_catalog()
+    text = big_access.access_file("company")
+    plan = apply(text)
+    counts = (Team, User, Membership, Grant)
+    assert [model._default_manager.count() for model in counts] == [200, 5000, 5000, 2000]
+    assert len(plan.lines) == 200 + 5000 + 5000 + 2000
+    assert AuditEvent.objects.count() == len(plan.lines)
+    with CaptureQueriesContext(connection) as queries:
+        assert apply(text).lines == []
+    assert len(queries) < 30
+
+
+def test_somebody_who_changes_access_at_the_same_moment_is_told(
+    applied: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def twice(*arguments: object, **options: object) -> None:
+        raise IntegrityError
+
+    monkeypatch.setattr("portal.flows.apply_access._memberships", twice)
+    before = everything()
+    [found] = problems(lambda: apply(platform_file(members="new@example.com")))
+    assert found == "the file: somebody else changed access at the same moment; apply it again"
+    assert everything() == before
 
 
 # -- The command --------------------------------------------------------------------------------

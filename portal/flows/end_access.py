@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 
 from django.db import transaction
 
-from portal import audit, policy
+from portal import audit, notify, policy
 from portal.audit import SYSTEM, Actor
-from portal.models import Action, State, Token
+from portal.models import Action, NoticeKind, State, Token
 
 AT_A_TIME = 200
 
@@ -44,15 +44,16 @@ def _end(pk: uuid.UUID, actor: Actor, ended: Ended) -> None:
         reason = policy.why_without_access(token)
         if not reason or token.state not in policy.UNDELIVERED or token.cancel_requested:
             return
+        kind, action = NoticeKind.LAPSED, Action.TOKEN_CANCELLED
         told = {"ended_by": actor.label, "end_reason": reason}
         if token.state == State.SEALED:
             token.move_to(State.REVOKING, sealed_key=None, not_before=None, rung_at=None, **told)
-            action = Action.TOKEN_REVOKE_REQUESTED
+            kind, action = NoticeKind.REVOKED, Action.TOKEN_REVOKE_REQUESTED
             ended.revoke.append(pk)
         elif token.state == State.ISSUING:
             token.change(cancel_requested=True, **told)
-            action = Action.TOKEN_CANCELLED
         else:
             token.move_to(State.CANCELLED, not_before=None, **told)
-            action = Action.TOKEN_CANCELLED
+        by = actor.label if actor.user else "The portal"
+        notify.tell(kind, token=token, to=[token.owner], by=by, reason=reason)
         audit.record(action, actor=actor, token=token, reason=reason)
