@@ -97,7 +97,9 @@ class AuditEvent(models.Model):
             models.Index(fields=["workspace", "seq"], name="audit_by_workspace"),
             # What the search of portal.reading asks for. The operators let LIKE find a beginning.
             models.Index(
-                fields=["token_name"], opclasses=["varchar_pattern_ops"], name="audit_by_name"
+                fields=["token_name", "seq"],
+                opclasses=["varchar_pattern_ops", "int8_ops"],
+                name="audit_by_name",
             ),
             models.Index(fields=["owner", "seq"], name="audit_by_owner"),
             # An account's id is its own in its workspace alone.
