@@ -1,5 +1,6 @@
 """Template filters and tags of the pages' own vocabulary."""
 
+import json
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
@@ -9,8 +10,9 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from portal import policy
-from portal.models import AuditEvent, Outcome, State, Token, User
+from portal.models import AuditEvent, Outcome, Role, State, Team, Token, User
 from portal.models.flags import Flag, flags_of
+from portal.policy import Limits
 
 register = template.Library()
 
@@ -71,10 +73,15 @@ def is_endable(token: Token) -> bool:
     return policy.is_revocable(token) or policy.is_cancellable(token)
 
 
-@register.filter
-def has_desk(user: User) -> bool:
-    """Whether there is a team's desk that this person may open."""
-    return policy.readable_teams(user).exists()
+@register.simple_tag
+def team_link(user: User) -> dict[str, Any]:
+    """Whether the person finds a team's desk, and how many requests wait for them to approve."""
+    roles = set(user.memberships.filter(team__closed_at=None).values_list("role", flat=True))
+    approves = Role.LEAD in roles or user.is_admin
+    return {
+        "is_shown": bool(roles) or user.is_admin or user.is_auditor,
+        "waiting": policy.approvable_tokens(user).count() if approves else 0,
+    }
 
 
 @register.filter
@@ -93,6 +100,14 @@ def may_audit(user: User) -> bool:
 @register.filter
 def may_find_by_key(user: User) -> bool:
     return policy.may_find_by_key(user)
+
+
+@register.filter
+def limits_json(limits: Limits, team: Team) -> str:
+    """A team's limits as the page's script reads them."""
+    return json.dumps(
+        {"name": team.name, "max_ttl": limits.max_ttl, "default_ttl": limits.default_ttl}
+    )
 
 
 @register.filter

@@ -70,7 +70,8 @@ def event(request: HttpRequest, seq: int) -> HttpResponse:
     if seq > HIGHEST:
         raise Http404
     found = get_object_or_404(AuditEvent, pk=seq)
-    return render(request, "audit/event.html", {"event": found})
+    has_token = Token.objects.filter(pk=found.token_id).exists()
+    return render(request, "audit/event.html", {"event": found, "has_token": has_token})
 
 
 @require_safe
