@@ -10,6 +10,7 @@ from typing import Any, cast
 
 from django import forms
 from django.contrib import admin, messages
+from django.contrib.admin.widgets import AdminIntegerFieldWidget
 from django.db import models, transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest
@@ -150,9 +151,22 @@ class MembershipInline(admin.TabularInline):
     autocomplete_fields = ["user"]
 
 
-class GrantInline(admin.TabularInline):
+class GrantInline(admin.StackedInline):
     model = Grant
     extra = 0
+    # Wide enough for 30 days in seconds.
+    formfield_overrides = {
+        models.PositiveIntegerField: {
+            "widget": AdminIntegerFieldWidget(attrs={"class": "vBigIntegerField"})
+        }
+    }
+    fields = [
+        ("workspace", "service_account"),
+        ("max_ttl", "default_ttl"),
+        ("approval", "reason_required", "self_approval"),
+        ("max_live", "max_live_per_person"),
+        "suspended_reason",
+    ]
     autocomplete_fields = ["workspace", "service_account"]
     readonly_fields = ["suspended_reason"]
 
@@ -160,6 +174,7 @@ class GrantInline(admin.TabularInline):
 @admin.register(Team)
 class TeamAdmin(AccessAdmin):
     form = TeamForm
+    fields = ["slug", "name", "closed_at", "idp_groups", "lead_idp_groups"]
     list_display = ["slug", "name", "closed_at"]
     search_fields = ["slug", "name"]
     inlines = [MembershipInline, GrantInline]

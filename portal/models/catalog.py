@@ -146,12 +146,12 @@ class Grant(models.Model):
         ServiceAccount, null=True, blank=True, on_delete=models.CASCADE
     )
     max_ttl = models.PositiveIntegerField(
-        "longest lifetime",
+        "longest lifetime in seconds",
         default=LONGEST_LIFETIME,
         validators=[MinValueValidator(1), MaxValueValidator(LONGEST_LIFETIME)],
     )
     default_ttl = models.PositiveIntegerField(
-        "suggested lifetime",
+        "suggested lifetime in seconds",
         default=7 * 86_400,
         validators=[MinValueValidator(1), MaxValueValidator(LONGEST_LIFETIME)],
     )
