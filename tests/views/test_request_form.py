@@ -425,6 +425,24 @@ def test_of_two_people_who_want_one_name_at_once_one_gets_it(
 
 
 @pytest.mark.django_db(transaction=True)
+def test_of_many_requests_for_a_grants_last_place_one_gets_it(
+    engineer: User,
+    teammate: User,
+    platform: Team,
+    sign_in: Callable[[User], Client],
+    fields: dict[str, str],
+    enqueued: list[tuple[str, str]],
+    at_once: Callable[..., list[Any]],
+) -> None:
+    Grant.objects.filter(team=platform).update(max_live=1)
+    people = [sign_in(engineer), sign_in(teammate)] * 3
+    asked = [(client, fields | {"name": f"ci-{n}"}) for n, client in enumerate(people)]
+    responses = at_once(*asked)
+    assert sorted(response.status_code for response in responses) == [302] + [422] * 5
+    assert (Token.objects.count(), len(enqueued)) == (1, 1)
+
+
+@pytest.mark.django_db(transaction=True)
 def test_a_double_click_that_arrives_at_once_is_one_request(
     engineer: User,
     sign_in: Callable[[User], Client],
