@@ -4,7 +4,17 @@ from django.contrib import admin
 from django.urls import include, path
 from django.views.generic import RedirectView
 
-from portal.views import actions, delivery, health, revocation, team, tokens
+from portal.views import (
+    actions,
+    answers,
+    delivery,
+    health,
+    record,
+    reissue,
+    revocation,
+    team,
+    tokens,
+)
 from portal.views.audit import export, find, log
 
 urlpatterns = [
@@ -12,12 +22,16 @@ urlpatterns = [
     path("tokens/", tokens.index, name="tokens"),
     path("tokens/new/", tokens.new, name="token-new"),
     path("tokens/name/", tokens.name, name="token-name"),
-    path("tokens/<uuid:token_id>/", tokens.detail, name="token"),
+    path("tokens/<uuid:token_id>/", record.detail, name="token"),
     path("tokens/<uuid:token_id>/status/", delivery.status, name="token-status"),
     path("tokens/<uuid:token_id>/sealed/", delivery.sealed, name="token-sealed"),
     path("tokens/<uuid:token_id>/delivered/", delivery.delivered, name="token-delivered"),
     path("tokens/<uuid:token_id>/revoke/", actions.revoke, name="token-revoke"),
     path("tokens/<uuid:token_id>/cancel/", actions.cancel, name="token-cancel"),
+    path("tokens/<uuid:token_id>/approve/", answers.approve, name="token-approve"),
+    path("tokens/<uuid:token_id>/deny/", answers.deny, name="token-deny"),
+    path("tokens/<uuid:token_id>/collect/", answers.collect, name="token-collect"),
+    path("tokens/<uuid:token_id>/reissue/", reissue.reissue, name="token-reissue"),
     path("team/", team.index, name="teams"),
     path("team/<slug:slug>/", team.desk, name="team"),
     path("team/<slug:slug>/revoke/", revocation.revoke, name="team-revoke"),

@@ -97,8 +97,13 @@ def reissue(token_id: uuid.UUID, plan: Plan, *, actor: Actor) -> tuple[Token, bo
     return token, True
 
 
-def names_after(old: Token) -> Iterator[str]:
-    """Names for what replaces ``old``: the first name of its line, and the next numbers.
+def next_name(old: Token) -> str:
+    """The name that a token in the place of ``old`` gets, if nobody takes it meanwhile."""
+    return next(_free_names(old), "")
+
+
+def _free_names(old: Token) -> Iterator[str]:
+    """The first name of the line with the next numbers, as far as they are free.
 
     The base is cut so that the whole stays within AMG's 128 characters.
     """
@@ -112,7 +117,9 @@ def names_after(old: Token) -> Iterator[str]:
     start = max(numbers, default=1) + 1
     for number in range(start, start + MOST_NAMES):
         suffix = f"-{number}"
-        yield first[: LONGEST_NAME - len(suffix)] + suffix
+        name = first[: LONGEST_NAME - len(suffix)] + suffix
+        if not Token.objects.holding_name(old.workspace_id, name).exists():
+            yield name
 
 
 def _check_replaceable(old: Token, plan: Plan) -> None:
@@ -126,9 +133,7 @@ def _check_replaceable(old: Token, plan: Plan) -> None:
 
 
 def _write_under_next_name(wish: Wish, choice: Choice, old: Token, actor: Actor) -> Token:
-    for name in names_after(old):
-        if Token.objects.holding_name(old.workspace_id, name).exists():
-            continue
+    for name in _free_names(old):
         try:
             with transaction.atomic():
                 return write(replace(wish, name=name), choice, actor=actor)

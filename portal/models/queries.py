@@ -46,7 +46,7 @@ class TokenQuerySet(models.QuerySet["Token"]):
 
     def replacements_of(self, token: "Token") -> Self:
         """What was to take this token's place, and still may or does."""
-        return self.open().exclude(state=State.REVOKING).filter(replaces=token)
+        return self.filter(state__in=HOLDING_PLACE, replaces=token)
 
     def holding_place(self) -> Self:
         """Tokens, and requests for one, that count against the limits of a grant.

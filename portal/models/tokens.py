@@ -14,7 +14,7 @@ from django.db.models.functions import Now
 from portal.models.catalog import LONGEST_LIFETIME, ServiceAccount, Workspace
 from portal.models.people import Team, User
 from portal.models.queries import TokenQuerySet
-from portal.models.states import AWAITING_PEOPLE, OPEN, WAITING_FOR_KEY, State
+from portal.models.states import AWAITING_PEOPLE, HOLDING_PLACE, OPEN, WAITING_FOR_KEY, State
 
 
 class Token(models.Model):
@@ -176,6 +176,11 @@ class Token(models.Model):
     @property
     def is_open(self) -> bool:
         return self.state in OPEN
+
+    @property
+    def holds_place(self) -> bool:
+        """Whether it is, or may still become, a token that somebody can use."""
+        return self.state in HOLDING_PLACE
 
     @property
     def waits_for_key(self) -> bool:

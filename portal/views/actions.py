@@ -11,6 +11,7 @@ from portal import wakeup
 from portal.flows.revoke import cancel as cancel_request
 from portal.flows.revoke import revoke as revoke_token
 from portal.logs import mask
+from portal.models import Token
 from portal.policy import NotPermittedError, WrongStateError
 from portal.tasks import enqueue_revoke
 from portal.views import edge, explain, tokens
@@ -25,7 +26,7 @@ def revoke(request: HttpRequest, token_id: uuid.UUID) -> HttpResponse:
     except NotPermittedError:
         raise PermissionDenied from None
     except WrongStateError as wrong:
-        return _conflict(request, wrong, "revoked")
+        return conflict(request, wrong, "revoked")
     enqueue_revoke(token.pk)
     wakeup.ring(token.pk)
     return redirect("token", token.pk)
@@ -40,7 +41,7 @@ def cancel(request: HttpRequest, token_id: uuid.UUID) -> HttpResponse:
     except NotPermittedError:
         raise PermissionDenied from None
     except WrongStateError as wrong:
-        return _conflict(request, wrong, "withdrawn")
+        return conflict(request, wrong, "withdrawn")
     wakeup.ring(token.pk)
     return redirect("token", token.pk)
 
@@ -50,12 +51,19 @@ def _reason(request: HttpRequest) -> str:
     return mask(request.POST.get("reason", "").replace("\0", "").strip())[:500]
 
 
-def _conflict(request: HttpRequest, wrong: WrongStateError, wanted: str) -> HttpResponse:
+def conflict(
+    request: HttpRequest, wrong: WrongStateError, wanted: str, *, replacement: Token | None = None
+) -> HttpResponse:
     """409: who did what when, instead of what was asked for."""
     token = wrong.token
     return render(
         request,
         "tokens/conflict.html",
-        {"token": token, "wanted": wanted, "message": explain.message(token)},
+        {
+            "token": token,
+            "wanted": wanted,
+            "message": explain.message(token),
+            "replacement": replacement,
+        },
         status=409,
     )

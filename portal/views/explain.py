@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass
 
 from portal import pace
+from portal.audit import SYSTEM
 from portal.flows.issue import CANNOT_SEAL, NAME_TAKEN
 from portal.flows.standing import NOT_GRANTED
 from portal.flows.sweep import NOBODY_TOOK_IT
@@ -87,8 +88,10 @@ _CREDENTIAL_CODES = frozenset(
 
 
 _MESSAGES = {
-    State.AWAITING_APPROVAL: "A team lead has to approve this request.",
-    State.AWAITING_RECIPIENT: "The token is made when its recipient opens this page.",
+    State.AWAITING_APPROVAL: "A team lead has to approve this request, and was mailed. Without an "
+    "answer it lapses after 7 days.",
+    State.AWAITING_RECIPIENT: "Nothing is made yet: the token is made when its recipient "
+    "opens this page and asks for the key. After 7 days it lapses.",
     State.QUEUED: "Waiting for a worker to take the request.",
     State.ISSUING: "AWS is making the token.",
     State.SEALED: "The key is here, sealed to the browser that asked for it.",
@@ -134,6 +137,8 @@ def message(token: Token) -> str:
         return "The request is being withdrawn: what AWS makes is deleted again."
     if token.state == State.QUEUED:
         return _waits_its_turn(token)
+    if token.state == State.CANCELLED and token.ended_by == SYSTEM.label:
+        return f"The portal cancelled the request. {token.end_reason}"
     if token.state in _ENDED:
         return _ended(token, _ENDED[State(token.state)])
     return _MESSAGES[State(token.state)]

@@ -1,4 +1,4 @@
-"""My tokens, the request form and a token's page."""
+"""My tokens and the request form."""
 
 import secrets
 import uuid
@@ -14,11 +14,11 @@ from portal import policy
 from portal.flows.request import RequestRefusedError, Wish, name_is_taken
 from portal.flows.request import request as request_token
 from portal.forms import TokenRequestForm
-from portal.models import Token, User
+from portal.models import State, Token, User
 from portal.models.catalog import LONGEST_LIFETIME
 from portal.policy import Choice
 from portal.tasks import enqueue_issue
-from portal.views import edge, explain
+from portal.views import edge
 from portal.views.edge import answers_json
 
 PER_PAGE = 50
@@ -91,7 +91,7 @@ def _request(request: HttpRequest, form: TokenRequestForm) -> Token | None:
     except RequestRefusedError as refusal:
         form.add_error(refusal.field, refusal.message)
         return None
-    if is_new:
+    if is_new and token.state == State.QUEUED:
         enqueue_issue(token.pk)
     return token
 
@@ -161,28 +161,6 @@ def suggested_name(user: User) -> str:
     """
     local_part = user.email.partition("@")[0][:40]
     return f"{local_part}-{secrets.token_hex(3)}"
-
-
-@require_safe
-def detail(request: HttpRequest, token_id: uuid.UUID) -> HttpResponse:
-    """A token's page: its progress, then its key once for its recipient, then its record."""
-    user = edge.person(request)
-    token = find(request, token_id)
-    return render(
-        request,
-        "tokens/detail.html",
-        {
-            "token": token,
-            "message": explain.message(token),
-            "trouble": explain.error(token),
-            "is_recipient": policy.may_receive(user, token),
-            "may_revoke": token.state in policy.REVOCABLE and policy.may_revoke(user, token),
-            "may_cancel": token.state in policy.CANCELLABLE
-            and not token.cancel_requested
-            and policy.may_revoke(user, token),
-            "try_again_url": try_again_url(token),
-        },
-    )
 
 
 def try_again_url(token: Token) -> str:

@@ -1,5 +1,6 @@
 """Template filters and tags of the pages' own vocabulary."""
 
+import json
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
@@ -9,8 +10,9 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from portal import policy
-from portal.models import AuditEvent, Outcome, Role, State, Token, User
+from portal.models import AuditEvent, Outcome, Role, State, Team, Token, User
 from portal.models.flags import Flag, flags_of
+from portal.policy import Limits
 
 register = template.Library()
 
@@ -98,6 +100,14 @@ def may_audit(user: User) -> bool:
 @register.filter
 def may_find_by_key(user: User) -> bool:
     return policy.may_find_by_key(user)
+
+
+@register.filter
+def limits_json(limits: Limits, team: Team) -> str:
+    """A team's limits as the page's script reads them."""
+    return json.dumps(
+        {"name": team.name, "max_ttl": limits.max_ttl, "default_ttl": limits.default_ttl}
+    )
 
 
 @register.filter

@@ -2,12 +2,9 @@
 
 import "./page.js";
 import { roleBadge, wireChoices } from "./choices.js";
-import { forgetOldKeys, makeKeyPair, obstacle } from "./keys.js";
+import { wireKeyPair } from "./key-pair.js";
 import { wireLifetime } from "./lifetime.js";
 import { wireName } from "./name-field.js";
-
-/** A submit that has not led to another page by then (milliseconds) was stopped by the person. */
-const STOPPED = 30_000;
 
 const form = /** @type {HTMLFormElement | null} */ (document.querySelector("form.request"));
 document.getElementById("error-summary")?.focus();
@@ -15,46 +12,6 @@ if (form) wire(form);
 
 /** @param {HTMLFormElement} form */
 function wire(form) {
-  const submit = /** @type {HTMLButtonElement} */ (form.querySelector("[data-submit]"));
-  const status = /** @type {HTMLElement} */ (form.querySelector("[data-key-status]"));
-  const publicKey = /** @type {HTMLInputElement} */ (form.elements.namedItem("public_key"));
-  const label = submit.textContent ?? "";
-  let isSending = false;
-  /** @type {Promise<boolean>} */
-  let keyIsReady;
-
-  function makeFreshKey() {
-    isSending = false;
-    publicKey.value = "";
-    submit.textContent = label;
-    submit.removeAttribute("aria-disabled");
-    submit.disabled = false;
-    status.textContent = "Making a key pair in this browser…";
-    keyIsReady = makeKeyPair().then(
-      (made) => {
-        publicKey.value = made;
-        if (!isSending) status.textContent = "Sealed to this browser: only here can the key be opened, once.";
-        return true;
-      },
-      () => {
-        refuse("Your browser can’t keep a key pair (a private window, or storage is blocked or full). Open this page in a normal window.");
-        return false;
-      },
-    );
-  }
-
-  /** @param {string} reason */
-  function refuse(reason) {
-    const note = /** @type {HTMLElement} */ (document.querySelector("[data-impossible]"));
-    const strong = document.createElement("strong");
-    strong.textContent = "No token can be requested here. ";
-    note.replaceChildren(strong, reason);
-    note.hidden = false;
-    submit.textContent = label;
-    submit.disabled = true;
-    status.textContent = reason;
-  }
-
   const checkName = wireName(form);
   // What was wrong is being mended: the next answer says whether it is.
   form.addEventListener("input", ({ target }) => {
@@ -72,28 +29,7 @@ function wire(form) {
     optional.textContent = team?.reason_required ? "required" : "optional";
   });
 
-  const reason = obstacle();
-  if (reason) {
-    refuse(reason);
-    return;
-  }
-  makeFreshKey();
-  forgetOldKeys().catch(() => undefined); // only tidiness
-
-  form.addEventListener("submit", async (event) => {
-    event.preventDefault();
-    if (isSending) return;
-    isSending = true;
-    submit.setAttribute("aria-disabled", "true"); // not `disabled`, which would lose the focus
-    submit.textContent = "Requesting…";
-    status.textContent = publicKey.value ? "Sending the request…" : "Finishing the key pair, then sending…";
-    if (!(await keyIsReady)) return;
-    lifetime.refresh();
-    form.submit();
-    setTimeout(makeFreshKey, STOPPED);
-  });
-  // Back from the next page: that request may have been taken, so this is another one.
-  window.addEventListener("pageshow", (event) => { if (event.persisted) makeFreshKey(); });
+  wireKeyPair(form, { busy: "Requesting…", impossible: "No token can be requested here.", beforeSend: lifetime.refresh });
 }
 
 /**

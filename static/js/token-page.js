@@ -15,6 +15,8 @@ import { refreshParts } from "./parts.js";
 import { MOVING, PENDING, wireProgress } from "./progress.js";
 import { ask, longQuestion, pause, persist } from "./server.js";
 
+const FOR_PEOPLE = 10_000; // milliseconds between questions while a person has to act
+
 const page = /** @type {HTMLElement} */ (document.querySelector("[data-token-page]"));
 const { tokenId = "", publicKeySha256 = "", statusUrl = "", sealedUrl = "", deliveredUrl = "", loginUrl = "" } = page.dataset;
 const notice = /** @type {HTMLElement} */ (page.querySelector("[data-notice]"));
@@ -26,7 +28,8 @@ let isWatching = false;
 window.addEventListener("pageshow", (event) => { if (event.persisted) location.reload(); });
 
 const reason = obstacle();
-if (isRecipient && !reason) {
+if (isForPeople(progress.state)) waitForPeople();
+else if (isRecipient && !reason) {
   // Asked before anything else, so that the key does not wait for this browser's storage.
   const first = PENDING.has(progress.state) ? askForSealed(sealedUrl, progress.state, early.signal) : undefined;
   first?.catch(() => undefined);
@@ -62,7 +65,7 @@ async function receive(first) {
   }
   let { ciphertext } = record;
   if (!ciphertext) {
-    const answer = await waitForSealed(sealedUrl, progress.state, { first, onStatus: progress.show, onTrouble: progress.connection });
+    const answer = await waitForSealed(sealedUrl, progress.state, { first, onStatus: showStatus, onTrouble: progress.connection });
     if (answer.status !== 200) return noKey(answer);
     ciphertext = bytes(answer.body.sealed_key);
   }
@@ -86,6 +89,34 @@ async function receive(first) {
   progress.say("Ready. The key below is in this page only, until you leave it.");
   showKey(page, key);
   refreshParts(page).catch(() => undefined); // the record can wait for the next visit
+}
+
+/** @param {string} state */
+function isForPeople(state) {
+  return state.startsWith("awaiting_");
+}
+
+/**
+ * Policy may have come to ask people first: then this page is another one.
+ * @param {Record<string, any>} status
+ */
+function showStatus(status) {
+  if (isForPeople(status.state)) location.reload();
+  else progress.show(status);
+}
+
+/** Nothing moves until a person acts: look now and then, and show what has become of it. */
+async function waitForPeople() {
+  const seen = progress.state;
+  for (;;) {
+    await pause(FOR_PEOPLE);
+    if (document.hidden) continue;
+    const answer = await persist(() => ask(statusUrl), progress.connection);
+    if (answer.status === 401) return tellSignedOut();
+    if (answer.status !== 200) return;
+    if (answer.body.state !== seen && !page.contains(document.activeElement)) return location.reload();
+    if (answer.body.state !== seen) progress.show(answer.body);
+  }
 }
 
 /** The private key is in another browser, or was forgotten: say so until the token is settled. */

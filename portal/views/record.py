@@ -1,0 +1,55 @@
+"""A token's page: its progress, then its key once for its recipient, then its record."""
+
+import uuid
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_safe
+
+from portal import policy
+from portal.models import State, Token
+from portal.views import edge, explain, tokens
+
+
+@require_safe
+def detail(request: HttpRequest, token_id: uuid.UUID) -> HttpResponse:
+    """The token's page, with what the person may do to it."""
+    return page(request, tokens.find(request, token_id))
+
+
+def page(request: HttpRequest, token: Token, *, status: int = 200, **more: Any) -> HttpResponse:
+    """The token's page; ``more`` are the forms that were sent from it, and what they met."""
+    user = edge.person(request)
+    is_recipient = policy.may_receive(user, token)
+    may_revoke = policy.is_revocable(token) and policy.may_revoke(user, token)
+    replacements = _replacements(token)
+    return render(
+        request,
+        "tokens/detail.html",
+        {
+            "token": token,
+            "message": explain.message(token),
+            "trouble": explain.error(token),
+            "is_recipient": is_recipient,
+            "may_revoke": may_revoke,
+            "may_cancel": policy.is_cancellable(token) and policy.may_revoke(user, token),
+            "may_answer": token.state == State.AWAITING_APPROVAL
+            and policy.may_approve(user, token),
+            "may_collect": is_recipient and token.state == State.AWAITING_RECIPIENT,
+            "may_reissue": may_revoke
+            and policy.may_reissue(user, token)
+            and not any(one.holds_place for one in replacements),
+            "replacements": replacements,
+            "try_again_url": tokens.try_again_url(token),
+            **more,
+        },
+        status=status,
+    )
+
+
+def _replacements(token: Token) -> list[Token]:
+    """What was to take its place. While a browser waits for the key there is none to look for."""
+    if token.waits_for_key or token.state in (State.AWAITING_APPROVAL, State.AWAITING_RECIPIENT):
+        return []
+    return list(token.replacements.order_by("created_at"))
