@@ -70,6 +70,12 @@ def switch(text: str) -> bool:
     return text == "on"
 
 
+def number(name: str, least: int, most: int, *, default: int) -> int:
+    """The setting ``name`` as a whole number between two bounds, both included."""
+    wanted = f"a whole number, {least}-{most}"
+    return read(name, whole_number(least, most), default=str(default), wanted=wanted)
+
+
 def one_of(*choices: str) -> Callable[[str], str]:
     """A parser that admits only the given words."""
 

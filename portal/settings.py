@@ -48,12 +48,7 @@ ALLOWED_HOSTS = read(
     default=f"{urlsplit(PORTAL_ORIGIN).hostname},127.0.0.1,localhost,[::1]" if EMBEDDED else None,
     wanted="host names, separated by commas",
 )
-TRUSTED_PROXIES = read(
-    "PORTAL_TRUSTED_PROXIES",
-    environment.whole_number(0, 10),
-    default="0",
-    wanted="the number of proxies in front, 0-10",
-)
+TRUSTED_PROXIES = environment.number("PORTAL_TRUSTED_PROXIES", 0, 10, default=0)
 
 # -- What the product is told -------------------------------------------------------------------
 
@@ -71,18 +66,8 @@ SANDBOX_PORT = read(
 )
 if GRAFANA == "sandbox":
     environment.point_at_sandbox(SANDBOX_PORT)
-TOKEN_QUOTA = read(
-    "PORTAL_TOKEN_QUOTA",
-    environment.whole_number(1, 100_000),
-    default="100",
-    wanted="a whole number, 1 or more",
-)
-UNCLAIMED_SECONDS = read(
-    "PORTAL_UNCLAIMED_SECONDS",
-    environment.whole_number(1, 86_400),
-    default="900",
-    wanted="a number of seconds, 1-86400",
-)
+TOKEN_QUOTA = environment.number("PORTAL_TOKEN_QUOTA", 1, 100_000, default=100)
+UNCLAIMED_SECONDS = environment.number("PORTAL_UNCLAIMED_SECONDS", 1, 86_400, default=900)
 RATE_LIMITS = read("PORTAL_RATE_LIMITS", environment.switch, default="on", wanted="on or off")
 AUDIT_ADDRESSES = read(
     "PORTAL_AUDIT_ADDRESSES", environment.switch, default="on", wanted="on or off"
@@ -97,12 +82,7 @@ AUDIT_HEAD_MAIL = read(
     default="",
     wanted="mail addresses, separated by commas",
 )
-AUDIT_HEAD_SECONDS = read(
-    "PORTAL_AUDIT_HEAD_SECONDS",
-    environment.whole_number(1, 86_400),
-    default="3600",
-    wanted="a number of seconds, 1-86400",
-)
+AUDIT_HEAD_SECONDS = environment.number("PORTAL_AUDIT_HEAD_SECONDS", 1, 86_400, default=3600)
 MONITOR_TOKEN = env.str("PORTAL_MONITOR_TOKEN", default="")
 DEMO_PASSWORD = env.str("PORTAL_DEMO_PASSWORD", default="") or (
     env.str("GENERATED_DEMO_PASSWORD", default="") if EMBEDDED and GRAFANA == "sandbox" else ""
@@ -112,12 +92,7 @@ if DEMO_PASSWORD and not EMBEDDED:
     refuse("PORTAL_DEMO_PASSWORD", "makes demo people, and production has none: unset it")
 TASK_TIME_LIMIT = 30
 """Seconds after which a task is ended: above AWS's timeout (10), below a claim's lease (45)."""
-WORKER_PROCESSES = read(
-    "PORTAL_WORKER_PROCESSES",
-    environment.whole_number(1, 256),
-    default="12",
-    wanted="a number of processes, 1-256",
-)
+WORKER_PROCESSES = environment.number("PORTAL_WORKER_PROCESSES", 1, 256, default=12)
 
 # -- Database, broker, cache, mail --------------------------------------------------------------
 

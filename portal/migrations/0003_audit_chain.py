@@ -66,6 +66,26 @@ class Migration(migrations.Migration):
                 ],
             },
         ),
+        migrations.CreateModel(
+            name="FailedSignIns",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("who", models.CharField(blank=True, max_length=254)),
+                ("address", models.CharField(blank=True, max_length=45)),
+                ("since", models.DateTimeField()),
+                ("count", models.PositiveIntegerField(default=0)),
+            ],
+            options={
+                "constraints": [
+                    models.UniqueConstraint(fields=("who", "address"), name="failed_sign_ins_once")
+                ],
+            },
+        ),
         migrations.RemoveIndex(model_name="auditevent", name="audit_by_actor"),
         migrations.RemoveIndex(model_name="auditevent", name="audit_by_team"),
         migrations.AlterField(

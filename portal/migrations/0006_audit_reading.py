@@ -22,6 +22,12 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name="auditevent",
             index=models.Index(
+                fields=["service_account", "workspace", "seq"], name="audit_by_account"
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="auditevent",
+            index=models.Index(
                 condition=models.Q(("aws_token_id", ""), _negated=True),
                 fields=["aws_token_id", "seq"],
                 name="audit_by_aws_token",

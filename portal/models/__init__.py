@@ -4,7 +4,7 @@ from portal.models.audit import Action, AuditEvent, AuditHead, Outcome
 from portal.models.catalog import Approval, Connection, Grant, ServiceAccount, Workspace
 from portal.models.notices import Notice, NoticeKind
 from portal.models.people import Membership, Role, Team, User
-from portal.models.runtime import Heartbeat
+from portal.models.runtime import FailedSignIns, Heartbeat
 from portal.models.states import State
 from portal.models.tokens import Token
 
@@ -14,6 +14,7 @@ __all__ = [
     "AuditEvent",
     "AuditHead",
     "Connection",
+    "FailedSignIns",
     "Grant",
     "Heartbeat",
     "Membership",

@@ -99,6 +99,8 @@ class AuditEvent(models.Model):
                 fields=["token_name"], opclasses=["varchar_pattern_ops"], name="audit_by_name"
             ),
             models.Index(fields=["owner", "seq"], name="audit_by_owner"),
+            # An account's id is its own in its workspace alone.
+            models.Index(fields=["service_account", "workspace", "seq"], name="audit_by_account"),
             models.Index(
                 fields=["aws_token_id", "seq"],
                 condition=~models.Q(aws_token_id=""),

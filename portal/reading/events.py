@@ -9,11 +9,12 @@ from typing import Any
 from django.db import connection, transaction
 from django.db.models import Q
 
-from portal.models import AuditEvent
+from portal.models import AuditEvent, Token
 from portal.reading.filters import Filter
 
 PAGE_SIZE = 50
 LONGEST_STORY = 1000
+LONGEST_LINEAGE = 100
 STREAM_CHUNK = 5000
 
 
@@ -78,9 +79,20 @@ def stream(wanted: Filter, columns: list[str], *, up_to: int) -> Iterator[tuple[
         yield from rows.values_list(*columns).iterator(chunk_size=STREAM_CHUNK)
 
 
-def lineage(token_id: uuid.UUID) -> list[uuid.UUID]:
-    """A token's id with those that it replaces and that replace it, the first one first."""
-    return [token_id]
+def lineage(token_id: uuid.UUID) -> set[uuid.UUID]:
+    """The ids of a token, of those that it replaces, and of all that replace one of them."""
+    first = token_id
+    for _ in range(LONGEST_LINEAGE):
+        replaced = Token.objects.filter(pk=first).values_list("replaces", flat=True).first()
+        if replaced is None:
+            break
+        first = replaced
+    found = {token_id, first}
+    newest = {first}
+    while newest and len(found) < LONGEST_LINEAGE:
+        newest = set(Token.objects.filter(replaces__in=newest).values_list("pk", flat=True))
+        found |= newest
+    return found
 
 
 def story(token_id: uuid.UUID) -> list[AuditEvent]:

@@ -262,7 +262,7 @@ def test_a_grant_that_went_before_the_claim_stops_the_request(
     Grant.objects.all().delete()
     issue(queued.pk)
     queued.refresh_from_db()
-    assert (queued.state, queued.error_code) == (State.FAILED, "NotGranted")
+    assert (queued.state, queued.error_code) == (State.CANCELLED, "NotGranted")
     assert aws.calls(CREATE) == []
 
 

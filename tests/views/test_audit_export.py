@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Callable
 from datetime import timedelta
 from hashlib import sha256
+from typing import Any
 
 import pytest
 from django.conf import settings
@@ -49,7 +50,7 @@ def as_rows(text: str) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(text, newline="")))
 
 
-def some(count: int = 3, **columns: object) -> list[AuditEvent]:
+def some(count: int = 3, **columns: Any) -> list[AuditEvent]:
     return [
         tell(Action.TOKEN_REQUESTED, token_id=uuid.uuid4(), token_name=f"ci-{n}", **columns)
         for n in range(count)

@@ -7,11 +7,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
-from portal.models import Action, AuditEvent, Outcome, User
+from portal.models import Action, AuditEvent, Outcome, State, Token, User
 from portal.reading.events import page
 from portal.reading.filters import Filter
 from tests.audit_log import tell
@@ -253,6 +255,7 @@ def test_a_text_that_fits_very_many_people_asks_for_more_of_it(log: Client) -> N
     answer = log.get("/audit/?q=example.net")
     assert answer.status_code == 422
     assert b"more than 200 people" in answer.content
+    assert log.get("/audit/").status_code == 200, "nothing is searched for"
 
 
 def test_what_is_gone_can_still_be_filtered_and_stays_chosen(
@@ -362,9 +365,10 @@ def test_a_range_is_found_though_times_are_not_quite_in_order(log: Client) -> No
 def test_a_page_costs_the_same_queries_for_many_events(
     log: Client, many: list[int], django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
-    log.get("/audit/")
-    with django_assert_num_queries(9):
-        log.get("/audit/?action=catalog.synced")
+    with CaptureQueriesContext(connection) as few:
+        assert len(shown(log.get(f"/audit/?after={many[1]}").content)) == 1
+    with django_assert_num_queries(len(few)):
+        assert len(shown(log.get("/audit/?action=catalog.synced").content)) == 50
 
 
 # -- One event, one story -----------------------------------------------------------------------
@@ -421,6 +425,26 @@ def test_a_tokens_story_runs_from_its_request_to_its_end(
     assert told == [week[name].seq for name in ("asked", "issued", "revoked")]
     assert b"token.failed" not in answer.content
     assert b"no record of this token any more" in answer.content
+
+
+def test_a_story_includes_what_the_token_replaces_and_what_replaces_it(
+    log: Client, make_token: Callable[..., Token], engineer: User
+) -> None:
+    first = make_token(engineer, name="ci-deploy")
+    second = make_token(engineer, name="ci-deploy-2", replaces=first)
+    failed = make_token(engineer, name="ci-deploy-3", replaces=second, state=State.FAILED)
+    third = make_token(engineer, name="ci-deploy-4", replaces=second)
+    other = make_token(engineer, name="ci-other")
+    told = [
+        tell(Action.TOKEN_REQUESTED, token_id=token.pk, token_name=token.name).seq
+        for token in (first, second, other, failed, third)
+    ]
+    del told[2]
+    for token in (first, second, third):
+        answer = log.get(f"/audit/tokens/{token.pk}/")
+        assert [event.seq for event in answer.context["events"]] == told
+        assert answer.content.count(b">this token<") == 1
+        assert b"ci-other" not in answer.content
 
 
 def test_a_token_without_events_has_no_story(log: Client) -> None:

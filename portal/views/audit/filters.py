@@ -139,7 +139,7 @@ class AuditFilterForm(forms.Form):
             raise ValidationError(
                 "A SHA-256 of a key has no place in an address: use “Find by key”."
             )
-        if len(people_like(text)) > MOST_PEOPLE:
+        if text and len(people_like(text)) > MOST_PEOPLE:
             raise ValidationError(f"This fits more than {MOST_PEOPLE} people: write more of it.")
         return text
 
