@@ -91,6 +91,7 @@ class AuditEvent(models.Model):
             models.Index(fields=["at", "seq"], name="audit_by_time"),
             models.Index(fields=["action", "seq"], name="audit_by_action"),
             models.Index(fields=["actor", "seq"], name="audit_by_actor"),
+            models.Index(fields=["actor", "action", "seq"], name="audit_by_actor_action"),
             models.Index(fields=["team", "seq"], name="audit_by_team"),
             models.Index(fields=["token_id", "seq"], name="audit_by_token"),
             models.Index(fields=["workspace", "seq"], name="audit_by_workspace"),
