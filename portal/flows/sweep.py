@@ -44,13 +44,13 @@ def sweep() -> Swept:
     swept.changed += revoke_unclaimed()
     swept.changed += end_expired()
     swept.changed += end_revocations_that_time_overtook()
+    swept.changed += calendar.give_up_waiting()
+    swept.changed += calendar.end_overlaps()
+    calendar.warn_of_ends()
     swept.issue = ring_again(Token.objects.filter(state=State.QUEUED))
     swept.revoke = ring_again(Token.objects.filter(state=State.REVOKING))
     swept.settle = ring_again(Token.objects.unsettled())
     swept.prune = accounts_to_prune()
-    swept.changed += calendar.give_up_waiting()
-    swept.changed += calendar.end_overlaps()
-    calendar.warn_of_ends()
     swept.mail = mails_to_send()
     return swept
 

@@ -27,7 +27,6 @@ from portal.models import (
     User,
     Workspace,
 )
-from portal.models.catalog import Approval
 from portal.policy import Choice
 from tests.conftest import Catalog
 from tests.person import KeyPair
@@ -313,7 +312,6 @@ UNUSABLE = {
         "seconds_to_live",
         "at most 3599 seconds",
     ),
-    "needs approval": (_grant(approval=Approval.ALWAYS), "service_account", "lead's approval"),
 }
 
 
