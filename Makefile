@@ -32,7 +32,7 @@ test: $(VENV)/.dev
 	@sh tests/install-servers.sh
 	@$(BIN)/python -m pytest -q -n 2 --dist loadfile $(ARGS)
 	@PORTAL_TEST_STACK=production $(BIN)/python -m pytest -q -n 2 --dist loadfile \
-	  tests/flows tests/reliability tests/views $(ARGS)
+	  tests/audit tests/flows tests/reliability tests/views $(ARGS)
 
 check: $(VENV)/.dev
 	@PATH="$(abspath $(BIN)):$$PATH" sh tests/check.sh

@@ -19,7 +19,7 @@ from typing import Any
 from bench import report
 from bench.crowd import fresh_name
 from bench.report import Target
-from tests import environment
+from tests import environment, pages
 from tests.grafana.aws_clients import boto3_client
 from tests.grafana.sandbox_process import MOBILE, PROD, STAGING, SandboxProcess
 from tests.person import KeyPair, Person
@@ -65,7 +65,7 @@ class Burst:
 
 def main() -> None:
     load, began = report.Load(), time.monotonic()
-    product = Product(PORTAL_RATE_LIMITS="off")
+    product = Product(PORTAL_RATE_LIMITS="off", PORTAL_TOKEN_QUOTA="100000")
     del product.environment["PORTAL_WORKER_PROCESSES"]  # as many as the product has by itself
     with product:
         sandbox = product.sandbox
@@ -185,20 +185,19 @@ def tell(
         ("keys confirmed after (s)", limited.served_after, unlimited.served_after, None),
         ("tokens per second", limited.per_second, unlimited.per_second, boto3_per_second),
     ]
-    report.show(
-        f"A burst of {REQUESTS} requests",
-        ("", f"AWS takes {LIMIT}/s", "no limit", f"boto3, {THREADS} threads"),
-        [
-            [what, *("-" if one is None else f"{one:.1f}".removesuffix(".0") for one in values)]
-            for what, *values in lines
-        ],
-    )
+    headings = ("", f"AWS takes {LIMIT}/s", "no limit", f"boto3, {THREADS} threads")
+    rows = [
+        [what, *("-" if one is None else f"{one:.1f}".removesuffix(".0") for one in values)]
+        for what, *values in lines
+    ]
+    report.show(f"A burst of {REQUESTS} requests", headings, rows)
     targets = [
         Target("requests served", limited.served, REQUESTS, unit="", at_least=True),
         Target("share of AWS's limit", pace.share_of_limit, 90, unit="%", at_least=True),
         Target(f"calls throttled after {FIRST_SECONDS:g} s", pace.share_throttled, 2, unit="%"),
     ]
-    print(f"\n  throttled in the first {FIRST_SECONDS:g} s: {pace.throttled_at_first} calls")
+    at_first = f"throttled in the first {FIRST_SECONDS:g} s: {pace.throttled_at_first} calls"
+    print(f"\n  {at_first}")
     for target in targets:
         print(f"  {target}")
     path = report.write(
@@ -218,7 +217,17 @@ def tell(
             "targets": [{"what": one.what, "reached": one.reached} for one in targets],
         },
     )
-    print(f"\n  written to {path}")
+    report.publish(
+        "burst-throughput",
+        [
+            f"The {facts['stack']} stack. {report.machine_in_words(facts['load'])}",
+            "",
+            *pages.table(headings, rows),
+            "",
+            *(f"- {one}" for one in (*targets, at_first)),
+        ],
+    )
+    print(f"\n  written to {path} and docs/PERFORMANCE.md")
 
 
 def _as_json(burst: Burst) -> dict[str, float]:

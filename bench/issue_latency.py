@@ -65,7 +65,7 @@ MODEL = {
 
 def main() -> None:
     load, began = report.Load(), time.monotonic()
-    product = Product(PORTAL_RATE_LIMITS="off")
+    product = Product(PORTAL_RATE_LIMITS="off", PORTAL_TOKEN_QUOTA="100000")
     del product.environment["PORTAL_WORKER_PROCESSES"]  # as many as the product has by itself
     samples, steps = Samples(), list[Taken]()
     report.progress("starting the product, signing in")

@@ -1,11 +1,12 @@
 """What issue_latency measured, as tables, targets and JSON."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from bench import report
 from bench.report import Row, Target
+from tests import pages
 
 AWS_MS = 150.0
 """What the sandbox takes for a create; overhead is what goes beyond."""
@@ -75,7 +76,38 @@ def tell(samples: Samples, *, facts: Mapping[str, Any], model: Mapping[str, Any]
             ],
         },
     )
-    print(f"\n  written to {path}")
+    report.publish("issue-latency", _lines(said, targets, facts))
+    print(f"\n  written to {path} and docs/PERFORMANCE.md")
+
+
+def _lines(
+    said: Sequence[Mapping[str, Any]], targets: Sequence[Target], facts: Mapping[str, Any]
+) -> Iterator[str]:
+    """What docs/PERFORMANCE.md shows of it."""
+    yield f"The {facts['stack']} stack. {report.machine_in_words(facts['machine'])}"
+    yield ""
+    headings = ("", "n", "p50 ms", "p95 ms", "over the 150 ms, p50", "p95", "CLI's over this")
+    yield from pages.table(
+        headings,
+        (
+            (
+                f"{one['group']}: {one['who']}",
+                one["n"],
+                one["p50_ms"],
+                one["p95_ms"],
+                one["overhead_p50_ms"],
+                one["overhead_p95_ms"],
+                one["cli_over_this"] or "-",
+            )
+            for one in said
+        ),
+    )
+    yield ""
+    for target in targets:
+        yield f"- {target}"
+    yield ""
+    for name in ("portal_steps_of_one_person_p50_ms", "cpu_ms_per_token_of_20_people", "versions"):
+        yield f"- {name.replace('_', ' ')}: {_words(facts[name])}"
 
 
 def _as_json(row: Row, rows: Mapping[tuple[str, str], Row]) -> dict[str, Any]:

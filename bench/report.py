@@ -12,6 +12,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from tests import pages
+
 DIRECTORY = Path(__file__).resolve().parents[1] / "var" / "bench"
 
 
@@ -104,6 +106,15 @@ class Load:
         }
 
 
+def machine_in_words(load: Mapping[str, Any]) -> str:
+    """One sentence: what it ran on, and how busy that was with anything else."""
+    facts, others = machine(), load["cpu_of_others_percent"]
+    return (
+        f"{facts['cores']} cores ({facts['cpu']}), {facts['memory_gib']} GiB, Python "
+        f"{facts['python']}; other processes took {others} % of the CPU time."
+    )
+
+
 def machine() -> dict[str, Any]:
     """The facts of this machine without which a time says little."""
     cpu = next(
@@ -140,6 +151,11 @@ def show(title: str, headings: Sequence[str], lines: Iterable[Sequence[str]]) ->
             for column, (cell, width) in enumerate(zip(line, widths, strict=True))
         )
         print("  ".join(["", first, *rest]).rstrip())
+
+
+def publish(name: str, lines: Iterable[str]) -> None:
+    """Write a benchmark's tables into docs/PERFORMANCE.md; they name the machine themselves."""
+    pages.write(pages.DOCS / "PERFORMANCE.md", name, lines, command="make bench")
 
 
 def write(name: str, content: Mapping[str, Any]) -> Path:

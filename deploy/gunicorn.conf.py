@@ -4,6 +4,9 @@ Threads, because most requests of a busy moment are long polls that wait; a litt
 than threads, so that nobody queues behind them unseen.
 """
 
+import gc
+from typing import Any
+
 wsgi_app = "portal.wsgi"
 worker_class = "gthread"
 workers = 2
@@ -16,3 +19,8 @@ graceful_timeout = 20
 keepalive = 75
 control_socket_disable = True  # nobody steers it from outside
 accesslog = None  # django-structlog writes one event a request
+
+
+def when_ready(_: Any) -> None:
+    """Before the forks: what is loaded stays, and collecting garbage need not walk through it."""
+    gc.freeze()

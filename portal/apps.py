@@ -1,8 +1,16 @@
 """The Django application, and what a start checks before it begins."""
 
 from django.apps import AppConfig
+from django.core import checks
+from django.db.models.signals import post_migrate
+
+from portal import appendonly
 
 
 class PortalConfig(AppConfig):
     name = "portal"
     verbose_name = "Grafana tokens"
+
+    def ready(self) -> None:
+        checks.register(appendonly.check, checks.Tags.database)
+        post_migrate.connect(appendonly.put_up, sender=self)

@@ -63,6 +63,19 @@ def whole_number(least: int, most: int) -> Callable[[str], int]:
     return parse
 
 
+def switch(text: str) -> bool:
+    """``on`` or ``off``."""
+    if text not in ("on", "off"):
+        raise ValueError
+    return text == "on"
+
+
+def number(name: str, least: int, most: int, *, default: int) -> int:
+    """The setting ``name`` as a whole number between two bounds, both included."""
+    wanted = f"a whole number, {least}-{most}"
+    return read(name, whole_number(least, most), default=str(default), wanted=wanted)
+
+
 def one_of(*choices: str) -> Callable[[str], str]:
     """A parser that admits only the given words."""
 
@@ -80,6 +93,19 @@ def words(text: str) -> list[str]:
     if not found:
         raise ValueError
     return found
+
+
+def mail_addresses(text: str) -> list[str]:
+    """A comma-separated list of mail addresses; may be empty."""
+    found = words(text) if text else []
+    if not all("@" in address for address in found):
+        raise ValueError
+    return found
+
+
+def secrets_or_none(text: str) -> list[str]:
+    """A comma-separated list of secrets; may be empty."""
+    return [secret(word) for word in words(text)] if text else []
 
 
 def secret(text: str) -> str:

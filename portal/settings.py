@@ -30,6 +30,12 @@ if EMBEDDED:
 DEBUG = False
 SECRET_KEY = read("SECRET_KEY", environment.secret, wanted="a random text of 32 or more characters")
 AUDIT_KEY = read("AUDIT_KEY", environment.secret, wanted="a random text of 32 or more characters")
+AUDIT_KEYS_RETIRED = read(
+    "AUDIT_KEYS_RETIRED",
+    environment.secrets_or_none,
+    default="",
+    wanted="the audit keys that were in use before, separated by commas",
+)
 PORTAL_ORIGIN = read(
     "PORTAL_ORIGIN",
     environment.origin,
@@ -42,12 +48,7 @@ ALLOWED_HOSTS = read(
     default=f"{urlsplit(PORTAL_ORIGIN).hostname},127.0.0.1,localhost,[::1]" if EMBEDDED else None,
     wanted="host names, separated by commas",
 )
-TRUSTED_PROXIES = read(
-    "PORTAL_TRUSTED_PROXIES",
-    environment.whole_number(0, 10),
-    default="0",
-    wanted="the number of proxies in front, 0-10",
-)
+TRUSTED_PROXIES = environment.number("PORTAL_TRUSTED_PROXIES", 0, 10, default=0)
 
 # -- What the product is told -------------------------------------------------------------------
 
@@ -65,22 +66,23 @@ SANDBOX_PORT = read(
 )
 if GRAFANA == "sandbox":
     environment.point_at_sandbox(SANDBOX_PORT)
-TOKEN_QUOTA = read(
-    "PORTAL_TOKEN_QUOTA",
-    environment.whole_number(1, 100_000),
-    default="100",
-    wanted="a whole number, 1 or more",
+TOKEN_QUOTA = environment.number("PORTAL_TOKEN_QUOTA", 1, 100_000, default=100)
+UNCLAIMED_SECONDS = environment.number("PORTAL_UNCLAIMED_SECONDS", 1, 86_400, default=900)
+RATE_LIMITS = read("PORTAL_RATE_LIMITS", environment.switch, default="on", wanted="on or off")
+AUDIT_ADDRESSES = read(
+    "PORTAL_AUDIT_ADDRESSES", environment.switch, default="on", wanted="on or off"
 )
-UNCLAIMED_SECONDS = read(
-    "PORTAL_UNCLAIMED_SECONDS",
-    environment.whole_number(1, 86_400),
-    default="900",
-    wanted="a number of seconds, 1-86400",
+"""Whether events keep the address and the browser of who acts: personal data."""
+AUDIT_HEAD_FILE = env.str(
+    "PORTAL_AUDIT_HEAD_FILE", default=str(DATA_DIR / "audit-heads.jsonl") if EMBEDDED else ""
 )
-RATE_LIMITS = (
-    read("PORTAL_RATE_LIMITS", environment.one_of("on", "off"), default="on", wanted="on or off")
-    == "on"
+AUDIT_HEAD_MAIL = read(
+    "PORTAL_AUDIT_HEAD_MAIL",
+    environment.mail_addresses,
+    default="",
+    wanted="mail addresses, separated by commas",
 )
+AUDIT_HEAD_SECONDS = environment.number("PORTAL_AUDIT_HEAD_SECONDS", 1, 86_400, default=3600)
 MONITOR_TOKEN = env.str("PORTAL_MONITOR_TOKEN", default="")
 DEMO_PASSWORD = env.str("PORTAL_DEMO_PASSWORD", default="") or (
     env.str("GENERATED_DEMO_PASSWORD", default="") if EMBEDDED and GRAFANA == "sandbox" else ""
@@ -90,12 +92,7 @@ if DEMO_PASSWORD and not EMBEDDED:
     refuse("PORTAL_DEMO_PASSWORD", "makes demo people, and production has none: unset it")
 TASK_TIME_LIMIT = 30
 """Seconds after which a task is ended: above AWS's timeout (10), below a claim's lease (45)."""
-WORKER_PROCESSES = read(
-    "PORTAL_WORKER_PROCESSES",
-    environment.whole_number(1, 256),
-    default="12",
-    wanted="a number of processes, 1-256",
-)
+WORKER_PROCESSES = environment.number("PORTAL_WORKER_PROCESSES", 1, 256, default=12)
 
 # -- Database, broker, cache, mail --------------------------------------------------------------
 

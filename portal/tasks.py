@@ -1,5 +1,6 @@
 """What workers run: an id in, nothing out, so that no broker, log or result holds more."""
 
+import gc
 import logging
 import uuid
 from collections.abc import Callable
@@ -10,7 +11,9 @@ from django.db import DatabaseError, transaction
 from kombu.exceptions import OperationalError
 
 from portal import wakeup
+from portal.audit import Actor
 from portal.celery import app
+from portal.flows.end_access import end_access
 from portal.flows.issue import issue
 from portal.flows.mail import mail
 from portal.flows.prune import prune
@@ -31,6 +34,8 @@ def prepare_clients(**_: Any) -> None:
             client_for(**connection.client_settings).prepare()
     except DatabaseError as error:
         log.warning("clients.not_prepared", extra={"error": type(error).__name__})
+    # What is loaded now stays: collecting garbage need not walk through it, nor copy its pages.
+    gc.freeze()
 
 
 @app.task(name="portal.issue")
@@ -78,6 +83,14 @@ def enqueue_issue(token_id: uuid.UUID) -> None:
 def enqueue_revoke(*token_ids: uuid.UUID) -> None:
     """Ask workers to delete these tokens at AWS, once the rows are committed."""
     transaction.on_commit(lambda: _ring(revoke_token.delay, *token_ids), robust=True)
+
+
+def end_lost_access(actor: Actor) -> None:
+    """End what people may not have any more, and tell whoever waits for it."""
+    ended = end_access(actor=actor)
+    for token_id in ended.revoke:
+        enqueue_revoke(token_id)
+    wakeup.ring(*ended.changed)
 
 
 def follow_up(swept: Swept) -> None:

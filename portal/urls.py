@@ -15,6 +15,7 @@ from portal.views import (
     team,
     tokens,
 )
+from portal.views.audit import export, find, log
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="tokens"), name="home"),
@@ -40,6 +41,13 @@ urlpatterns = [
         revocation.status,
         name="team-ended-status",
     ),
+    path("audit/", log.index, name="audit"),
+    path("audit/charts/", log.charts, name="audit-charts"),
+    path("audit/export.csv", export.as_csv, name="audit-csv"),
+    path("audit/export.jsonl", export.as_jsonl, name="audit-jsonl"),
+    path("audit/find/", find.find, name="audit-find"),
+    path("audit/events/<int:seq>/", log.event, name="audit-event"),
+    path("audit/tokens/<uuid:token_id>/", log.token_story, name="audit-story"),
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
     path("metrics", health.metrics, name="metrics"),

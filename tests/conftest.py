@@ -3,13 +3,13 @@
 import base64
 import hashlib
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
 from django.conf import settings
-from django.test import Client
+from django.test import Client, TransactionTestCase
 
 from portal import wakeup
 from portal.audit import Actor
@@ -24,6 +24,7 @@ from portal.models import (
     User,
     Workspace,
 )
+from tests.audit import lock_order, tampering
 from tests.person import KeyPair
 
 
@@ -36,6 +37,38 @@ def django_db_modify_db_settings(
     database = settings.DATABASES["default"]
     if database["ENGINE"].endswith("sqlite3"):
         database["TEST"]["NAME"] = str(tmp_path_factory.mktemp("database") / "test.sqlite3")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _a_flush_may_empty_the_log() -> Iterator[None]:
+    """Tests with transactions of their own leave the database empty, the audit log included.
+
+    Only here are the triggers taken down for that, as the table's owner can; the flush itself ends
+    by putting them up again (portal.appendonly).
+    """
+    case_class: Any = TransactionTestCase
+    flush = case_class._fixture_teardown
+
+    def teardown(case: TransactionTestCase) -> None:
+        tampering.take_down_triggers()
+        flush(case)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(case_class, "_fixture_teardown", teardown)
+        yield
+
+
+@pytest.fixture(autouse=True)
+def _the_head_of_the_audit_log_is_the_last_lock(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Whoever locks more after it can deadlock with who waits for it: no flow does, in any test."""
+    marker = request.node.get_closest_marker("django_db")
+    if marker is None or marker.kwargs.get("transaction"):
+        yield
+        return
+    request.getfixturevalue("db")
+    with lock_order.watched() as locked_after:
+        yield
+    assert locked_after == []
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,7 @@ from django.db.transaction import TransactionManagementError
 from django.utils import timezone
 
 from portal import audit, sealing
-from portal.audit import SYSTEM, Actor
+from portal.audit import SYSTEM, Actor, recording
 from portal.flows.deliver import deliver
 from portal.flows.request import Wish, request
 from portal.flows.revoke import cancel, revoke
@@ -20,6 +20,7 @@ from tests.conftest import Catalog, acting
 
 pytestmark = pytest.mark.django_db
 
+CHAIN = ("format", "key_id", "text", "prev_hash", "hash")
 KEY = f"glsa_{'Ab1' * 11}_0a1b2c3d"
 
 
@@ -64,8 +65,11 @@ def test_an_event_is_metadata_by_its_columns() -> None:
         *("workspace", "workspace_name", "service_account", "service_account_name"),
         *("grafana_role", "seconds_to_live", "attempt", "aws_token_id", "aws_request_id"),
         *("fingerprint", "error_code", "reason", "subject", "count"),
+        *CHAIN,
     }
     for field in columns.values():
+        if field.name == "text":
+            continue  # it repeats the columns, and tests/audit/test_chain.py holds it to them
         assert not isinstance(
             field, models.TextField | models.JSONField | models.BinaryField | models.ForeignKey
         )
@@ -111,7 +115,7 @@ def test_everything_about_a_token_is_copied_from_its_row(
         )
     [event] = AuditEvent.objects.values()
     assert abs((event["at"] - before).total_seconds()) < 60
-    assert event == {
+    assert {name: value for name, value in event.items() if name not in CHAIN} == {
         "at": event["at"],
         "seq": written.seq,
         "action": "token.failed",
@@ -239,7 +243,7 @@ def test_what_cannot_be_recorded_does_not_happen(
         raise DatabaseError("the disk is full")
 
     with monkeypatch.context() as broken:
-        broken.setattr(AuditEvent, "save", full)
+        broken.setattr(recording, "move_head", full)
         with pytest.raises(DatabaseError):
             act(token, engineer, catalog)
     assert list(Token.objects.values()) == before

@@ -97,7 +97,7 @@ def test_calls_that_were_under_way_when_the_pace_was_cut_do_not_cut_it_again(
 ) -> None:
     """Twelve workers send twelve calls at the old pace: all refused, they are one objection."""
     set_pace(server, rate=100, ago=5)
-    calls = [threading.Thread(target=throttled_call, args=(0.2 + 1.3 * (n % 2),)) for n in range(8)]
+    calls = [threading.Thread(target=throttled_call, args=(1.0 + 1.3 * (n % 2),)) for n in range(8)]
     for one in calls:
         one.start()
     for one in calls:

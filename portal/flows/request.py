@@ -141,13 +141,17 @@ def check(wish: Wish, owner: User) -> Choice:
 
 
 def _same_wish(wish: Wish, owner: User) -> Token | None:
-    return Token.objects.filter(
-        owner=owner,
-        team=wish.team,
-        service_account=wish.service_account,
-        name=wish.name,
-        seconds_to_live=wish.seconds_to_live,
-        reason=wish.reason,
-        public_key_sha256=sealing.public_key_sha256(wish.public_key),
-        replaces=wish.replaces,
-    ).first()
+    return (
+        Token.objects.filter(
+            owner=owner,
+            team=wish.team,
+            service_account=wish.service_account,
+            name=wish.name,
+            seconds_to_live=wish.seconds_to_live,
+            reason=wish.reason,
+            public_key_sha256=sealing.public_key_sha256(wish.public_key),
+            replaces=wish.replaces,
+        )
+        .only("pk")
+        .first()
+    )

@@ -1,7 +1,7 @@
 """A person ends tokens, or requests that have no token yet; a worker carries it out at AWS."""
 
 import uuid
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -51,7 +51,8 @@ def cancel(token_id: uuid.UUID, *, actor: Actor, reason: str = "") -> None:
         token = _permitted(token_id, actor)
         if not policy.is_cancellable(token):
             raise policy.WrongStateError(token)
-        _cancel(token, actor, reason)
+        _withdraw(token, actor, reason)
+        _tell_of_withdrawal(token, actor, reason)
 
 
 def revoke_many(
@@ -71,22 +72,35 @@ def revoke_many(
     ended = EndedMany()
     for start in range(0, len(wanted), AT_A_TIME):
         with transaction.atomic():
-            # In the order of their ids, as everybody locks them.
-            rows = Token.objects.for_pages().filter(pk__in=wanted[start : start + AT_A_TIME])
-            for token in rows.select_for_update(of=("self",), no_key=True).order_by("pk"):
-                if policy.is_revocable(token):
-                    ended.events.append(end(token, actor=actor, reason=reason).seq)
-                    ended.revoked.append(token)
-                elif policy.is_cancellable(token):
-                    ended.events.append(_cancel(token, actor, reason).seq)
-                    ended.withdrawn.append(token)
-                else:
-                    ended.too_late.append(token)
+            _end_some(wanted[start : start + AT_A_TIME], ended, actor, reason)
     return ended
 
 
-def end(token: Token, *, actor: Actor, reason: str, tells_owner: bool = True) -> AuditEvent:
+def _end_some(token_ids: list[uuid.UUID], ended: EndedMany, actor: Actor, reason: str) -> None:
+    # In the order of their ids, as everybody locks them; the audit log's head after all of them.
+    rows = Token.objects.for_pages().filter(pk__in=token_ids).order_by("pk")
+    tell: list[tuple[Callable[[Token, Actor, str], AuditEvent], Token]] = []
+    for token in rows.select_for_update(of=("self",), no_key=True):
+        if policy.is_revocable(token):
+            _stop(token, actor, reason)
+            ended.revoked.append(token)
+            tell.append((_tell_of_end, token))
+        elif policy.is_cancellable(token):
+            _withdraw(token, actor, reason)
+            ended.withdrawn.append(token)
+            tell.append((_tell_of_withdrawal, token))
+        else:
+            ended.too_late.append(token)
+    ended.events += [tell_of(token, actor, reason).seq for tell_of, token in tell]
+
+
+def end(token: Token, *, actor: Actor, reason: str, tells_owner: bool = True) -> None:
     """Move a locked, revocable row to its end, and tell its owner if it was not they who did it."""
+    _stop(token, actor, reason)
+    _tell_of_end(token, actor, reason, tells_owner=tells_owner)
+
+
+def _stop(token: Token, actor: Actor, reason: str) -> None:
     token.move_to(
         State.REVOKING,
         sealed_key=None,
@@ -95,24 +109,30 @@ def end(token: Token, *, actor: Actor, reason: str, tells_owner: bool = True) ->
         ended_by=actor.label,
         end_reason=reason,
     )
-    event = audit.record(Action.TOKEN_REVOKE_REQUESTED, actor=actor, token=token, reason=reason)
+
+
+def _tell_of_end(
+    token: Token, actor: Actor, reason: str, *, tells_owner: bool = True
+) -> AuditEvent:
     if tells_owner and actor.user != token.owner:
         notify.tell(
             NoticeKind.REVOKED, token=token, to=[token.owner], by=actor.label, reason=reason
         )
-    return event
+    return audit.record(Action.TOKEN_REVOKE_REQUESTED, actor=actor, token=token, reason=reason)
 
 
-def _cancel(token: Token, actor: Actor, reason: str) -> AuditEvent:
+def _withdraw(token: Token, actor: Actor, reason: str) -> None:
     if token.state == State.ISSUING:
         token.change(cancel_requested=True, ended_by=actor.label, end_reason=reason)
     else:
         token.move_to(State.CANCELLED, not_before=None, ended_by=actor.label, end_reason=reason)
-    event = audit.record(Action.TOKEN_CANCELLED, actor=actor, token=token, reason=reason)
+
+
+def _tell_of_withdrawal(token: Token, actor: Actor, reason: str) -> AuditEvent:
     if actor.user != token.owner:
         why = f"{actor.label} withdrew it" + (f": {reason}" if reason else ".")
         notify.tell(NoticeKind.LAPSED, token=token, to=[token.owner], by=actor.label, reason=why)
-    return event
+    return audit.record(Action.TOKEN_CANCELLED, actor=actor, token=token, reason=reason)
 
 
 def _permitted(token_id: uuid.UUID, actor: Actor) -> Token:

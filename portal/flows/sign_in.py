@@ -1,10 +1,19 @@
 """Somebody signed in, or tried to."""
 
+from datetime import timedelta
+
+from django.conf import settings
 from django.db import transaction
+from django.db.models import F
+from django.db.models.functions import Now
 
 from portal import audit
 from portal.audit import Actor
-from portal.models import Action, Outcome, User
+from portal.models import Action, FailedSignIns, Outcome, User
+
+COUNTED_FOR = timedelta(minutes=5)
+"""After a failure was recorded, those like it are counted for this long, and told as one event."""
+AT_A_TIME = 200
 
 
 def signed_in(*, actor: Actor) -> None:
@@ -14,14 +23,44 @@ def signed_in(*, actor: Actor) -> None:
 
 
 def sign_in_failed(typed: str, *, address: str | None, user_agent: str) -> None:
-    """Record a failed attempt.
+    """Record a failed attempt: the first at once, further ones of the same kind by their number.
 
-    What was typed is recorded only where it names a person: it may be a password in the wrong box.
+    Of the same kind are those that name the same person, or nobody, from the same address: nobody
+    can fill the log by guessing. What was typed is recorded only where it names a person: it may
+    be a password in the wrong box.
     """
     user = User.objects.filter(email__iexact=typed).first()
     with transaction.atomic():
-        audit.record(
-            Action.SIGNIN_FAILED,
-            actor=Actor(user=user, address=address, user_agent=user_agent, unknown=user is None),
-            outcome=Outcome.FAILED,
+        _, is_first = FailedSignIns.objects.update_or_create(
+            who=user.email if user else "",
+            address=(address or "") if settings.AUDIT_ADDRESSES else "",
+            defaults={"count": F("count") + 1},
+            create_defaults={"since": Now()},
         )
+        if is_first:
+            _record(user, address, user_agent=user_agent)
+
+
+def record_counted_failures() -> None:
+    """Record, as one event each, what was counted until now; the sweep calls this."""
+    over = FailedSignIns.objects.filter(since__lt=Now() - COUNTED_FOR)
+    for pk in over.values_list("pk", flat=True)[:AT_A_TIME]:
+        with transaction.atomic():
+            row = over.select_for_update(skip_locked=True).filter(pk=pk).first()
+            if row is None:
+                continue
+            row.delete()
+            if row.count:
+                user = User.objects.filter(email=row.who).first() if row.who else None
+                _record(user, row.address or None, count=row.count)
+
+
+def _record(
+    user: User | None, address: str | None, *, user_agent: str = "", count: int | None = None
+) -> None:
+    audit.record(
+        Action.SIGNIN_FAILED,
+        actor=Actor(user=user, address=address, user_agent=user_agent, unknown=user is None),
+        outcome=Outcome.FAILED,
+        count=count,
+    )

@@ -15,6 +15,8 @@ from django.db.models.functions import Now
 from portal import audit, notify
 from portal.audit import SYSTEM
 from portal.flows import calendar
+from portal.flows.end_access import end_access
+from portal.flows.sign_in import record_counted_failures
 from portal.models import Action, Notice, NoticeKind, Outcome, State, Token
 from portal.models.queries import AT_A_TIME, TokenQuerySet
 
@@ -41,6 +43,7 @@ def sweep() -> Swept:
     swept = Swept()
     swept.changed += release_expired_leases()
     swept.changed += fail_those_queued_too_long()
+    swept.changed += end_access().changed
     swept.changed += revoke_unclaimed()
     swept.changed += end_expired()
     swept.changed += end_revocations_that_time_overtook()
@@ -52,6 +55,7 @@ def sweep() -> Swept:
     swept.settle = ring_again(Token.objects.unsettled())
     swept.prune = accounts_to_prune()
     swept.mail = mails_to_send()
+    record_counted_failures()
     return swept
 
 

@@ -1,6 +1,10 @@
-"""Reads which workspaces and service accounts AMG has, and keeps our copy of that."""
+"""Reads which workspaces and service accounts AMG has, and keeps our copy of that.
 
-from dataclasses import dataclass
+A grant for one service account was given for what that account was then: its name and its role.
+Where AMG has changed that, the grant is suspended until an admin confirms it.
+"""
+
+from dataclasses import dataclass, field
 
 from django.db import transaction
 from django.db.models.functions import Now
@@ -11,7 +15,10 @@ from portal.grafana import types
 from portal.grafana.client import Client
 from portal.grafana.clients import client_for
 from portal.grafana.errors import GrafanaError, ResourceNotFoundException
-from portal.models import Action, Connection, ServiceAccount, Workspace
+from portal.models import Action, Connection, Grant, ServiceAccount, Workspace
+
+ROLES = ("VIEWER", "EDITOR", "ADMIN")
+"""Grafana's roles; each may do what those before it may."""
 
 
 @dataclass(slots=True)
@@ -21,6 +28,8 @@ class Synced:
     workspaces: int = 0
     service_accounts: int = 0
     changes: int = 0
+    doubts: list[tuple[ServiceAccount, str]] = field(default_factory=list)
+    """Accounts that are not any more what they were granted as, and why."""
 
 
 def sync_catalog(connection: Connection, *, actor: Actor) -> Synced:
@@ -43,6 +52,8 @@ def sync_catalog(connection: Connection, *, actor: Actor) -> Synced:
                 _store_accounts(row, accounts, synced)
         gone = Workspace.objects.present().filter(connection=connection)
         synced.changes += gone.exclude(pk__in=seen_workspaces).update(gone_at=Now())
+        for account, why in synced.doubts:
+            _suspend(account, why, actor)
         if synced.changes:
             audit.record(
                 Action.CATALOG_SYNCED,
@@ -93,6 +104,7 @@ def _store_accounts(
     workspace: Workspace, accounts: tuple[types.ServiceAccount, ...], synced: Synced
 ) -> None:
     known = {row.aws_id: row for row in workspace.service_accounts.all()}
+    new: dict[str, str] = {}
     for account in accounts:
         synced.service_accounts += 1
         seen = {
@@ -102,11 +114,44 @@ def _store_accounts(
             "gone_at": None,
         }
         row = known.pop(account.id, None) or ServiceAccount(workspace=workspace, aws_id=account.id)
+        if row._state.adding:
+            new[str(seen["name"])] = account.id
+        elif why := _is_another_now(row, str(seen["name"]), account.grafana_role):
+            synced.doubts.append((row, why))
         if row.pk is None or any(getattr(row, name) != value for name, value in seen.items()):
             for name, value in seen.items():
                 setattr(row, name, value)
             row.save()
             synced.changes += 1
+    for row in known.values():
+        if row.name in new:
+            why = f"The name {row.name} belongs to another service account now, id {new[row.name]}."
+            synced.doubts.append((row, why))
     gone = [row.pk for row in known.values() if row.gone_at is None]
     if gone:
         synced.changes += ServiceAccount.objects.filter(pk__in=gone).update(gone_at=Now())
+
+
+def _is_another_now(row: ServiceAccount, name: str, role: str) -> str:
+    """Why an account is not any more what its grants were given for; empty while it is."""
+    if name != row.name:
+        return f"The service account was renamed from {row.name} to {name}."
+    if role != row.grafana_role and _rank(role) > _rank(row.grafana_role):
+        return f"The role of {name} was raised from {row.grafana_role} to {role}."
+    return ""
+
+
+def _rank(role: str) -> int:
+    """A role that we do not know may do anything."""
+    return ROLES.index(role) if role in ROLES else len(ROLES)
+
+
+def _suspend(account: ServiceAccount, why: str, actor: Actor) -> None:
+    """Suspend the grants that name this account; those for all accounts of a workspace stay."""
+    grants = Grant.objects.filter(service_account=account, suspended_at=None)
+    for grant in grants.select_related("team", "workspace", "service_account"):
+        Grant.objects.filter(pk=grant.pk).update(suspended_at=Now(), suspended_reason=why[:600])
+        subject = f"~ grant of {grant.team.slug} for {grant.where}: suspended"
+        audit.record(
+            Action.ACCESS_CHANGED, actor=actor, team=grant.team, subject=subject, reason=why
+        )

@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("portal", "0005_life"),
+        ("portal", "0006_audit_reading"),
     ]
 
     operations = [

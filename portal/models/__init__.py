@@ -1,10 +1,10 @@
 """The rows: people, the catalog of what AMG has, tokens and the audit log."""
 
-from portal.models.audit import Action, AuditEvent, Outcome
+from portal.models.audit import Action, AuditEvent, AuditHead, Outcome
 from portal.models.catalog import Approval, Connection, Grant, ServiceAccount, Workspace
 from portal.models.notices import Notice, NoticeKind
 from portal.models.people import Membership, Role, Team, User
-from portal.models.runtime import Heartbeat
+from portal.models.runtime import FailedSignIns, Heartbeat
 from portal.models.states import State
 from portal.models.tokens import Token
 
@@ -12,7 +12,9 @@ __all__ = [
     "Action",
     "Approval",
     "AuditEvent",
+    "AuditHead",
     "Connection",
+    "FailedSignIns",
     "Grant",
     "Heartbeat",
     "Membership",

@@ -1,7 +1,6 @@
 """The audit log's rows: metadata only, by their columns."""
 
 from django.db import models
-from django.db.models.functions import Now
 
 
 class Action(models.TextChoices):
@@ -44,11 +43,12 @@ class AuditEvent(models.Model):
 
     Actor and objects stand as labels beside plain ids: no foreign key, so that no deletion
     elsewhere ever has to touch an event. There is no column that could hold a key, and no
-    free-form one. Rows are written by portal.audit alone.
+    free-form one. Rows are written by portal.audit alone, and the database refuses to change or
+    delete them (portal.appendonly).
     """
 
-    seq = models.BigAutoField(primary_key=True)
-    at = models.DateTimeField(db_default=Now(), editable=False)
+    seq = models.BigIntegerField(primary_key=True)
+    at = models.DateTimeField("when, by the database's clock")
     action = models.CharField(max_length=24, choices=Action)
     outcome = models.CharField(max_length=10, choices=Outcome)
 
@@ -78,13 +78,54 @@ class AuditEvent(models.Model):
     subject = models.CharField("what changed", max_length=300, blank=True)
     count = models.PositiveIntegerField(null=True)
 
+    # The chain (portal/audit/verify.py): ``text`` says all of the above once more, as it is hashed.
+    format = models.PositiveSmallIntegerField("how the text is written")
+    key_id = models.CharField("which key the hash is keyed with", max_length=16)
+    text = models.TextField("the JSON text that is hashed and exported")
+    prev_hash = models.CharField("hash of the event before", max_length=64)
+    hash = models.CharField(max_length=64)
+
     class Meta:
         ordering = ["seq"]
         indexes = [
+            models.Index(fields=["at", "seq"], name="audit_by_time"),
+            models.Index(fields=["action", "seq"], name="audit_by_action"),
+            models.Index(fields=["actor", "seq"], name="audit_by_actor"),
+            models.Index(fields=["team", "seq"], name="audit_by_team"),
             models.Index(fields=["token_id", "seq"], name="audit_by_token"),
-            models.Index(fields=["actor_id", "seq"], name="audit_by_actor"),
-            models.Index(fields=["team_id", "seq"], name="audit_by_team"),
+            models.Index(fields=["workspace", "seq"], name="audit_by_workspace"),
+            # What the search of portal.reading asks for. The operators let LIKE find a beginning.
+            models.Index(
+                fields=["token_name"], opclasses=["varchar_pattern_ops"], name="audit_by_name"
+            ),
+            models.Index(fields=["owner", "seq"], name="audit_by_owner"),
+            # An account's id is its own in its workspace alone.
+            models.Index(fields=["service_account", "workspace", "seq"], name="audit_by_account"),
+            models.Index(
+                fields=["aws_token_id", "seq"],
+                condition=~models.Q(aws_token_id=""),
+                name="audit_by_aws_token",
+            ),
+            models.Index(
+                fields=["aws_request_id"],
+                condition=~models.Q(aws_request_id=""),
+                name="audit_by_aws_request",
+            ),
         ]
 
     def __str__(self) -> str:
         return f"{self.seq} {self.action}"
+
+
+class AuditHead(models.Model):
+    """The last event's number and hash: one row, locked by whoever writes the next event."""
+
+    id = models.PositiveSmallIntegerField(primary_key=True, default=1)
+    seq = models.BigIntegerField()
+    hash = models.CharField(max_length=64)
+
+    class Meta:
+        constraints = [models.CheckConstraint(condition=models.Q(id=1), name="audit_head_is_one")]
+
+    def __str__(self) -> str:
+        return f"{self.seq} {self.hash}"

@@ -190,5 +190,12 @@ class Grant(models.Model):
         ]
 
     def __str__(self) -> str:
-        where = self.service_account or self.workspace or "everything"
-        return f"{self.team} may request tokens for {where}"
+        return f"{self.team} may request tokens for {self.where}"
+
+    @property
+    def where(self) -> str:
+        """What it is for, in words."""
+        if self.workspace is None:
+            return "every workspace"
+        account = self.service_account.name if self.service_account else "every account"
+        return f"{self.workspace.name} / {account}"

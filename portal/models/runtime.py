@@ -20,3 +20,23 @@ class Heartbeat(models.Model):
     def beat(cls, kind: str) -> None:
         """Say that a process of this kind lives."""
         cls.objects.update_or_create(kind=kind, defaults={"at": Now()})
+
+
+class FailedSignIns(models.Model):
+    """Attempts to sign in that failed since one was recorded: they become one event, with a count.
+
+    ``who`` is a person's e-mail address, or empty where what was typed names nobody.
+    """
+
+    who = models.CharField(max_length=254, blank=True)
+    address = models.CharField(max_length=45, blank=True)
+    since = models.DateTimeField()
+    count = models.PositiveIntegerField(default=0)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["who", "address"], name="failed_sign_ins_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.count} as {self.who or 'unknown'} from {self.address or 'somewhere'}"

@@ -156,13 +156,13 @@ class Token(models.Model):
         return self.name
 
     def change(self, **fields: Any) -> None:
-        """Write these columns of a locked row, and read back what the database computed."""
+        """Write these columns of a locked row; what the database computes is read when needed."""
         for name, value in fields.items():
             setattr(self, name, value)
         self.save(update_fields=list(fields))
-        computed = [name for name, value in fields.items() if hasattr(value, "resolve_expression")]
-        if computed:
-            self.refresh_from_db(fields=computed)
+        for name, value in fields.items():
+            if hasattr(value, "resolve_expression"):
+                delattr(self, name)
 
     def move_to(self, state: State, **fields: Any) -> None:
         """Change a locked row's state, and the time it changed, together with other columns."""

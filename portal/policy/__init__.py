@@ -9,8 +9,10 @@ from portal.policy.approval import (
     may_reissue,
     standing,
 )
+from portal.policy.auditing import findable_tokens, led_by, may_audit, may_find_by_key
 from portal.policy.desk import ENDABLE, is_cancellable, is_revocable, may_manage, readable_teams
 from portal.policy.grants import Choice, Limits, choice_for, choices, limits_for
+from portal.policy.lost import UNDELIVERED, why_without_access, without_access
 from portal.policy.rights import (
     CANCELLABLE,
     REVOCABLE,
@@ -19,6 +21,7 @@ from portal.policy.rights import (
     leads,
     may_receive,
     may_revoke,
+    may_see,
     teams_of,
     visible_tokens,
 )
@@ -28,6 +31,7 @@ __all__ = [
     "CANCELLABLE",
     "ENDABLE",
     "REVOCABLE",
+    "UNDELIVERED",
     "Choice",
     "Limits",
     "NotPermittedError",
@@ -40,19 +44,26 @@ __all__ = [
     "choice_for",
     "choices",
     "desk_of",
+    "findable_tokens",
     "is_cancellable",
     "is_revocable",
     "leads",
+    "led_by",
     "limits_for",
     "may_approve",
+    "may_audit",
+    "may_find_by_key",
     "may_manage",
     "may_receive",
     "may_reissue",
     "may_revoke",
+    "may_see",
     "readable_teams",
     "room",
     "shortage",
     "standing",
     "teams_of",
     "visible_tokens",
+    "why_without_access",
+    "without_access",
 ]

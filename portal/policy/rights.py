@@ -36,6 +36,16 @@ def visible_tokens(user: User) -> TokenQuerySet:
     return Token.objects.filter(Q(owner=user) | Q(team__in=teams_of(user)))
 
 
+def may_see(user: User, token: Token) -> bool:
+    """Whether ``token`` is one of ``visible_tokens(user)``; asks nothing for one's own."""
+    return (
+        token.owner_id == user.pk
+        or user.is_admin
+        or user.is_auditor
+        or teams_of(user).filter(pk=token.team_id).exists()
+    )
+
+
 def teams_of(user: User) -> QuerySet[Team]:
     """The open teams that ``user`` belongs to."""
     return Team.objects.filter(closed_at=None, memberships__user=user)

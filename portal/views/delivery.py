@@ -31,7 +31,7 @@ FINGERPRINT = re.compile(r"[0-9a-f]{64}")
 def status(request: HttpRequest, token_id: uuid.UUID) -> JsonResponse:
     """Where the token is; with ``?wait=N&state=S`` as soon as that is no longer S."""
     seen = request.GET.get("state", "")
-    token = _wait(request, tokens.find(request, token_id), lambda t: t.state == seen)
+    token = _wait(request, tokens.find_bare(request, token_id), lambda t: t.state == seen)
     return JsonResponse(_status(token))
 
 
@@ -73,7 +73,7 @@ def delivered(request: HttpRequest, token_id: uuid.UUID) -> JsonResponse:
 
 def _find_own(request: HttpRequest, token_id: uuid.UUID) -> Token:
     """The token, if the person is its recipient: others of the team may see it, and get 403."""
-    token = tokens.find(request, token_id)
+    token = tokens.find_bare(request, token_id)
     if not policy.may_receive(edge.person(request), token):
         raise PermissionDenied
     return token
@@ -109,11 +109,12 @@ def _wait(request: HttpRequest, token: Token, unchanged: Callable[[Token], bool]
     with wakeup.waiting(token.pk, person_id=person_id) as bell:
         while bell is not None:
             bell.clear()
-            token = Token.objects.for_pages().get(pk=token.pk)
+            token = Token.objects.get(pk=token.pk)
             left = until - time.monotonic()
             if left <= 0 or not unchanged(token) or token.state in WAITS_FOR_A_HUMAN:
                 break
-            connection.close()
+            # Back to the pool; SQLite has none, and keeps its open file.
+            connection.close_if_unusable_or_obsolete()
             bell.wait(min(left, LOOK_AGAIN_SECONDS))
     return token
 

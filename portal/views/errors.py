@@ -20,11 +20,13 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """What the view says, or else what holds for tokens."""
     return _answer(
         request,
         403,
         "You may not do this",
-        "You can see this, but only its owner, a lead of its team or an admin may do that.",
+        str(exception)
+        or "You can see this, but only its owner, a lead of its team or an admin may do that.",
     )
 
 

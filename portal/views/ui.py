@@ -10,7 +10,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from portal import policy
-from portal.models import State, Team, Token, User
+from portal.models import AuditEvent, Outcome, Role, State, Team, Token, User
 from portal.models.flags import Flag, flags_of
 from portal.policy import Limits
 
@@ -73,10 +73,33 @@ def is_endable(token: Token) -> bool:
     return policy.is_revocable(token) or policy.is_cancellable(token)
 
 
+@register.simple_tag
+def team_link(user: User) -> dict[str, Any]:
+    """Whether the person finds a team's desk, and how many requests wait for them to approve."""
+    roles = set(user.memberships.filter(team__closed_at=None).values_list("role", flat=True))
+    approves = Role.LEAD in roles or user.is_admin
+    return {
+        "is_shown": bool(roles) or user.is_admin or user.is_auditor,
+        "waiting": policy.approvable_tokens(user).count() if approves else 0,
+    }
+
+
 @register.filter
-def has_desk(user: User) -> bool:
-    """Whether there is a team's desk that this person may open."""
-    return policy.readable_teams(user).exists()
+def outcome_badge(event: AuditEvent) -> SafeString:
+    """How an event came out; what went well needs no badge."""
+    if event.outcome == Outcome.SUCCEEDED:
+        return SafeString("")
+    return format_html(' <span class="badge state" data-state="failed">{}</span>', event.outcome)
+
+
+@register.filter
+def may_audit(user: User) -> bool:
+    return policy.may_audit(user)
+
+
+@register.filter
+def may_find_by_key(user: User) -> bool:
+    return policy.may_find_by_key(user)
 
 
 @register.filter
@@ -85,12 +108,6 @@ def limits_json(limits: Limits, team: Team) -> str:
     return json.dumps(
         {"name": team.name, "max_ttl": limits.max_ttl, "default_ttl": limits.default_ttl}
     )
-
-
-@register.simple_tag
-def approvals_waiting(user: User) -> int:
-    """How many requests wait for this person's word."""
-    return policy.approvable_tokens(user).count()
 
 
 @register.filter

@@ -57,9 +57,9 @@ def test_a_name_that_somebody_else_has_is_refused_beside_its_field(
 # -- Limits -------------------------------------------------------------------------------------
 
 
-def refusal_of(wish: Wish, user: User, **options: Any) -> RequestRefusedError:
+def refusal_of(wish: Wish, user: User) -> RequestRefusedError:
     with pytest.raises(RequestRefusedError) as refusal:
-        flow.request(wish, actor=acting(user), **options)
+        flow.request(wish, actor=acting(user))
     return refusal.value
 
 

@@ -7,7 +7,7 @@ import time
 from tests.reliability import matrix
 from tests.reliability.asked import Asked
 from tests.reliability.matrix import CREATE, Fault
-from tests.reliability.stage import QUEUE, Stage
+from tests.reliability.stage import LONGEST_LIFE_OF_A_PAGE, QUEUE, Stage
 
 ANSWER_AFTER = 2.5
 """Seconds that AWS takes for the answer whose commit is to be held up."""
@@ -143,7 +143,9 @@ def _unclaimed(stage: Stage) -> Asked:
 def dead_scheduler(stage: Stage, seconds: float) -> None:
     """A request whose next attempt only the sweep can ring, and no sweep for so long."""
     with stage.standing_still("scheduler"):
-        asked = stage.ask(matrix.SCHEDULER_DEAD)
+        asked = stage.prepare(matrix.SCHEDULER_DEAD)
+        asked.submit()
+        stage.open_page(asked, seconds=seconds + LONGEST_LIFE_OF_A_PAGE)
         time.sleep(seconds)
         status = asked.status()
         stage.note(matrix.SCHEDULER_DEAD, waits=status["state"], dead_for=seconds)

@@ -124,8 +124,8 @@ class Stage:
         self.open_page(asked)
         return asked
 
-    def open_page(self, asked: Asked) -> None:
-        self._pages.append(self._pool.submit(asked.watch, LONGEST_LIFE_OF_A_PAGE))
+    def open_page(self, asked: Asked, *, seconds: float = LONGEST_LIFE_OF_A_PAGE) -> None:
+        self._pages.append(self._pool.submit(asked.watch, seconds))
 
     def wait_for_pages(self) -> None:
         """Until every open page has come to its end."""

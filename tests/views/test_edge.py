@@ -46,7 +46,7 @@ EXPRESSIONS = {
     r"admin/(?P<url>.*)$": "admin/anything",
 }
 """Addresses that are regular expressions, and a path that each of them matches."""
-JSON = re.compile(r"tokens/(name|[^/]+/(status|sealed|delivered))/")
+JSON = re.compile(r"tokens/(name|[^/]+/(status|sealed|delivered))/|team/.*/status/")
 
 
 @dataclass(slots=True)
@@ -95,7 +95,8 @@ def every_path(resolver: URLResolver, prefix: str = "") -> Iterator[str]:
             yield from every_path(pattern, route)
         elif isinstance(pattern, URLPattern):
             route = EXPRESSIONS.get(route, route)
-            yield re.sub(r"<uuid:\w+>", str(uuid.UUID(int=7)), re.sub(r"<path:\w+>", "1", route))
+            route = re.sub(r"<(path|int|slug):\w+>", "1", route)
+            yield re.sub(r"<uuid:\w+>", str(uuid.UUID(int=7)), route)
 
 
 PATHS = sorted(set(every_path(get_resolver())))
@@ -363,12 +364,14 @@ READS = {
     "/tokens/name/": ["name", "workspace"],
     "/tokens/{id}/status/": ["wait", "state"],
     "/tokens/{id}/sealed/": ["wait", "state"],
+    "/team/platform/": ["q", "person", "account", "state", "flag", "page", "ended"],
 }
 WRITES = {
     "/tokens/new/": [*READS["/tokens/new/"], "public_key"],
     "/tokens/{id}/delivered/": ["fingerprint"],
     "/tokens/{id}/revoke/": ["reason"],
     "/tokens/{id}/cancel/": ["reason"],
+    "/team/platform/revoke/": ["token", "person", "reason", "preview"],
     "/accounts/login/": ["login", "password", "next"],
     "/accounts/password/reset/": ["email"],
 }

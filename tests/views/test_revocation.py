@@ -202,6 +202,16 @@ def test_what_is_not_the_teams_does_not_exist_and_nothing_changes(
     assert AuditEvent.objects.count() == 0
 
 
+@pytest.mark.parametrize("field", ["token", "person", "reason", "preview"])
+@pytest.mark.parametrize("odd", ["\0", "x\0y", "🙂", "x" * 9000, "9" * 30, "-1", "' OR 1=1 --"])
+def test_odd_input_breaks_nothing(
+    as_lead: Client, post: Post, three: list[Token], field: str, odd: str
+) -> None:
+    fields: dict[str, str | list[str]] = {"token": ids(three[0]), "preview": "1", field: odd}
+    assert post(as_lead, URL, **fields).status_code < 500
+    assert states(*three[1:]) == ["active", "active"]
+
+
 def test_many_go_in_several_transactions_and_all_of_them(
     as_lead: Client,
     post: Post,

@@ -2,14 +2,17 @@
 
 import hashlib
 from argparse import ArgumentParser
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
 from portal import access
+from portal.access import words
 from portal.audit import SYSTEM
-from portal.flows.apply_access import apply_access
+from portal.flows.apply_access import Plan, apply_access
+from portal.tasks import end_lost_access
 
 
 class Command(BaseCommand):
@@ -35,7 +38,27 @@ class Command(BaseCommand):
         except access.AccessFileError as error:
             lines = "\n".join(f"  {problem}" for problem in error.problems)
             raise CommandError(f"{path} was not applied; nothing has changed:\n{lines}") from None
+        dry_run: bool = options["dry_run"]
         for line in plan.lines:
             self.stdout.write(line)
-        done = "would change" if options["dry_run"] else "changed"
-        self.stdout.write(f"{len(plan.lines)} things {done}.")
+        for token in plan.ends:
+            self.stdout.write(words.token("x", token))
+        for token in plan.left:
+            self.stdout.write(words.token("!", token))
+        self.stdout.write(_summary(plan, dry_run=dry_run))
+        if not dry_run:
+            end_lost_access(SYSTEM)
+
+
+def _summary(plan: Plan, *, dry_run: bool) -> str:
+    """What it comes to, in one line."""
+    parts = [f"{_count(plan.changes, 'change')} {'to make' if dry_run else 'made'}"]
+    if plan.ends:
+        parts.append(f"{_count(plan.ends, 'request')} {'to end' if dry_run else 'ended'} (x)")
+    if plan.left:
+        parts.append(f"{_count(plan.left, 'live token')} left behind for lead or admin (!)")
+    return f"{', '.join(parts)}."
+
+
+def _count(things: Sequence[object], name: str) -> str:
+    return f"{len(things)} {name}{'' if len(things) == 1 else 's'}"

@@ -1,0 +1,37 @@
+"""The access file: what its text means, what it means today, and what is wrong with it.
+
+The format stands in docs/ACCESS.md. Everything is checked before anything is applied.
+"""
+
+from portal.access.entries import (
+    EVERY,
+    LONGEST_LIFETIME,
+    AccessFile,
+    AccessFileError,
+    ConnectionEntry,
+    GrantEntry,
+    PersonEntry,
+    Place,
+    Problem,
+    TeamEntry,
+)
+from portal.access.reading import parse, seconds
+from portal.access.resolving import Scope, Wanted, resolve
+
+__all__ = [
+    "EVERY",
+    "LONGEST_LIFETIME",
+    "AccessFile",
+    "AccessFileError",
+    "ConnectionEntry",
+    "GrantEntry",
+    "PersonEntry",
+    "Place",
+    "Problem",
+    "Scope",
+    "TeamEntry",
+    "Wanted",
+    "parse",
+    "resolve",
+    "seconds",
+]

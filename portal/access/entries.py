@@ -1,0 +1,98 @@
+"""What an access file says, checked in itself; nothing here knows the catalog or the database."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+LONGEST_LIFETIME = 2_592_000
+EVERY = "*"
+
+
+class Place(NamedTuple):
+    """Where something stands in the file, counted from 1; 0 where there is no file."""
+
+    path: str = ""
+    line: int = 0
+    column: int = 0
+
+    def __str__(self) -> str:
+        where = f"line {self.line}, column {self.column}" if self.line else ""
+        return ": ".join(part for part in (where, self.path) if part)
+
+
+NOWHERE = Place()
+
+
+class Problem(NamedTuple):
+    """One mistake, and where it stands."""
+
+    place: Place
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.place}: {self.text}"
+
+
+class AccessFileError(ValueError):
+    """The file can't be applied; ``problems`` says why, one line each, in the file's order."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        ordered = sorted(problems, key=lambda problem: problem.place[1:])
+        self.problems = [str(problem) for problem in ordered]
+        super().__init__("\n".join(self.problems))
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionEntry:
+    name: str
+    region: str = ""
+    role_arn: str = ""
+    external_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class GrantEntry:
+    """Lifetimes in seconds; ``workspace`` is an id, a name, or "*"."""
+
+    workspace: str
+    service_accounts: tuple[str, ...]
+    max_ttl: int
+    default_ttl: int
+    approval: str
+    reason_required: bool
+    self_approval: bool
+    max_live: int | None
+    max_live_per_person: int | None
+    place: Place = NOWHERE
+    account_places: tuple[Place, ...] = ()
+
+    def place_of(self, number: int) -> Place:
+        """Where the account of this number stands."""
+        return self.account_places[number] if self.account_places else self.place
+
+
+@dataclass(frozen=True, slots=True)
+class TeamEntry:
+    slug: str
+    leads: tuple[str, ...]
+    members: tuple[str, ...]
+    grants: tuple[GrantEntry, ...]
+    idp_groups: tuple[str, ...] = ()
+    lead_idp_groups: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PersonEntry:
+    email: str
+    admin: bool
+    auditor: bool
+
+
+@dataclass(frozen=True, slots=True)
+class AccessFile:
+    """``names_all_admins``: whoever is not among the people is neither admin nor auditor."""
+
+    connections: tuple[ConnectionEntry, ...]
+    people: tuple[PersonEntry, ...]
+    teams: tuple[TeamEntry, ...]
+    names_all_admins: bool = False

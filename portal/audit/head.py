@@ -1,0 +1,52 @@
+"""The chain's head: one row, which whoever writes the next event holds until their commit."""
+
+from datetime import datetime
+
+from django.db import connection
+
+from portal.audit.chain import Head
+from portal.models import AuditHead
+
+_READ = {
+    "postgresql": "SELECT seq, hash, clock_timestamp() FROM portal_audithead",
+    "sqlite": "SELECT seq, hash, strftime('%Y-%m-%d %H:%M:%f+00:00', 'now') FROM portal_audithead",
+}
+# PostgreSQL reads its clock when the row is ours, so that times ascend like numbers. SQLite's
+# transactions begin by taking the one lock there is.
+_LOCK = {**_READ, "postgresql": f"{_READ['postgresql']} FOR NO KEY UPDATE"}
+
+
+class HeadMissingError(Exception):
+    """The audit log has lost its head: somebody deleted the row, or the database is not migrated.
+
+    Without it nothing can be recorded, and so nothing can be done.
+    """
+
+
+def lock_head() -> tuple[Head, datetime]:
+    """The head, locked until the transaction ends, and the time by the database's clock.
+
+    Take no other lock after it: whoever held that one could be waiting for the head. Raises
+    HeadMissingError.
+    """
+    return _fetch(_LOCK[connection.vendor])
+
+
+def move_head(head: Head) -> None:
+    """Store the locked head."""
+    AuditHead.objects.update(seq=head.seq, hash=head.hash)
+
+
+def read_head() -> tuple[Head, datetime]:
+    """The head as it is now, and the time by the database's clock. Raises HeadMissingError."""
+    return _fetch(_READ[connection.vendor])
+
+
+def _fetch(query: str) -> tuple[Head, datetime]:
+    with connection.cursor() as cursor:
+        cursor.execute(query)
+        row = cursor.fetchone()
+    if row is None:
+        raise HeadMissingError("the audit log's head is missing: run manage.py verify_audit")
+    seq, last_hash, now = row
+    return Head(seq, last_hash), datetime.fromisoformat(now) if isinstance(now, str) else now

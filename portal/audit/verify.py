@@ -1,0 +1,276 @@
+"""Verifies the audit log's chain. Needs Python 3.11, this one file and AUDIT_KEY: nothing else.
+
+    AUDIT_KEY=... python verify.py audit.jsonl [--head HEADS]
+
+It ends with 0 and "intact", with 1 and "broken", naming the first bad event, or with 2 and
+"unreadable". ``manage.py verify_audit`` checks the database with the same ``Chain``.
+
+How the log is made. An event is one JSON text, plain ASCII, that begins
+
+    {"seq":7,"format":1,"key_id":"...","at":"2026-11-23T09:30:00.000000Z",...
+
+with numbers from 1 on without a gap. Its hash is HMAC-SHA256(AUDIT_KEY, prev_hash + text) in
+lower-case hex, where prev_hash is the hash of the event before it, and 64 zeros for the first. So
+a change anywhere changes every hash after it, and nobody can compute those without the key. Who
+holds the key can: it proves nothing against them.
+
+How an export is made. Each line is an event's text with two members put before its first:
+
+    {"prev_hash":"...","hash":"...","seq":7,...}
+
+so what was hashed is in the line byte for byte, and nothing has to be parsed. The last line is
+
+    {"trailer":{"format":1,"key_id":"...","at":"...","filter":{},"count":7,"digest":"...",
+     "head":{"seq":7,"hash":"..."}},"signature":"..."}
+
+on one line, where signature = HMAC-SHA256(AUDIT_KEY, "trailer:" + the trailer's text), digest =
+SHA-256 of the lines' hashes in a row, and head = the log's last event when the export began.
+Without a filter the export must hold every event from 1 to the head. With one it may have gaps; the
+digest then tells that a line is missing or too many, but not which.
+
+What the chain can't tell by itself: that events were cut off its end, in the database. For that the
+portal publishes its head, {"seq":...,"hash":"...","at":"..."}, to places that the database's owner
+does not reach; give a file of such lines, or SEQ:HASH, as --head.
+"""
+
+import argparse
+import contextlib
+import hmac
+import json
+import os
+import re
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, BinaryIO, NamedTuple
+
+FORMAT = 1
+GENESIS = "0" * 64
+INTACT, BROKEN, UNREADABLE = 0, 1, 2
+
+_TEXT = re.compile(rb'\{"seq":([1-9][0-9]{0,18}),"format":1,"key_id":"([0-9a-f]{16})","at":')
+_TRAILER = re.compile(rb'\{"trailer":(\{.*\}),"signature":"([0-9a-f]{64})"\}\n')
+_LONGEST_TRAILER = 1 << 17
+_HEAD = re.compile(r"([0-9]+):([0-9a-f]{64})")
+
+
+class BrokenError(Exception):
+    """The log is not what was written. ``seq`` is the first bad event, None if it can't be told."""
+
+    def __init__(self, seq: int | None, why: str) -> None:
+        super().__init__(f"event {seq} {why}" if seq is not None else why)
+        self.seq = seq
+
+
+class UnreadableError(Exception):
+    """There is nothing here that could be verified, or no key to do it with."""
+
+
+class Published(NamedTuple):
+    """A head that was published: the hash of an event, and when (RFC 3339, UTC) it was the last."""
+
+    hash: str
+    at: str
+
+
+# -- Hashes -------------------------------------------------------------------------------------
+
+
+@lru_cache
+def key_id(key: bytes) -> str:
+    """Which key this is, without saying what it is."""
+    return hmac.digest(key, b"key_id", "sha256").hex()[:16]
+
+
+def event_hash(key: bytes, prev_hash: bytes, text: bytes) -> str:
+    """An event's hash, in lower-case hex."""
+    return hmac.digest(key, prev_hash + text, "sha256").hex()
+
+
+def signature(key: bytes, trailer: bytes) -> str:
+    """A trailer's signature, in lower-case hex. What is signed for an event begins otherwise."""
+    return hmac.digest(key, b"trailer:" + trailer, "sha256").hex()
+
+
+# -- The chain ----------------------------------------------------------------------------------
+
+
+class Chain:
+    """Follows events in their order, and holds the last of them."""
+
+    def __init__(
+        self, keys: Iterable[bytes], published: Mapping[int, Published], *, gaps: bool = False
+    ) -> None:
+        self._keys = {key_id(key).encode(): key for key in keys}
+        self._published = published
+        self._gaps = gaps
+        self.count = 0
+        self.seq = 0
+        self.hash = GENESIS.encode()
+
+    def follow(self, prev_hash: bytes, own_hash: bytes, text: bytes) -> None:
+        """Check the next event. Raises BrokenError, and UnreadableError where no key fits."""
+        begins = _TEXT.match(text)
+        if begins is None:
+            raise BrokenError(self.seq + 1, "is not written as an event is")
+        seq = int(begins[1])
+        if seq <= self.seq:
+            raise BrokenError(seq, f"stands after event {self.seq}")
+        is_next = seq == self.seq + 1
+        if not is_next and not self._gaps:
+            raise BrokenError(self.seq + 1, f"is missing: event {seq} stands in its place")
+        key = self._keys.get(begins[2])
+        if key is None:
+            raise UnreadableError(f"written with the key {begins[2].decode()}, not given here")
+        if event_hash(key, prev_hash, text).encode() != own_hash:
+            raise BrokenError(seq, "was altered: its hash is another")
+        if is_next and prev_hash != self.hash:
+            raise BrokenError(seq, "does not follow from the event before it")
+        if seq in self._published and self._published[seq].hash.encode() != own_hash:
+            raise BrokenError(seq, "is not the one that was published as the head")
+        self.count += 1
+        self.seq = seq
+        self.hash = own_hash
+
+    def end(self, at: str | None = None) -> None:
+        """Say that no more events follow; ``at`` is when that was so, None for now.
+
+        Raises BrokenError where a later head has been published by then.
+        """
+        later = [
+            seq
+            for seq, head in self._published.items()
+            if seq > self.seq and (at is None or head.at <= at)
+        ]
+        if later:
+            raise BrokenError(self.seq + 1, f"is missing: event {max(later)} was published as head")
+
+
+# -- Exports ------------------------------------------------------------------------------------
+
+
+def verify_export(file: BinaryIO, keys: Sequence[bytes], published: Mapping[int, Published]) -> str:
+    """Check an export; returns what it is, in words. Reads it line by line, twice at its end.
+
+    Raises BrokenError, UnreadableError or OSError.
+    """
+    trailer = _read_trailer(file, keys)
+    # Whether gaps are right, only a genuine trailer can tell.
+    chain = Chain(keys, published, gaps=trailer is None or bool(trailer["filter"]))
+    digest = sha256()
+    file.seek(0)
+    for line in file:
+        if line.startswith(b'{"trailer":'):
+            break
+        try:
+            prev_hash, own_hash, text = _parts(line)
+            chain.follow(prev_hash, own_hash, text)
+        except UnreadableError as error:
+            # Is this no export of ours at all, or a line of it that was tampered with?
+            if trailer is None and chain.count == 0:
+                raise
+            raise BrokenError(chain.seq + 1, f"is {error}") from None
+        digest.update(own_hash)
+    if trailer is None:
+        raise BrokenError(chain.seq + 1, "is where it ends without a genuine trailer: cut off?")
+    if file.read(1):
+        raise BrokenError(chain.seq + 1, "is followed by lines after the trailer")
+    head = trailer["head"]
+    if not trailer["filter"]:
+        if (chain.seq, chain.hash.decode()) != (head["seq"], head["hash"]):
+            raise BrokenError(chain.seq + 1, f"is missing: the trailer's head is {head['seq']}")
+        chain.end(trailer["at"])
+    if (chain.count, digest.hexdigest()) != (trailer["count"], trailer["digest"]):
+        raise BrokenError(
+            None,
+            f"some of its {trailer['count']} events are missing or others: {chain.count} stand",
+        )
+    what = f"filtered by {json.dumps(trailer['filter'])}" if trailer["filter"] else "the whole log"
+    return f"{chain.count} events, {what} up to {head['seq']}:{head['hash']} at {trailer['at']}"
+
+
+def _parts(line: bytes) -> tuple[bytes, bytes, bytes]:
+    """A line's two hashes and its text. The places are fixed: nothing has to be searched for."""
+    if (line[:14], line[78:88], line[152:154], line[-2:]) != (
+        *(b'{"prev_hash":"', b'","hash":"', b'",', b"}\n"),
+    ):
+        raise UnreadableError("not a line of the audit log's export as JSON Lines")
+    return line[14:78], line[88:152], b"{" + line[154:-1]
+
+
+def _read_trailer(file: BinaryIO, keys: Iterable[bytes]) -> dict[str, Any] | None:
+    """The last line, if it is a trailer that one of the keys has signed."""
+    size = file.seek(0, os.SEEK_END)
+    file.seek(max(0, size - _LONGEST_TRAILER))
+    end = file.read()
+    found = _TRAILER.fullmatch(end, end.rstrip().rfind(b"\n") + 1)
+    if found is None or not any(
+        hmac.compare_digest(signature(key, found[1]).encode(), found[2]) for key in keys
+    ):
+        return None
+    trailer: dict[str, Any] = json.loads(found[1])
+    return trailer
+
+
+# -- What is given ------------------------------------------------------------------------------
+
+
+def keys_from(environment: Mapping[str, str]) -> list[bytes]:
+    """AUDIT_KEY, and those that were in use before it (AUDIT_KEYS_RETIRED, separated by commas).
+
+    Each may be given as NAME_FILE, a path to a file that holds it. Raises UnreadableError.
+    """
+    texts = []
+    for name in ("AUDIT_KEY", "AUDIT_KEYS_RETIRED"):
+        path = environment.get(f"{name}_FILE")
+        try:
+            texts.append(Path(path).read_text() if path else environment.get(name, ""))
+        except (OSError, UnicodeDecodeError) as error:
+            raise UnreadableError(f"{name}_FILE can't be read: {error}") from None
+    if not texts[0].strip():
+        raise UnreadableError("AUDIT_KEY is not set: put the key into the environment")
+    retired = [one.strip() for one in texts[1].split(",") if one.strip()]
+    return [one.encode() for one in (texts[0].strip(), *retired)]
+
+
+def published_heads(source: str) -> dict[int, Published]:
+    """Published heads from ``SEQ:HASH`` or from a file of them. Raises UnreadableError."""
+    spelled = _HEAD.fullmatch(source)
+    if spelled:
+        return {int(spelled[1]): Published(spelled[2], "")}
+    heads = {}
+    try:
+        with Path(source).open() as file:
+            for line in file:
+                head = json.loads(line)
+                heads[int(head["seq"])] = Published(str(head["hash"]), str(head["at"]))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UnreadableError(f"the published heads in {source} can't be read: {error}") from None
+    heads.pop(0, None)
+    return heads
+
+
+def main(arguments: Sequence[str]) -> int:
+    """The command line; returns the exit status."""
+    parser = argparse.ArgumentParser(description="Verifies an export of the audit log.")
+    parser.add_argument("export", type=Path, help="an export as JSON Lines")
+    parser.add_argument("--head", help="a file of published heads, or one as SEQ:HASH")
+    options = parser.parse_args(arguments)
+    try:
+        published = published_heads(options.head) if options.head else {}
+        with options.export.open("rb") as file:
+            print(f"intact: {verify_export(file, keys_from(os.environ), published)}")
+    except BrokenError as broken:
+        print(f"broken: {broken}")
+        return BROKEN
+    except (UnreadableError, OSError) as error:
+        print(f"unreadable: {error}", file=sys.stderr)
+        return UNREADABLE
+    return INTACT
+
+
+if __name__ == "__main__":
+    with contextlib.suppress(BrokenPipeError):
+        sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,136 @@
+"""What an auditor asks the log for, and how that becomes conditions that an index answers.
+
+Free text means one of a few things that each have an index of their own, so that a search costs the
+same however long the log is: there is no search for text inside a name (docs/AUDIT.md).
+"""
+
+import re
+import uuid
+from dataclasses import dataclass, fields
+from datetime import datetime, timedelta
+
+from django.db import connection
+from django.db.models import Q
+from django.utils.http import urlencode
+
+from portal.models import AuditEvent, User
+
+MOST_PEOPLE = 200
+"""A free text that fits more people than this says nothing about whom it means."""
+
+DISORDER = timedelta(hours=1)
+"""How much older than its predecessor an event may be. Times ascend like numbers but where a clock
+was set, and before there was a chain: those times say when a transaction began."""
+
+_WORKSPACE_ID = re.compile(r"g-[0-9a-f]{10}")
+_EVENT_NUMBER = re.compile(r"#?([0-9]{1,18})")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filter:
+    """Which events; what is empty does not matter. ``until`` itself is not included."""
+
+    q: str = ""
+    actor: str = ""
+    team: str = ""
+    workspace: str = ""
+    service_account: str = ""
+    action: str = ""
+    outcome: str = ""
+    since: datetime | None = None
+    until: datetime | None = None
+
+    def __str__(self) -> str:
+        """As the query of a URL; empty for the whole log."""
+        return urlencode(self.terms())
+
+    def terms(self) -> dict[str, str]:
+        """What is asked for by name, with times in UTC; empty for the whole log."""
+        asked = ((one.name, getattr(self, one.name)) for one in fields(self))
+        return {
+            name: value.strftime("%Y-%m-%dT%H:%M:%SZ") if isinstance(value, datetime) else value
+            for name, value in asked
+            if value
+        }
+
+    def condition(self) -> Q:
+        """Exactly what is asked for, as one condition."""
+        found = Q()
+        for alternative in self.alternatives():
+            found |= alternative
+        return found & self.without_text()
+
+    def without_text(self) -> Q:
+        """All of it but the free text."""
+        found = Q()
+        for column in ("actor", "team", "workspace", "service_account", "action", "outcome"):
+            if value := getattr(self, column):
+                found &= Q(**{column: value})
+        if self.since:
+            found &= Q(at__gte=self.since)
+        if self.until:
+            found &= Q(at__lt=self.until)
+        return found
+
+    def alternatives(self) -> list[Q]:
+        """What the free text may mean. Each has its index; one without text is no condition."""
+        text = self.q
+        if not text:
+            return [Q()]
+        if token_id := _token_id(text):
+            return [Q(token_id=token_id)]
+        found = [_begins("token_name", text), Q(aws_request_id=text), Q(aws_token_id=text)]
+        if number := _EVENT_NUMBER.fullmatch(text):
+            found.append(Q(seq=int(number[1])))
+        if _WORKSPACE_ID.fullmatch(text):
+            found.append(Q(workspace=text))
+        if people := people_like(text):
+            found += [Q(actor__in=people), Q(owner__in=people)]
+        return found
+
+    def bounds(self) -> Q:
+        """Between which numbers the events of the time range lie, give or take DISORDER.
+
+        It narrows any other index to the range, so that a week of last year is found as fast as
+        this one. It takes nothing away from ``condition`` unless a clock was set by more.
+        """
+        found = Q()
+        if self.since:
+            earlier = AuditEvent.objects.filter(at__lt=self.since - DISORDER).order_by(
+                "-at", "-seq"
+            )
+            if (seq := earlier.values_list("seq", flat=True).first()) is not None:
+                found &= Q(seq__gt=seq)
+        if self.until:
+            later = AuditEvent.objects.filter(at__gt=self.until + DISORDER).order_by("at", "seq")
+            if (seq := later.values_list("seq", flat=True).first()) is not None:
+                found &= Q(seq__lt=seq)
+        return found
+
+
+def people_like(text: str) -> list[str]:
+    """The addresses of people whose address or name holds the text, at most one more than
+    MOST_PEOPLE; and the text itself where it is an address, for somebody who is gone."""
+    people = User.objects.filter(Q(email__icontains=text) | Q(name__icontains=text))
+    found = set(people.order_by("email").values_list("email", flat=True)[: MOST_PEOPLE + 1])
+    if "@" in text:
+        found.add(text.lower())
+    return sorted(found)
+
+
+def _token_id(text: str) -> uuid.UUID | None:
+    try:
+        return uuid.UUID(text) if len(text) == 36 else None
+    except ValueError:
+        return None
+
+
+def _begins(column: str, text: str) -> Q:
+    """Begins with exactly this text, letter case included, by an index of either database.
+
+    PostgreSQL's LIKE uses an index of pattern operators; SQLite's ignores letter case and uses
+    none, but SQLite's text is ordered by its bytes, so a range says the same.
+    """
+    if connection.vendor == "postgresql":
+        return Q(**{f"{column}__startswith": text})
+    return Q(**{f"{column}__gte": text, f"{column}__lt": f"{text}\U0010ffff"})

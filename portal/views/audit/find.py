@@ -1,0 +1,63 @@
+"""Find by key: whose token a leaked key is. The browser sends its SHA-256, never the key."""
+
+import re
+
+from django import forms
+from django.core.exceptions import PermissionDenied, ValidationError
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_http_methods
+
+from portal import policy
+from portal.models import Membership, Role, Team
+from portal.views import edge
+
+SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+class FingerprintForm(forms.Form):
+    """What the browser makes of a pasted key."""
+
+    fingerprint = forms.CharField(
+        max_length=200,
+        error_messages={
+            "required": "Your browser sent no fingerprint. Allow JavaScript, paste the key and try "
+            "again."
+        },
+    )
+
+    def clean_fingerprint(self) -> str:
+        fingerprint: str = self.cleaned_data["fingerprint"]
+        if not SHA256.fullmatch(fingerprint):
+            raise ValidationError("This is no SHA-256 in lower-case hex. Reload the page.")
+        return fingerprint
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def find(request: HttpRequest) -> HttpResponse:
+    """The token that a key belongs to, as far as the person may know of it; or that none does."""
+    user = edge.person(request)
+    if not policy.may_find_by_key(user):
+        raise PermissionDenied("Team leads, auditors and admins look up whose token a key is.")
+    if request.method != "POST":
+        return render(request, "audit/find.html", {"form": FingerprintForm()})
+    form = FingerprintForm(request.POST)
+    if not form.is_valid():
+        return render(request, "audit/find.html", {"form": form}, status=422)
+    token = (
+        policy.findable_tokens(user)
+        .for_pages()
+        .filter(fingerprint=form.cleaned_data["fingerprint"])
+        .first()
+    )
+    context = {"form": form, "is_answer": True, "token": token}
+    if token is not None:
+        context["may_revoke"] = policy.may_revoke(user, token)
+        context["is_revocable"] = token.state in policy.REVOCABLE
+        context["leads"] = _leads(token.team)
+    return render(request, "audit/find.html", context)
+
+
+def _leads(team: Team) -> list[str]:
+    leads = Membership.objects.filter(team=team, role=Role.LEAD)
+    return list(leads.order_by("user__email").values_list("user__email", flat=True))

@@ -1,0 +1,43 @@
+/** The audit log's page: charts that come after the events, and no key in an address. */
+
+import "./page.js";
+import { keysIn } from "./leaked-key.js";
+import { showLocalTimes } from "./times.js";
+
+const filters = /** @type {HTMLFormElement} */ (document.querySelector("[data-filters]"));
+const warning = /** @type {HTMLElement} */ (filters.querySelector("[data-key-warning]"));
+
+filters.addEventListener("submit", (event) => {
+  const inputs = [...filters.querySelectorAll("input")];
+  const withKey = inputs.find((input) => keysIn(input.value).length);
+  if (withKey) {
+    event.preventDefault();
+    withKey.value = "";
+    warning.textContent = "That was a key, and a search stands in the address. Nothing was sent: “Find by key” looks it up safely.";
+    return;
+  }
+  // Fields that say nothing would only make the address long. A page that comes back has them again.
+  const silent = [...filters.querySelectorAll("input, select")].filter((field) => !(/** @type {HTMLInputElement} */ (field).value));
+  for (const field of silent) field.toggleAttribute("disabled", true);
+  window.addEventListener("pageshow", () => { for (const field of silent) field.removeAttribute("disabled"); });
+});
+
+const place = /** @type {HTMLElement | null} */ (document.querySelector("[data-charts-place]"));
+if (place) showCharts(place).catch(() => undefined); // its link stays
+
+/** @param {HTMLElement} place */
+async function showCharts(place) {
+  const state = /** @type {HTMLElement} */ (place.querySelector("[data-charts-state]"));
+  const link = state.cloneNode(true);
+  state.textContent = "Drawing the charts…";
+  try {
+    const response = await fetch(place.dataset.url ?? "", { headers: { Accept: "text/html" } });
+    const charts = new DOMParser().parseFromString(await response.text(), "text/html").querySelector("[data-charts]");
+    if (!charts) throw new Error("no charts came");
+    showLocalTimes(charts);
+    place.replaceChildren(charts);
+  } catch (error) {
+    place.replaceChildren(link);
+    throw error;
+  }
+}

@@ -1,0 +1,127 @@
+"""Who may do what: every URL of the portal, and what it answers to whom.
+
+A row is a method, a URL's name (``*`` stands for any letters), the object that it is for, and the
+status for each of ROLES. Objects: a token in a state, a ``team``, a team that is ``closed``, or
+``-``. What a POST sends stands in FIELDS. Of several rows that fit a URL the first counts.
+
+- Outside the team 404, inside it without the right 403, in the wrong state 409 for those who may.
+- Pages lead the anonymous to the sign-in (302); JSON answers 401.
+- ``left`` is the owner of the token, who is in no team any more.
+"""
+
+from typing import NamedTuple
+
+ROLES = (
+    "anonymous", "outsider", "other_lead", "member", "owner", "left", "lead", "auditor", "admin",
+)  # fmt: skip
+
+TABLE = """
+#                                     anony-  out-  other  member owner  left  lead audi- admin
+#                                      mous  sider   lead                            tor
+GET  home                 -                   302   302    302    302    302   302   302   302   302
+GET  tokens               -                   302   200    200    200    200   200   200   200   200
+GET  token-new            -                   302   200    200    200    200   200   200   200   200
+POST token-new            -                   302   422    422    422    422   422   422   422   422
+GET  token-name           -                   401   404    404    200    200   404   200   404   404
+
+GET  token                queued              302   404    404    200    200   200   200   200   200
+GET  token                active              302   404    404    200    200   200   200   200   200
+GET  token                revoked             302   404    404    200    200   200   200   200   200
+GET  token-status         active              401   404    404    200    200   200   200   200   200
+GET  token-sealed         sealed              401   404    404    403    200   200   403   403   403
+GET  token-sealed         active              401   404    404    403    410   410   403   403   403
+POST token-delivered      sealed              401   404    404    403    422   422   403   403   403
+
+POST token-revoke         sealed              302   404    404    403    302   302   302   403   302
+POST token-revoke         active              302   404    404    403    302   302   302   403   302
+POST token-revoke         queued              302   404    404    403    409   409   409   403   409
+POST token-revoke         revoking            302   404    404    403    409   409   409   403   409
+POST token-revoke         revoked             302   404    404    403    409   409   409   403   409
+POST token-cancel         awaiting_approval   302   404    404    403    302   302   302   403   302
+POST token-cancel         awaiting_recipient  302   404    404    403    302   302   302   403   302
+POST token-cancel         queued              302   404    404    403    302   302   302   403   302
+POST token-cancel         issuing             302   404    404    403    302   302   302   403   302
+POST token-cancel         active              302   404    404    403    409   409   409   403   409
+
+GET  teams                -                   302   302    302    302    302   200   302   200   200
+GET  team                 team                302   404    404    200    200   404   200   200   200
+GET  team                 closed              302   404    404    404    404   404   404   200   200
+POST team-revoke          team                302   404    404    403    403   404   302   403   302
+POST team-revoke          closed              302   404    404    404    404   404   404   403   302
+GET  team-ended           team                302   404    404    200    200   404   200   200   200
+GET  team-ended-status    team                401   404    404    200    200   404   200   200   200
+
+GET  audit                -                   302   403    403    403    403   403   403   200   200
+GET  audit-charts         -                   302   403    403    403    403   403   403   200   200
+GET  audit-csv            -                   302   403    403    403    403   403   403   200   200
+GET  audit-jsonl          -                   302   403    403    403    403   403   403   200   200
+GET  audit-event          -                   302   403    403    403    403   403   403   200   200
+GET  audit-find           -                   302   403    200    403    403   403   200   200   200
+POST audit-find           -                   302   403    200    403    403   403   200   200   200
+GET  audit-story          active              302   403    403    403    403   403   403   200   200
+
+GET  healthz              -                   200   200    200    200    200   200   200   200   200
+GET  readyz               -                   200   200    200    200    200   200   200   200   200
+GET  metrics              -                   200   200    200    200    200   200   200   200   200
+
+# django-allauth: the sign-in is for those who have not signed in, the password one's own.
+GET  account_login        -                   200   302    302    302    302   302   302   302   302
+GET  account_signup       -                   200   302    302    302    302   302   302   302   302
+GET  account_logout       -                   302   200    200    200    200   200   200   200   200
+GET  account_email        -                   302   302    302    302    302   302   302   302   302
+GET  account_change_*     -                   302   200    200    200    200   200   200   200   200
+GET  account_set_*        -                   302   302    302    302    302   302   302   302   302
+GET  account_reauth*      -                   302   200    200    200    200   200   200   200   200
+GET  account_reset_*      -                   200   200    200    200    200   200   200   200   200
+GET  account_inactive     -                   200   200    200    200    200   200   200   200   200
+GET  account_confirm_l*   -                   302   302    302    302    302   302   302   302   302
+GET  account_confirm_e*   -                   200   200    200    200    200   200   200   200   200
+GET  account_email_*      -                   200   200    200    200    200   200   200   200   200
+
+# Django's admin sends everybody else to its own sign-in, which answers 403. Admins manage people,
+# teams and grants; the rest they look at, and what libraries bring along they don't see.
+GET  admin:login          -                   302   403    403    403    403   403   403   403   302
+GET  admin:logout         -                   302   302    302    302    302   302   302   302   405
+GET  admin:autocomplete   -                   302   302    302    302    302   302   302   302   403
+GET  admin:view_on_site   -                   302   302    302    302    302   302   302   302   404
+GET  admin:<path:object_id> -                 302   302    302    302    302   302   302   302   302
+GET  admin:<url>          -                   302   302    302    302    302   302   302   302   404
+GET  admin:portal_user_delete -               302   302    302    302    302   302   302   302   403
+GET  admin:portal_user_*  -                   302   302    302    302    302   302   302   302   200
+GET  admin:portal_team_*  -                   302   302    302    302    302   302   302   302   200
+GET  admin:portal_*_add   -                   302   302    302    302    302   302   302   302   403
+GET  admin:portal_*_delete -                  302   302    302    302    302   302   302   302   403
+GET  admin:auth_*history  -                   302   302    302    302    302   302   302   302   302
+GET  admin:account_*history -                 302   302    302    302    302   302   302   302   302
+GET  admin:auth_*         -                   302   302    302    302    302   302   302   302   403
+GET  admin:account_*      -                   302   302    302    302    302   302   302   302   403
+GET  admin:*              -                   302   302    302    302    302   302   302   302   200
+"""
+
+FIELDS: dict[tuple[str, str], dict[str, str]] = {
+    ("token-revoke", "*"): {"reason": "no longer needed"},
+    ("team-revoke", "*"): {"person": "engineer@example.com", "reason": "no longer needed"},
+    ("audit-find", "*"): {"fingerprint": "0" * 64},
+}
+
+
+class Right(NamedTuple):
+    """One cell's question and its answer."""
+
+    method: str
+    url: str
+    kind: str
+    role: str
+    status: int
+
+
+def rights() -> list[Right]:
+    """The table, cell by cell; raises ValueError for a row that does not fill its columns."""
+    found = []
+    for line in TABLE.splitlines():
+        if not line.strip() or line.startswith("#"):
+            continue
+        method, url, kind, *statuses = line.split()
+        for role, status in zip(ROLES, statuses, strict=True):
+            found.append(Right(method, url, kind, role, int(status)))
+    return found
