@@ -38,7 +38,8 @@ def revoke(token_id: uuid.UUID, *, actor: Actor, reason: str = "") -> None:
         token = _permitted(token_id, actor)
         if not policy.is_revocable(token):
             raise policy.WrongStateError(token)
-        end(token, actor=actor, reason=reason)
+        stop(token, actor, reason)
+        tell_of_end(token, actor, reason)
 
 
 def cancel(token_id: uuid.UUID, *, actor: Actor, reason: str = "") -> None:
@@ -82,9 +83,9 @@ def _end_some(token_ids: list[uuid.UUID], ended: EndedMany, actor: Actor, reason
     tell: list[tuple[Callable[[Token, Actor, str], AuditEvent], Token]] = []
     for token in rows.select_for_update(of=("self",), no_key=True):
         if policy.is_revocable(token):
-            _stop(token, actor, reason)
+            stop(token, actor, reason)
             ended.revoked.append(token)
-            tell.append((_tell_of_end, token))
+            tell.append((tell_of_end, token))
         elif policy.is_cancellable(token):
             _withdraw(token, actor, reason)
             ended.withdrawn.append(token)
@@ -94,13 +95,8 @@ def _end_some(token_ids: list[uuid.UUID], ended: EndedMany, actor: Actor, reason
     ended.events += [tell_of(token, actor, reason).seq for tell_of, token in tell]
 
 
-def end(token: Token, *, actor: Actor, reason: str, tells_owner: bool = True) -> None:
-    """Move a locked, revocable row to its end, and tell its owner if it was not they who did it."""
-    _stop(token, actor, reason)
-    _tell_of_end(token, actor, reason, tells_owner=tells_owner)
-
-
-def _stop(token: Token, actor: Actor, reason: str) -> None:
+def stop(token: Token, actor: Actor, reason: str) -> None:
+    """Move a locked, revocable row to its end; ``tell_of_end`` follows once all rows are moved."""
     token.move_to(
         State.REVOKING,
         sealed_key=None,
@@ -111,9 +107,8 @@ def _stop(token: Token, actor: Actor, reason: str) -> None:
     )
 
 
-def _tell_of_end(
-    token: Token, actor: Actor, reason: str, *, tells_owner: bool = True
-) -> AuditEvent:
+def tell_of_end(token: Token, actor: Actor, reason: str, *, tells_owner: bool = True) -> AuditEvent:
+    """Mail the owner of a token that somebody else has ended, and record its end."""
     if tells_owner and actor.user != token.owner:
         notify.tell(
             NoticeKind.REVOKED, token=token, to=[token.owner], by=actor.label, reason=reason

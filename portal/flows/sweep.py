@@ -103,8 +103,8 @@ def revoke_unclaimed() -> list[uuid.UUID]:
             ended_by=SYSTEM.label,
             end_reason="Nobody fetched the key in time.",
         )
-        audit.record(Action.TOKEN_UNCLAIMED, actor=SYSTEM, token=token)
         notify.tell(NoticeKind.UNCLAIMED, token=token, to=[token.owner])
+        audit.record(Action.TOKEN_UNCLAIMED, actor=SYSTEM, token=token)
 
     waited = Q(sealed_at__lt=Now() - timedelta(seconds=settings.UNCLAIMED_SECONDS))
     return Token.objects.change_each(
