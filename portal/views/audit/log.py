@@ -70,7 +70,8 @@ def event(request: HttpRequest, seq: int) -> HttpResponse:
     if seq > HIGHEST:
         raise Http404
     found = get_object_or_404(AuditEvent, pk=seq)
-    has_token = Token.objects.filter(pk=found.token_id).exists()
+    token_id = found.token_id
+    has_token = token_id is not None and Token.objects.filter(pk=token_id).exists()
     return render(request, "audit/event.html", {"event": found, "has_token": has_token})
 
 
