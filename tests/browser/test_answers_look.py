@@ -1,4 +1,4 @@
-"""How the pages of approval, collection and reissue look, and that a keyboard is enough for them."""
+"""How the pages of approval, collection and reissue look, and that a keyboard is enough."""
 
 from collections.abc import Callable
 
