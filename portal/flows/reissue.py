@@ -13,7 +13,7 @@ from django.db import IntegrityError, transaction
 from portal import audit, notify, policy, sealing
 from portal.audit import Actor
 from portal.flows.request import RequestRefusedError, Wish, check, insert, tell_of
-from portal.flows.revoke import stop, tell_of_end
+from portal.flows.revoke import stop
 from portal.models import Action, NoticeKind, State, Token, User
 from portal.models.states import AWAITING_PEOPLE
 from portal.policy import Choice
@@ -146,9 +146,10 @@ def _carry_out(old: Token, token: Token, plan: Plan, actor: Actor) -> None:
     """What the reissue means for the old token and its owner; all rows first, then the log."""
     is_at_once = plan.overlap_seconds is None
     end_reason = plan.reason or f"Replaced by {token.name}."
-    if is_at_once:
-        stop(old, actor, end_reason)
     collects = token.state == State.AWAITING_RECIPIENT and token.owner != actor.user
+    if is_at_once:
+        # One mail is enough for an owner who is told to collect the new one.
+        stop(old, actor, end_reason, tells_owner=not collects)
     if collects:
         notify.tell(
             NoticeKind.REISSUED,
@@ -159,8 +160,7 @@ def _carry_out(old: Token, token: Token, plan: Plan, actor: Actor) -> None:
         )
     tell_of(token, actor=actor, reason=token.reason)
     if is_at_once:
-        # One mail is enough for an owner who is told to collect the new one.
-        tell_of_end(old, actor, end_reason, tells_owner=not collects)
+        audit.record(Action.TOKEN_REVOKE_REQUESTED, actor=actor, token=old, reason=end_reason)
     how = "at once" if is_at_once else f"overlap of {plan.overlap_seconds} s"
     audit.record(
         Action.TOKEN_REISSUED,

@@ -1,7 +1,7 @@
 """A person ends tokens, or requests that have no token yet; a worker carries it out at AWS."""
 
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -12,7 +12,7 @@ from portal import audit, notify, pace, policy
 from portal.audit import SYSTEM, Actor
 from portal.grafana.clients import client_for
 from portal.grafana.errors import GrafanaError, ResourceNotFoundException, ThrottlingException
-from portal.models import Action, AuditEvent, NoticeKind, State, Team, Token
+from portal.models import Action, NoticeKind, State, Team, Token
 from portal.models.states import LEASE
 
 AT_A_TIME = 100
@@ -39,7 +39,7 @@ def revoke(token_id: uuid.UUID, *, actor: Actor, reason: str = "") -> None:
         if not policy.is_revocable(token):
             raise policy.WrongStateError(token)
         stop(token, actor, reason)
-        tell_of_end(token, actor, reason)
+        audit.record(Action.TOKEN_REVOKE_REQUESTED, actor=actor, token=token, reason=reason)
 
 
 def cancel(token_id: uuid.UUID, *, actor: Actor, reason: str = "") -> None:
@@ -53,7 +53,7 @@ def cancel(token_id: uuid.UUID, *, actor: Actor, reason: str = "") -> None:
         if not policy.is_cancellable(token):
             raise policy.WrongStateError(token)
         _withdraw(token, actor, reason)
-        _tell_of_withdrawal(token, actor, reason)
+        audit.record(Action.TOKEN_CANCELLED, actor=actor, token=token, reason=reason)
 
 
 def revoke_many(
@@ -80,23 +80,28 @@ def revoke_many(
 def _end_some(token_ids: list[uuid.UUID], ended: EndedMany, actor: Actor, reason: str) -> None:
     # In the order of their ids, as everybody locks them; the audit log's head after all of them.
     rows = Token.objects.for_pages().filter(pk__in=token_ids).order_by("pk")
-    tell: list[tuple[Callable[[Token, Actor, str], AuditEvent], Token]] = []
+    done: list[tuple[Action, Token]] = []
     for token in rows.select_for_update(of=("self",), no_key=True):
         if policy.is_revocable(token):
             stop(token, actor, reason)
             ended.revoked.append(token)
-            tell.append((tell_of_end, token))
+            done.append((Action.TOKEN_REVOKE_REQUESTED, token))
         elif policy.is_cancellable(token):
             _withdraw(token, actor, reason)
             ended.withdrawn.append(token)
-            tell.append((_tell_of_withdrawal, token))
+            done.append((Action.TOKEN_CANCELLED, token))
         else:
             ended.too_late.append(token)
-    ended.events += [tell_of(token, actor, reason).seq for tell_of, token in tell]
+    for action, token in done:
+        event = audit.record(action, actor=actor, token=token, reason=reason)
+        ended.events.append(event.seq)
 
 
-def stop(token: Token, actor: Actor, reason: str) -> None:
-    """Move a locked, revocable row to its end; ``tell_of_end`` follows once all rows are moved."""
+def stop(token: Token, actor: Actor, reason: str, *, tells_owner: bool = True) -> None:
+    """Move a locked, revocable row to its end, and tell its owner if it was not they who did it.
+
+    The event, ``token.revoke_requested``, is the caller's: after all rows that it moves.
+    """
     token.move_to(
         State.REVOKING,
         sealed_key=None,
@@ -105,15 +110,10 @@ def stop(token: Token, actor: Actor, reason: str) -> None:
         ended_by=actor.label,
         end_reason=reason,
     )
-
-
-def tell_of_end(token: Token, actor: Actor, reason: str, *, tells_owner: bool = True) -> AuditEvent:
-    """Mail the owner of a token that somebody else has ended, and record its end."""
     if tells_owner and actor.user != token.owner:
         notify.tell(
             NoticeKind.REVOKED, token=token, to=[token.owner], by=actor.label, reason=reason
         )
-    return audit.record(Action.TOKEN_REVOKE_REQUESTED, actor=actor, token=token, reason=reason)
 
 
 def _withdraw(token: Token, actor: Actor, reason: str) -> None:
@@ -121,13 +121,9 @@ def _withdraw(token: Token, actor: Actor, reason: str) -> None:
         token.change(cancel_requested=True, ended_by=actor.label, end_reason=reason)
     else:
         token.move_to(State.CANCELLED, not_before=None, ended_by=actor.label, end_reason=reason)
-
-
-def _tell_of_withdrawal(token: Token, actor: Actor, reason: str) -> AuditEvent:
     if actor.user != token.owner:
         why = f"{actor.label} withdrew it" + (f": {reason}" if reason else ".")
         notify.tell(NoticeKind.LAPSED, token=token, to=[token.owner], by=actor.label, reason=why)
-    return audit.record(Action.TOKEN_CANCELLED, actor=actor, token=token, reason=reason)
 
 
 def _permitted(token_id: uuid.UUID, actor: Actor) -> Token:

@@ -69,6 +69,7 @@ def desk(request: HttpRequest, slug: str) -> HttpResponse:
         {
             "team": team,
             "may_manage": policy.may_manage(user, team),
+            "approvals": policy.approvable_tokens(user).filter(team=team).for_pages(),
             "form": form,
             "page": _page(request, "page", live_first(flagged(shown.filter(is_open)))),
             "ended": _page(

@@ -42,6 +42,16 @@ POST token-cancel         awaiting_recipient  302   404    404    403    302   3
 POST token-cancel         queued              302   404    404    403    302   302   302   403   302
 POST token-cancel         issuing             302   404    404    403    302   302   302   403   302
 POST token-cancel         active              302   404    404    403    409   409   409   403   409
+POST token-approve        awaiting_approval   302   404    404    403    403   403   302   403   403
+POST token-approve        awaiting_recipient  302   404    404    403    403   403   409   403   403
+POST token-deny           awaiting_approval   302   404    404    403    403   403   302   403   403
+POST token-deny           denied              302   404    404    403    403   403   409   403   403
+POST token-collect        awaiting_recipient  302   404    404    403    302   302   403   403   403
+POST token-collect        active              302   404    404    403    409   409   403   403   403
+GET  token-reissue        active              302   404    404    403    200   200   200   403   403
+GET  token-reissue        revoked             302   404    404    403    409   409   409   403   403
+POST token-reissue        active              302   404    404    403    302   422   302   403   403
+POST token-reissue        revoked             302   404    404    403    409   409   409   403   403
 
 GET  teams                -                   302   302    302    302    302   200   302   200   200
 GET  team                 team                302   404    404    200    200   404   200   200   200
@@ -79,7 +89,8 @@ GET  account_confirm_e*   -                   200   200    200    200    200   2
 GET  account_email_*      -                   200   200    200    200    200   200   200   200   200
 
 # Django's admin sends everybody else to its own sign-in, which answers 403. Admins manage people,
-# teams and grants; the rest they look at, and what libraries bring along they don't see.
+# teams with their grants, and connections; the rest they look at, and what libraries bring along
+# they don't see.
 GET  admin:login          -                   302   403    403    403    403   403   403   403   302
 GET  admin:logout         -                   302   302    302    302    302   302   302   302   405
 GET  admin:autocomplete   -                   302   302    302    302    302   302   302   302   403
@@ -88,6 +99,8 @@ GET  admin:<path:object_id> -                 302   302    302    302    302   3
 GET  admin:<url>          -                   302   302    302    302    302   302   302   302   404
 GET  admin:portal_user_delete -               302   302    302    302    302   302   302   302   403
 GET  admin:portal_user_*  -                   302   302    302    302    302   302   302   302   200
+GET  admin:portal_team_delete -               302   302    302    302    302   302   302   302   403
+GET  admin:portal_connection_add -            302   302    302    302    302   302   302   302   200
 GET  admin:portal_team_*  -                   302   302    302    302    302   302   302   302   200
 GET  admin:portal_*_add   -                   302   302    302    302    302   302   302   302   403
 GET  admin:portal_*_delete -                  302   302    302    302    302   302   302   302   403
@@ -98,8 +111,12 @@ GET  admin:account_*      -                   302   302    302    302    302   3
 GET  admin:*              -                   302   302    302    302    302   302   302   302   200
 """
 
+PUBLIC_KEY = "(a browser's public key)"
 FIELDS: dict[tuple[str, str], dict[str, str]] = {
     ("token-revoke", "*"): {"reason": "no longer needed"},
+    ("token-deny", "*"): {"reason": "not needed"},
+    ("token-collect", "*"): {"public_key": PUBLIC_KEY},
+    ("token-reissue", "*"): {"mode": "replace", "recipient": "owner", "reason": "it leaked"},
     ("team-revoke", "*"): {"person": "engineer@example.com", "reason": "no longer needed"},
     ("audit-find", "*"): {"fingerprint": "0" * 64},
 }

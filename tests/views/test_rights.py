@@ -17,8 +17,9 @@ from django.utils import timezone
 from portal import audit
 from portal.models import Action, AuditEvent, Membership, Role, State, Team, Token, User
 from tests.conftest import acting
+from tests.person import KeyPair
 from tests.views.conftest import Post
-from tests.views.rights import FIELDS, ROLES, Right, rights
+from tests.views.rights import FIELDS, PUBLIC_KEY, ROLES, Right, rights
 
 PARAMETER = re.compile(r"<(?:\w+:)?(\w+)>")
 REGEX_PARAMETER = re.compile(r"\(\?P<(\w+)>[^)]*\)")
@@ -113,6 +114,7 @@ def test_a_cell_of_the_table(
     token: Callable[[str], Token],
     post: Post,
     platform: Team,
+    keys: KeyPair,
     sign_in: Callable[[User], Client],
 ) -> None:
     row = token(right.kind)
@@ -126,7 +128,8 @@ def test_a_cell_of_the_table(
     address = PARAMETER.sub(lambda part: _value(part[1], path, row, event), path)
     if right.method == "POST":
         fields = FIELDS.get((right.url, right.kind)) or FIELDS.get((right.url, "*"), {})
-        answer: Any = post(client, address, **fields)
+        sent = {name: keys.public if it == PUBLIC_KEY else it for name, it in fields.items()}
+        answer: Any = post(client, address, **sent)
     else:
         answer = client.get(address, QUERY.get(right.url, {}))
     assert answer.status_code == right.status
