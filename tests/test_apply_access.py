@@ -13,7 +13,7 @@ from django.test.utils import CaptureQueriesContext
 from portal import access
 from portal.access import AccessFileError
 from portal.audit import SYSTEM
-from portal.flows.apply_access import Plan, apply_access
+from portal.flows.apply_access import Plan, apply_access, connect
 from portal.models import (
     AuditEvent,
     Connection,
@@ -255,6 +255,20 @@ def test_an_admin_whom_the_file_names_as_none_is_none_any_more() -> None:
     User.objects.filter(email="lead@example.com").update(is_admin=True)
     apply(platform_file() + "people: [{email: lead@example.com}]\n")
     assert not User.objects.get(email="lead@example.com").is_admin
+
+
+@pytest.mark.django_db
+def test_a_connection_that_is_made_before_the_rest_is_on_record_too() -> None:
+    """A start makes connections first, so that the catalog can be read through them."""
+    file = access.parse("version: 1\nconnections: {main: {region: eu-west-1}}")
+    assert connect(file, actor=SYSTEM, sha256="5eed").lines == ["+ connection main"]
+    event = AuditEvent.objects.get()
+    assert (event.action, event.subject, event.reason) == (
+        "access.changed",
+        "+ connection main",
+        "file 5eed",
+    )
+    assert connect(file, actor=SYSTEM).lines == []
 
 
 @pytest.mark.usefixtures("applied")

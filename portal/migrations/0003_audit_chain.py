@@ -151,6 +151,10 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name="auditevent",
+            index=models.Index(fields=["actor", "action", "seq"], name="audit_by_actor_action"),
+        ),
+        migrations.AddIndex(
+            model_name="auditevent",
             index=models.Index(fields=["team", "seq"], name="audit_by_team"),
         ),
         migrations.AddIndex(

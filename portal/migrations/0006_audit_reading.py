@@ -12,7 +12,9 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name="auditevent",
             index=models.Index(
-                fields=["token_name"], name="audit_by_name", opclasses=["varchar_pattern_ops"]
+                fields=["token_name", "seq"],
+                name="audit_by_name",
+                opclasses=["varchar_pattern_ops", "int8_ops"],
             ),
         ),
         migrations.AddIndex(

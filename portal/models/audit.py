@@ -91,12 +91,15 @@ class AuditEvent(models.Model):
             models.Index(fields=["at", "seq"], name="audit_by_time"),
             models.Index(fields=["action", "seq"], name="audit_by_action"),
             models.Index(fields=["actor", "seq"], name="audit_by_actor"),
+            models.Index(fields=["actor", "action", "seq"], name="audit_by_actor_action"),
             models.Index(fields=["team", "seq"], name="audit_by_team"),
             models.Index(fields=["token_id", "seq"], name="audit_by_token"),
             models.Index(fields=["workspace", "seq"], name="audit_by_workspace"),
             # What the search of portal.reading asks for. The operators let LIKE find a beginning.
             models.Index(
-                fields=["token_name"], opclasses=["varchar_pattern_ops"], name="audit_by_name"
+                fields=["token_name", "seq"],
+                opclasses=["varchar_pattern_ops", "int8_ops"],
+                name="audit_by_name",
             ),
             models.Index(fields=["owner", "seq"], name="audit_by_owner"),
             # An account's id is its own in its workspace alone.

@@ -1,5 +1,6 @@
 """What AMG has, as the last sync saw it, and what teams may use of it."""
 
+from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 
@@ -145,12 +146,12 @@ class Grant(models.Model):
         ServiceAccount, null=True, blank=True, on_delete=models.CASCADE
     )
     max_ttl = models.PositiveIntegerField(
-        "longest lifetime",
+        "longest lifetime in seconds",
         default=LONGEST_LIFETIME,
         validators=[MinValueValidator(1), MaxValueValidator(LONGEST_LIFETIME)],
     )
     default_ttl = models.PositiveIntegerField(
-        "suggested lifetime",
+        "suggested lifetime in seconds",
         default=7 * 86_400,
         validators=[MinValueValidator(1), MaxValueValidator(LONGEST_LIFETIME)],
     )
@@ -191,6 +192,16 @@ class Grant(models.Model):
 
     def __str__(self) -> str:
         return f"{self.team} may request tokens for {self.where}"
+
+    def clean(self) -> None:
+        """For Django's admin: what the access file can't say in the first place."""
+        account = self.service_account
+        if account is not None and account.workspace_id != self.workspace_id:
+            raise ValidationError(
+                {"service_account": "This service account belongs to another workspace."}
+            )
+        if self.default_ttl and self.max_ttl and self.default_ttl > self.max_ttl:
+            raise ValidationError({"default_ttl": "This is longer than the longest lifetime."})
 
     @property
     def where(self) -> str:

@@ -69,3 +69,8 @@ def may_revoke(user: User, token: Token) -> bool:
     return user.is_active and (
         token.owner_id == user.pk or user.is_admin or leads(user, token.team_id)
     )
+
+
+def may_change_access(user: User) -> bool:
+    """Whether ``user`` may change teams, people, grants and connections by hand: an admin."""
+    return user.is_active and user.is_admin

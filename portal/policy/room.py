@@ -37,6 +37,10 @@ class Room:
 
     def shortage(self, choice: Choice) -> Shortage | None:
         """What stands against one more token; None when there is room."""
+        return self.shortage_of_grant(choice) or self.full(choice.service_account.workspace_id)
+
+    def shortage_of_grant(self, choice: Choice) -> Shortage | None:
+        """What the grant's limits say against one more token; None when there is room."""
         limits, team = choice.limits, choice.team.name
         of_team, own = self.live(choice)
         if limits.max_live_per_person is not None and own >= limits.max_live_per_person:
@@ -51,7 +55,7 @@ class Room:
                 f"Team {team} has {_tokens(of_team)} under this grant, and it allows "
                 f"{limits.max_live}. One of them has to end first.",
             )
-        return self.full(choice.service_account.workspace_id)
+        return None
 
     def full(self, workspace_id: int) -> Shortage | None:
         """What AMG's quota of a workspace says against one more token; None when there is room."""

@@ -47,9 +47,10 @@ def charts(wanted: Filter) -> Charts:
     asked = wanted.since or until - timedelta(days=USUAL_DAYS)
     since = max(asked, until - timedelta(days=MOST_DAYS))
     covered = replace(wanted, action="", outcome="", since=since, until=until)
-    newest = AuditEvent.objects.filter(covered.bounds()).aggregate(seq=Max("seq"))["seq"] or 0
+    within = covered.bounds().condition()
+    newest = AuditEvent.objects.filter(within).aggregate(seq=Max("seq"))["seq"] or 0
     cut = AuditEvent.objects.filter(seq__lte=newest - MOST_EVENTS).order_by("-seq").first()
-    events = AuditEvent.objects.filter(covered.bounds() & covered.condition())
+    events = AuditEvent.objects.filter(within & covered.condition())
     if cut is not None and cut.at > since:
         events = events.filter(seq__gt=cut.seq)
         since = cut.at

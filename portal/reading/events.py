@@ -2,17 +2,20 @@
 
 import uuid
 from collections.abc import Iterator
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
 from django.db import connection, transaction
-from django.db.models import Q
+from django.db.models import F, Max, QuerySet
 
 from portal.models import AuditEvent, Token
-from portal.reading.filters import Filter
+from portal.reading.filters import Bounds, Filter
 
 PAGE_SIZE = 50
+NEAR = 5000
+"""How many events are looked through for what may be frequent."""
+
 LONGEST_STORY = 1000
 LONGEST_LINEAGE = 100
 STREAM_CHUNK = 5000
@@ -35,18 +38,14 @@ def page(
     Each meaning of a free text is asked for on its own and the answers are merged: every question
     then follows one index from one end, and stops after a page.
     """
-    place = Q()
-    if after is not None:
-        place = Q(seq__gt=after)
-    elif before is not None:
-        place = Q(seq__lt=before)
     backward = after is None
-    common = place & wanted.without_text() & wanted.bounds()
+    bounds = wanted.bounds().narrowed(above=after, below=before)
+    conditions = wanted.without_text()
     found: dict[int, AuditEvent] = {}
     for alternative in wanted.alternatives():
-        rows = AuditEvent.objects.filter(common & alternative)
-        rows = rows.order_by("-seq" if backward else "seq")
-        found.update((event.seq, event) for event in rows[: size + 1])
+        rows = AuditEvent.objects.filter(conditions & alternative.condition)
+        ask = _ordered if alternative.is_ordered else _gathered
+        found.update((event.seq, event) for event in ask(rows, bounds, size + 1, backward))
     ordered = sorted(found, reverse=backward)
     has_more = len(ordered) > size
     shown = sorted(ordered[:size], reverse=True)
@@ -59,6 +58,52 @@ def page(
         before=shown[-1] if has_older else None,
         after=shown[0] if has_newer else None,
     )
+
+
+def _ordered(
+    rows: QuerySet[AuditEvent], bounds: Bounds, limit: int, backward: bool
+) -> list[AuditEvent]:
+    """The first of the rows from one end: an index has them in this order."""
+    rows = rows.filter(bounds.condition())
+    return list(rows.order_by("-seq" if backward else "seq")[:limit])
+
+
+def _gathered(
+    rows: QuerySet[AuditEvent], bounds: Bounds, limit: int, backward: bool
+) -> list[AuditEvent]:
+    """The same where the index has them in another order.
+
+    What matches everywhere is found among the nearest events. What does not is gathered from its
+    index and sorted; were the database free to choose, it would rather go through the whole log for
+    names that were in use long ago, since it takes them for scattered evenly.
+    """
+    if backward:
+        edge = bounds.below or 1 + (AuditEvent.objects.aggregate(seq=Max("seq"))["seq"] or 0)
+        near = bounds.narrowed(above=edge - 1 - NEAR)
+    else:
+        near = bounds.narrowed(below=(bounds.above or 0) + 1 + NEAR)
+    found = _ordered(rows, near, limit, backward)
+    if len(found) == limit:
+        return found
+    # An expression is no column of an index, so its order can't be read off one.
+    number = F("seq") + 0
+    gathered = rows.filter(bounds.condition()).values_list("seq", flat=True)
+    gathered = gathered.order_by(number.desc() if backward else number.asc())[:limit]
+    with _one_process():
+        seqs = list(gathered)
+    return list(AuditEvent.objects.filter(seq__in=seqs))
+
+
+@contextmanager
+def _one_process() -> Iterator[None]:
+    """Keep PostgreSQL from sharing a question out among workers: to start them takes longer than
+    the question does alone (measured: 65 ms instead of 19 for 60,000 matches)."""
+    if connection.vendor != "postgresql":
+        yield
+        return
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SET LOCAL max_parallel_workers_per_gather = 0")
+        yield
 
 
 def count_up_to(wanted: Filter, most: int) -> int | None:

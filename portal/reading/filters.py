@@ -1,7 +1,7 @@
 """What an auditor asks the log for, and how that becomes conditions that an index answers.
 
-Free text means one of a few things that each have an index of their own, so that a search costs the
-same however long the log is: there is no search for text inside a name (docs/AUDIT.md).
+Free text means one of a few things that each have an index of their own, so that a search costs
+about the same however long the log is: there is no search for text inside a name (docs/AUDIT.md).
 """
 
 import re
@@ -18,12 +18,47 @@ from portal.models import AuditEvent, User
 MOST_PEOPLE = 200
 """A free text that fits more people than this says nothing about whom it means."""
 
-DISORDER = timedelta(hours=1)
+DISORDER = timedelta(minutes=5)
 """How much older than its predecessor an event may be. Times ascend like numbers but where a clock
 was set, and before there was a chain: those times say when a transaction began."""
 
+FEW_PEOPLE = 5
+"""So many are asked for one by one."""
+
 _WORKSPACE_ID = re.compile(r"g-[0-9a-f]{10}")
 _EVENT_NUMBER = re.compile(r"#?([0-9]{1,18})")
+
+
+@dataclass(frozen=True, slots=True)
+class Alternative:
+    """One of the things that a free text may mean. Its index has the matching events in their
+    order, or (``is_ordered`` is false) in another."""
+
+    condition: Q
+    is_ordered: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """The numbers just outside a range of events; None where it is open."""
+
+    above: int | None = None
+    below: int | None = None
+
+    def narrowed(self, *, above: int | None = None, below: int | None = None) -> "Bounds":
+        """Within these as well."""
+        return Bounds(
+            max((seq for seq in (self.above, above) if seq is not None), default=None),
+            min((seq for seq in (self.below, below) if seq is not None), default=None),
+        )
+
+    def condition(self) -> Q:
+        found = Q()
+        if self.above is not None:
+            found &= Q(seq__gt=self.above)
+        if self.below is not None:
+            found &= Q(seq__lt=self.below)
+        return found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +92,7 @@ class Filter:
         """Exactly what is asked for, as one condition."""
         found = Q()
         for alternative in self.alternatives():
-            found |= alternative
+            found |= alternative.condition
         return found & self.without_text()
 
     def without_text(self) -> Q:
@@ -72,40 +107,44 @@ class Filter:
             found &= Q(at__lt=self.until)
         return found
 
-    def alternatives(self) -> list[Q]:
-        """What the free text may mean. Each has its index; one without text is no condition."""
+    def alternatives(self) -> list[Alternative]:
+        """What the free text may mean; without one, everything."""
         text = self.q
         if not text:
-            return [Q()]
+            return [Alternative(Q())]
         if token_id := _token_id(text):
-            return [Q(token_id=token_id)]
-        found = [_begins("token_name", text), Q(aws_request_id=text), Q(aws_token_id=text)]
+            return [Alternative(Q(token_id=token_id))]
+        found = [
+            Alternative(_begins("token_name", text), is_ordered=False),
+            Alternative(Q(aws_request_id=text)),
+            Alternative(Q(aws_token_id=text)),
+        ]
         if number := _EVENT_NUMBER.fullmatch(text):
-            found.append(Q(seq=int(number[1])))
+            found.append(Alternative(Q(seq=int(number[1]))))
         if _WORKSPACE_ID.fullmatch(text):
-            found.append(Q(workspace=text))
-        if people := people_like(text):
-            found += [Q(actor__in=people), Q(owner__in=people)]
+            found.append(Alternative(Q(workspace=text)))
+        people = people_like(text)
+        for column in ("actor", "owner"):
+            if len(people) <= FEW_PEOPLE:
+                found += [Alternative(Q(**{column: address})) for address in people]
+            else:
+                found.append(Alternative(Q(**{f"{column}__in": people}), is_ordered=False))
         return found
 
-    def bounds(self) -> Q:
+    def bounds(self) -> Bounds:
         """Between which numbers the events of the time range lie, give or take DISORDER.
 
         It narrows any other index to the range, so that a week of last year is found as fast as
         this one. It takes nothing away from ``condition`` unless a clock was set by more.
         """
-        found = Q()
+        above, below = None, None
         if self.since:
-            earlier = AuditEvent.objects.filter(at__lt=self.since - DISORDER).order_by(
-                "-at", "-seq"
-            )
-            if (seq := earlier.values_list("seq", flat=True).first()) is not None:
-                found &= Q(seq__gt=seq)
+            earlier = AuditEvent.objects.filter(at__lt=self.since - DISORDER)
+            above = earlier.order_by("-at", "-seq").values_list("seq", flat=True).first()
         if self.until:
-            later = AuditEvent.objects.filter(at__gt=self.until + DISORDER).order_by("at", "seq")
-            if (seq := later.values_list("seq", flat=True).first()) is not None:
-                found &= Q(seq__lt=seq)
-        return found
+            later = AuditEvent.objects.filter(at__gt=self.until + DISORDER)
+            below = later.order_by("at", "seq").values_list("seq", flat=True).first()
+        return Bounds(above, below)
 
 
 def people_like(text: str) -> list[str]:

@@ -2,7 +2,6 @@
 
 import secrets
 import uuid
-from typing import Any
 
 from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
@@ -17,9 +16,9 @@ from portal.forms import TokenRequestForm
 from portal.models import State, Token, User
 from portal.models.catalog import LONGEST_LIFETIME
 from portal.models.queries import TokenQuerySet
-from portal.policy import Choice
 from portal.tasks import enqueue_issue
 from portal.views import edge
+from portal.views.catalog import catalog
 from portal.views.edge import answers_json
 
 PER_PAGE = 50
@@ -105,53 +104,13 @@ def _form_page(
         "tokens/new.html",
         {
             "form": form,
-            "catalog": _catalog(form.choices),
+            "catalog": catalog(form.choices, user),
             "presets": PRESETS,
             "longest_lifetime": LONGEST_LIFETIME,
             "suggested_name": suggested_name(user),
         },
         status=status,
     )
-
-
-def _catalog(choices: list[Choice]) -> list[dict[str, Any]]:
-    """What the form offers, as the page's script reads it: workspaces with their accounts."""
-    workspaces: dict[str, dict[str, Any]] = {}
-    for choice in choices:
-        account = choice.service_account
-        workspace = workspaces.setdefault(
-            account.workspace.aws_id,
-            {
-                "id": account.workspace.aws_id,
-                "name": account.workspace.name,
-                "obstacle": account.workspace.obstacle,
-                "accounts": {},
-            },
-        )
-        entry = workspace["accounts"].setdefault(
-            account.aws_id,
-            {
-                "id": account.aws_id,
-                "name": account.name,
-                "role": account.grafana_role,
-                "obstacle": account.obstacle,
-                "teams": [],
-            },
-        )
-        entry["teams"].append(
-            {
-                "slug": choice.team.slug,
-                "name": choice.team.name,
-                "max_ttl": choice.limits.max_ttl,
-                "default_ttl": choice.limits.default_ttl,
-                "reason_required": choice.limits.reason_required,
-                "needs_approval": choice.limits.needs_approval,
-            }
-        )
-    return [
-        {**workspace, "accounts": list(workspace["accounts"].values())}
-        for workspace in workspaces.values()
-    ]
 
 
 def suggested_name(user: User) -> str:

@@ -2,9 +2,10 @@
  * Workspace → service account → team: what may be chosen, and what follows from the choice.
  *
  * @typedef {{slug: string, name: string, max_ttl: number, default_ttl: number,
- *   reason_required: boolean, needs_approval: boolean}} Team  lifetimes in seconds
+ *   reason_required: boolean, needs_approval: boolean, room: string, shortage: string}} Team
+ *   lifetimes in seconds; `room` and `shortage` are sentences about its limits, or empty
  * @typedef {{id: string, name: string, role: string, obstacle: string, teams: Team[]}} Account
- * @typedef {{id: string, name: string, obstacle: string, accounts: Account[]}} Workspace
+ * @typedef {{id: string, name: string, obstacle: string, room: string, accounts: Account[]}} Workspace
  */
 
 /** What the Grafana roles may do in their workspace. */
@@ -28,6 +29,7 @@ export function wireChoices(form, onChange) {
   const teams = /** @type {HTMLSelectElement} */ (form.elements.namedItem("team"));
   const teamField = /** @type {HTMLElement} */ (form.querySelector("[data-team-field]"));
   const workspaceNote = /** @type {HTMLElement} */ (form.querySelector("[data-workspace-note]"));
+  const roomNote = /** @type {HTMLElement} */ (form.querySelector("[data-room-note]"));
   const accountNote = /** @type {HTMLElement} */ (form.querySelector("[data-account-note]"));
 
   const chosenWorkspace = () => catalog.find((one) => one.id === workspaces.value);
@@ -61,10 +63,13 @@ export function wireChoices(form, onChange) {
   function tell() {
     const workspace = chosenWorkspace();
     const account = chosenAccount();
-    workspaceNote.textContent = workspace?.obstacle ?? "";
+    workspaceNote.textContent = workspace ? workspace.obstacle || workspace.room : "";
     accountNote.replaceChildren();
     if (account) accountNote.append(roleBadge(account.role), ` ${account.obstacle || (ROLES.get(account.role) ?? "")}`);
-    onChange({ workspace, account, team: chosenTeam() });
+    const team = chosenTeam();
+    roomNote.textContent = team ? team.shortage || team.room : "";
+    roomNote.classList.toggle("wrong", Boolean(team?.shortage));
+    onChange({ workspace, account, team });
   }
 
   workspaces.addEventListener("change", () => { offerAccounts(); offerTeams(); tell(); });

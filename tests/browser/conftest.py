@@ -24,6 +24,12 @@ from tests.browser.live import Live
 from tests.browser.watch import Watch
 from tests.product import Product
 
+ASK_FOR_APPROVAL = """
+import django
+django.setup()
+from portal.models import Grant
+Grant.objects.filter(team__slug="platform").update(approval="{approval}")
+"""
 SECONDS_TO_APPEAR = 15.0
 """How long a test waits for something on a page; two sweeps and an attempt at AWS fit in."""
 
@@ -148,3 +154,11 @@ def page_of(
 def engineer(page_of: Callable[[str], Page]) -> Page:
     """A page on which the engineer is signed in."""
     return page_of("engineer@example.com")
+
+
+@pytest.fixture
+def approval_is_asked(live: Live) -> Iterator[None]:
+    """Policy asks team platform for approval of every token, as long as the test runs."""
+    live.run(ASK_FOR_APPROVAL.format(approval="always"))
+    yield
+    live.run(ASK_FOR_APPROVAL.format(approval="never"))

@@ -3,13 +3,15 @@
 import contextlib
 import os
 import signal
+import subprocess
+import sys
 from functools import cached_property
 
 import requests
 from playwright.sync_api import Page, expect
 
 from tests.grafana.sandbox_process import SandboxProcess
-from tests.product import Product, within
+from tests.product import ROOT, Product, within
 
 
 class Live:
@@ -49,6 +51,19 @@ class Live:
             f"{self.sandbox_url}/api/org", headers={"Authorization": f"Bearer {key}"}, timeout=10
         )
         return answer.status_code
+
+    def run(self, code: str) -> None:
+        """Run some Python in a process of the product's settings."""
+        done = subprocess.run(
+            [sys.executable, "-c", code],
+            cwd=ROOT,
+            env={**self.product.environment, "DJANGO_SETTINGS_MODULE": "portal.settings"},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
 
     def kill_web(self) -> None:
         """Let the web process and its children crash, and wait until others answer."""

@@ -33,7 +33,7 @@ from portal.grafana import clients
 from portal.grafana.client import Client
 from portal.grafana.errors import GrafanaError, OutcomeUnknown
 from portal.grafana.types import CreatedToken, Operation, TokenList
-from portal.models import Token
+from portal.models import Notice, Token
 from tests.grafana.sandbox_process import SandboxProcess
 
 SIGNATURE_SECONDS = 300.0
@@ -105,6 +105,7 @@ class World:
         """Everything as new. The audit log stays: nobody may delete from it."""
         self.aws.reset()
         self.skew_by(skew)
+        Notice.objects.all().delete()
         Token.objects.all().delete()
         redis.Redis.from_url(settings.CACHE_URL).flushdb()
         self.passed = 0.0

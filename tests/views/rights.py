@@ -89,7 +89,8 @@ GET  account_confirm_e*   -                   200   200    200    200    200   2
 GET  account_email_*      -                   200   200    200    200    200   200   200   200   200
 
 # Django's admin sends everybody else to its own sign-in, which answers 403. Admins manage people,
-# teams and grants; the rest they look at, and what libraries bring along they don't see.
+# teams with their grants, and connections; the rest they look at, and what libraries bring along
+# they don't see.
 GET  admin:login          -                   302   403    403    403    403   403   403   403   302
 GET  admin:logout         -                   302   302    302    302    302   302   302   302   405
 GET  admin:autocomplete   -                   302   302    302    302    302   302   302   302   403
@@ -98,6 +99,8 @@ GET  admin:<path:object_id> -                 302   302    302    302    302   3
 GET  admin:<url>          -                   302   302    302    302    302   302   302   302   404
 GET  admin:portal_user_delete -               302   302    302    302    302   302   302   302   403
 GET  admin:portal_user_*  -                   302   302    302    302    302   302   302   302   200
+GET  admin:portal_team_delete -               302   302    302    302    302   302   302   302   403
+GET  admin:portal_connection_add -            302   302    302    302    302   302   302   302   200
 GET  admin:portal_team_*  -                   302   302    302    302    302   302   302   302   200
 GET  admin:portal_*_add   -                   302   302    302    302    302   302   302   302   403
 GET  admin:portal_*_delete -                  302   302    302    302    302   302   302   302   403

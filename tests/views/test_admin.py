@@ -1,13 +1,16 @@
 """Django's admin: for admins alone, and not even they touch what must stay as it is."""
 
+import re
 from collections.abc import Callable
 
 import pytest
 from django.contrib.admin import site
 from django.test import Client
+from django.utils import timezone
 
-from portal import audit
+from portal import audit, policy
 from portal.audit import SYSTEM
+from portal.flows.confirm_grants import confirm_grants
 from portal.models import (
     Action,
     AuditEvent,
@@ -15,15 +18,16 @@ from portal.models import (
     Grant,
     ServiceAccount,
     State,
+    Team,
     Token,
     User,
     Workspace,
 )
-from tests.conftest import Catalog
+from tests.conftest import Catalog, acting
 
 pytestmark = pytest.mark.django_db
 
-LOOK_ONLY = (Token, AuditEvent, Connection, Workspace, ServiceAccount)
+LOOK_ONLY = (Token, AuditEvent, Workspace, ServiceAccount, Grant)
 
 
 def page(row: object, action: str = "change") -> str:
@@ -111,26 +115,189 @@ def test_nothing_but_the_portals_own_is_in_it(desk: Client) -> None:
         assert desk.get(listed).status_code == 403
 
 
+# -- What an admin changes ------------------------------------------------------------------------
+
+
+def team_form(team: Team, **changes: str) -> dict[str, str]:
+    """What the team's page sends when nothing but ``changes`` is touched."""
+    said = {
+        "name": team.name,
+        "idp_groups": "\n".join(team.idp_groups),
+        "lead_idp_groups": "\n".join(team.lead_idp_groups),
+    }
+    members, grants = team.memberships.order_by("pk"), team.grants.order_by("pk")
+    for prefix, rows in (("memberships", members), ("grants", grants)):
+        said |= {f"{prefix}-TOTAL_FORMS": "0", f"{prefix}-INITIAL_FORMS": str(len(rows))}
+        said[f"{prefix}-TOTAL_FORMS"] = said[f"{prefix}-INITIAL_FORMS"]
+        for number, row in enumerate(rows):
+            said[f"{prefix}-{number}-id"] = str(row.pk)
+            said[f"{prefix}-{number}-team"] = str(team.pk)
+    for number, membership in enumerate(members):
+        said |= {
+            f"memberships-{number}-user": str(membership.user_id),
+            f"memberships-{number}-role": membership.role,
+        }
+    for number, grant in enumerate(grants):
+        said |= {
+            f"grants-{number}-workspace": str(grant.workspace_id or ""),
+            f"grants-{number}-service_account": str(grant.service_account_id or ""),
+            f"grants-{number}-max_ttl": str(grant.max_ttl),
+            f"grants-{number}-default_ttl": str(grant.default_ttl),
+            f"grants-{number}-approval": grant.approval,
+        }
+    return said | changes
+
+
+def told() -> list[tuple[str, str, str, str | None]]:
+    events = AuditEvent.objects.filter(action=Action.ACCESS_CHANGED)
+    return list(events.values_list("subject", "actor", "team", "address"))
+
+
 def test_an_admin_manages_grants_within_what_aws_allows(desk: Client, catalog: Catalog) -> None:
     grant = Grant.objects.get(team__slug="platform")
     team = grant.team
-    inline = {
-        "slug": team.slug,
-        "name": team.name,
-        "memberships-TOTAL_FORMS": "0",
-        "memberships-INITIAL_FORMS": "0",
-        "grants-TOTAL_FORMS": "1",
-        "grants-INITIAL_FORMS": "1",
-        "grants-0-id": str(grant.pk),
-        "grants-0-team": str(team.pk),
-        "grants-0-workspace": str(grant.workspace_id),
-        "grants-0-default_ttl": "600",
-        "grants-0-approval": "never",
-    }
-    too_long = desk.post(page(team), {**inline, "grants-0-max_ttl": "2592001"})
-    assert too_long.status_code == 200
-    grant.refresh_from_db()
-    assert grant.max_ttl == 2_592_000
-    assert desk.post(page(team), {**inline, "grants-0-max_ttl": "3600"}).status_code == 302
+    theirs = str(catalog.mobile_account.pk)
+    for name, wrong in (("max_ttl", "2592001"), ("max_ttl", "60"), ("service_account", theirs)):
+        fields = team_form(team, **{f"grants-0-{name}": wrong})
+        assert desk.post(page(team), fields).status_code == 200
+    assert told() == []
+    shorter = {"grants-0-max_ttl": "3600", "grants-0-default_ttl": "600"}
+    assert desk.post(page(team), team_form(team, **shorter)).status_code == 302
     grant.refresh_from_db()
     assert grant.max_ttl == 3600
+    line = "max_ttl 30d → 1h, default_ttl 7d → 10m"
+    subject = f"~ grant of platform for observability / every account: {line}"
+    assert told() == [(subject, "admin@example.com", "platform", "127.0.0.1")]
+
+
+def test_a_page_that_is_saved_as_it_was_changes_nothing(
+    desk: Client, catalog: Catalog, platform: Team, engineer: User, lead: User
+) -> None:
+    Team.objects.filter(pk=platform.pk).update(idp_groups=["a", "b"])
+    platform.refresh_from_db()
+    assert desk.post(page(platform), team_form(platform)).status_code == 302
+    for row in (engineer, Connection.objects.get()):
+        said = {"name": row.name, "is_active": "on"}
+        assert desk.post(page(row), said).status_code == 302
+    assert told() == []
+
+
+@pytest.mark.usefixtures("enqueued")
+@pytest.mark.django_db(transaction=True)
+def test_who_is_taken_out_of_a_team_loses_at_once_what_was_not_delivered(
+    desk: Client, platform: Team, engineer: User, make_token: Callable[..., Token]
+) -> None:
+    asked = make_token(engineer)
+    live = make_token(engineer, state=State.ACTIVE)
+    out = {"memberships-0-DELETE": "on"}
+    assert desk.post(page(platform), team_form(platform, **out)).status_code == 302
+    assert [line for line, *_ in told()] == ["- member engineer@example.com of platform"]
+    asked.refresh_from_db()
+    assert (asked.state, asked.ended_by) == (State.CANCELLED, "admin@example.com")
+    assert list(Token.objects.owner_left()) == [live]
+
+
+@pytest.mark.usefixtures("enqueued")
+@pytest.mark.django_db(transaction=True)
+def test_who_may_not_sign_in_any_more_loses_at_once_what_was_not_delivered(
+    desk: Client, engineer: User, make_token: Callable[..., Token]
+) -> None:
+    asked = make_token(engineer)
+    assert desk.post(page(engineer), {"name": ""}).status_code == 302
+    assert [line for line, *_ in told()] == [
+        "~ person engineer@example.com: may not sign in any more"
+    ]
+    asked.refresh_from_db()
+    assert asked.state == State.CANCELLED
+
+
+def test_an_admin_makes_a_team_and_closes_it(desk: Client, engineer: User) -> None:
+    empty = {
+        f"{prefix}-{name}_FORMS": "0"
+        for prefix in ("memberships", "grants")
+        for name in ("TOTAL", "INITIAL")
+    }
+    person = {
+        "memberships-TOTAL_FORMS": "1",
+        "memberships-0-user": str(engineer.pk),
+        "memberships-0-role": "lead",
+    }
+    made = {"slug": "data", "name": "Data", "idp_groups": "b\n\n a \nb", **empty, **person}
+    assert desk.post("/admin/portal/team/add/", made).status_code == 302
+    team = Team.objects.get(slug="data")
+    assert team.idp_groups == ["b", "a"]
+    closed = {"closed_at_0": "2026-12-01", "closed_at_1": "10:00:00", "slug": "other"}
+    assert desk.post(page(team), team_form(team, **closed)).status_code == 302
+    assert desk.post(page(team, "delete"), {"post": "yes"}).status_code == 403
+    team.refresh_from_db()
+    assert (team.slug, team.closed_at is None) == ("data", False)
+    assert [line for line, *_ in told()] == [
+        "+ team data",
+        "+ lead engineer@example.com of data",
+        "- team data: closed",
+    ]
+
+
+def test_a_person_is_added_by_their_address_alone(desk: Client) -> None:
+    html = desk.get("/admin/portal/user/add/").content.decode()
+    assert set(re.findall(r'<input type="\w+" name="(\w+)"', html)) <= {
+        "csrfmiddlewaretoken",
+        "email",
+    } | set(re.findall(r'name="(_\w+)"', html))
+    new = {"email": "New@Example.com", "is_admin": "on", "password": "x"}
+    assert desk.post("/admin/portal/user/add/", new).status_code == 302
+    person = User.objects.get(email="new@example.com")
+    assert not person.has_usable_password()
+    assert not person.is_admin
+    assert [line for line, *_ in told()] == ["+ person new@example.com"]
+
+
+def test_an_admin_makes_another_one_in_sight(desk: Client, engineer: User) -> None:
+    said = {"name": "", "is_active": "on", "is_admin": "on"}
+    assert desk.post(page(engineer), said).status_code == 302
+    assert [line for line, *_ in told()] == ["~ person engineer@example.com: now admin"]
+
+
+def test_an_admin_changes_a_way_into_aws_in_sight(desk: Client, catalog: Catalog) -> None:
+    row = Connection.objects.get()
+    said = {"name": "other", "role_arn": "arn:aws:iam::2:role/x"}
+    assert desk.post(page(row), said).status_code == 302
+    row.refresh_from_db()
+    assert (row.name, row.role_arn) == ("main", "arn:aws:iam::2:role/x")
+    assert [line for line, *_ in told()] == ["~ connection main: role_arn"]
+    assert desk.post(page(row, "delete"), {"post": "yes"}).status_code == 403
+
+
+def test_an_admin_confirms_a_suspended_grant(
+    desk: Client, catalog: Catalog, platform: Team, engineer: User
+) -> None:
+    grant = Grant.objects.create(
+        team=platform,
+        workspace=catalog.workspace,
+        service_account=catalog.deployer,
+        suspended_at=timezone.now(),
+        suspended_reason="The service account was renamed from ci to deployer.",
+    )
+    listed = desk.get("/admin/portal/grant/?suspended_at__isempty=0").content.decode()
+    assert "renamed from ci to deployer" in listed
+    action = {"action": "confirm", "_selected_action": str(grant.pk)}
+    assert desk.post("/admin/portal/grant/", action).status_code == 302
+    assert policy.limits_for(engineer, platform, catalog.deployer) is not None
+    event = AuditEvent.objects.get(action=Action.ACCESS_CHANGED)
+    assert event.subject == "~ grant of platform for observability / deployer: confirmed"
+    assert event.reason == grant.suspended_reason
+
+
+@pytest.mark.parametrize("who", ["lead", "auditor", "engineer"])
+def test_nobody_else_confirms_a_grant(request: pytest.FixtureRequest, who: str) -> None:
+    with pytest.raises(policy.NotPermittedError):
+        confirm_grants([1], actor=acting(request.getfixturevalue(who)))
+
+
+@pytest.mark.parametrize("model", ["team", "user", "connection"])
+def test_the_pages_say_that_the_access_file_wins(
+    desk: Client, catalog: Catalog, model: str
+) -> None:
+    for action in ("", "add/"):
+        html = desk.get(f"/admin/portal/{model}/{action}").content.decode()
+        assert "The access file wins on what it names" in html

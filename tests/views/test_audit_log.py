@@ -14,6 +14,7 @@ from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
 from portal.models import Action, AuditEvent, Outcome, State, Token, User
+from portal.reading import events
 from portal.reading.events import page
 from portal.reading.filters import Filter
 from tests.audit_log import tell
@@ -251,7 +252,8 @@ def test_a_key_that_is_searched_for_is_refused_and_not_shown(log: Client) -> Non
 
 def test_a_text_that_fits_very_many_people_asks_for_more_of_it(log: Client) -> None:
     User.objects.bulk_create(User(email=f"person-{n}@example.net") for n in range(201))
-    assert log.get("/audit/?q=person-1").status_code == 200
+    for query in ("", "q=", "q=person-1"):
+        assert log.get(f"/audit/?{query}").status_code == 200
     answer = log.get("/audit/?q=example.net")
     assert answer.status_code == 422
     assert b"more than 200 people" in answer.content
@@ -312,8 +314,13 @@ def test_a_page_stands_still_while_events_are_written(log: Client, many: list[in
     assert shown(log.get(url).content) == before == many[50:100]
 
 
-def test_the_pages_of_a_search_hold_every_event_once(log: Client) -> None:
-    """An event may match by its name, by who did it and by whose token it is, all at once."""
+@pytest.mark.parametrize("near", [1, 40, 5000])
+def test_the_pages_of_a_search_hold_every_event_once(
+    log: Client, monkeypatch: pytest.MonkeyPatch, near: int
+) -> None:
+    """An event may match by its name, by who did it and by whose token it is, all at once; and by
+    its name among the nearest events, or only far away."""
+    monkeypatch.setattr(events, "NEAR", near)
     person = User.objects.create_user("ci-bot@example.com")
     told = [
         tell(
@@ -330,15 +337,18 @@ def test_the_pages_of_a_search_hold_every_event_once(log: Client) -> None:
         for event in told
         if person.email in (event.actor, event.owner) or event.token_name == "ci-bot"
     ][::-1]
-    seen: list[int] = []
-    place: int | None = None
-    while True:
-        found = page(Filter(q="ci-bot"), before=place)
+    wanted = Filter(q="ci-b")
+    found = page(wanted, size=20)
+    seen = [event.seq for event in found.events]
+    while found.before is not None:
+        found = page(wanted, before=found.before, size=20)
         seen += [event.seq for event in found.events]
-        if found.before is None:
-            break
-        place = found.before
     assert seen == expected
+    while found.after is not None:
+        found = page(wanted, after=found.after, size=20)
+        back = [event.seq for event in found.events]
+        assert back == seen[seen.index(back[0]) :][: len(back)]
+    assert back[0] == expected[0]
 
 
 @pytest.mark.parametrize("cursor", ["before=x", "after=-1", "before=1.5", "after=9" + "9" * 30])
@@ -354,10 +364,10 @@ def test_beyond_the_last_page_the_log_says_so(log: Client, week: dict[str, Audit
 def test_a_range_is_found_though_times_are_not_quite_in_order(log: Client) -> None:
     """Before there was a chain, an event's time was that of its transaction's begin."""
     told = [
-        tell(Action.CATALOG_SYNCED, at=NOON + timedelta(minutes=minutes))
-        for minutes in (0, 50, 10, 55, 20, 90, 40, 100)
+        tell(Action.CATALOG_SYNCED, at=NOON + timedelta(seconds=seconds))
+        for seconds in (0, 300, 60, 330, 120, 540, 240, 600)
     ]
-    wanted = Filter(since=NOON + timedelta(minutes=15), until=NOON + timedelta(minutes=60))
+    wanted = Filter(since=NOON + timedelta(seconds=90), until=NOON + timedelta(seconds=360))
     expected = [event.seq for event in told if wanted.since <= event.at < wanted.until]  # type: ignore[operator]
     assert [event.seq for event in page(wanted).events] == expected[::-1]
 

@@ -13,7 +13,7 @@ from django.db import connections
 from django.test import Client
 from django.utils import timezone
 from django.utils.html import escape
-from pytest_django import DjangoCaptureOnCommitCallbacks
+from pytest_django import DjangoCaptureOnCommitCallbacks, Settings
 
 from portal.flows import request as request_flow
 from portal.models import (
@@ -425,6 +425,24 @@ def test_of_two_people_who_want_one_name_at_once_one_gets_it(
 
 
 @pytest.mark.django_db(transaction=True)
+def test_of_many_requests_for_a_grants_last_place_one_gets_it(
+    engineer: User,
+    teammate: User,
+    platform: Team,
+    sign_in: Callable[[User], Client],
+    fields: dict[str, str],
+    enqueued: list[tuple[str, str]],
+    at_once: Callable[..., list[Any]],
+) -> None:
+    Grant.objects.filter(team=platform).update(max_live=1)
+    people = [sign_in(engineer), sign_in(teammate)] * 3
+    asked = [(client, fields | {"name": f"ci-{n}"}) for n, client in enumerate(people)]
+    responses = at_once(*asked)
+    assert sorted(response.status_code for response in responses) == [302] + [422] * 5
+    assert (Token.objects.count(), len(enqueued)) == (1, 1)
+
+
+@pytest.mark.django_db(transaction=True)
 def test_a_double_click_that_arrives_at_once_is_one_request(
     engineer: User,
     sign_in: Callable[[User], Client],
@@ -519,6 +537,72 @@ def test_without_any_grant_the_page_says_so(browser: Client, platform: Team) -> 
     response = browser.get(FORM)
     assert response.status_code == 200
     assert 'data-testid="request-form"' not in response.content.decode()
+
+
+def offered(browser: Client) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What the form says about the workspace, and about the team's grant for its first account."""
+    [workspace] = browser.get(FORM).context["catalog"]
+    return workspace, workspace["accounts"][0]["teams"][0]
+
+
+def test_the_form_says_beforehand_how_much_of_the_limits_is_used(
+    browser: Client,
+    engineer: User,
+    teammate: User,
+    platform: Team,
+    make_token: Callable[..., Token],
+) -> None:
+    for owner in (engineer, teammate):
+        make_token(owner, state=State.ACTIVE)
+    make_token(teammate, state=State.EXPIRED, may_exist_at_aws=True)
+    workspace, grant = offered(browser)
+    assert workspace["room"] == (
+        "It has 3 of AMG's 100 tokens, 1 of them expired and being cleaned up."
+    )
+    assert (grant["room"], grant["shortage"]) == ("", "")
+    Grant.objects.filter(team=platform).update(max_live=20, max_live_per_person=5)
+    _, grant = offered(browser)
+    assert grant["room"] == (
+        "Live tokens under this grant: team Platform has 2 of at most 20, you have 1 of at most 5."
+    )
+    Grant.objects.filter(team=platform).update(max_live=2)
+    _, grant = offered(browser)
+    assert grant["shortage"].startswith("Team Platform has 2 live or requested tokens")
+
+
+def test_the_form_says_beforehand_that_a_workspace_is_full(
+    browser: Client,
+    engineer: User,
+    fields: dict[str, str],
+    post: Post,
+    make_token: Callable[..., Token],
+    settings: Settings,
+) -> None:
+    settings.TOKEN_QUOTA = 1
+    make_token(engineer, state=State.ACTIVE)
+    workspace, _ = offered(browser)
+    assert workspace["obstacle"].startswith("This workspace is full: it has 1 of AMG's 1 tokens.")
+    answer = post(browser, FORM, **fields)
+    assert answer.status_code == 422
+    assert workspace["obstacle"] in answer.context["form"].errors["workspace"]
+
+
+def test_a_limit_counts_the_tokens_under_its_own_grant_alone(
+    browser: Client,
+    engineer: User,
+    platform: Team,
+    catalog: Catalog,
+    make_token: Callable[..., Token],
+) -> None:
+    Grant.objects.filter(team=platform).update(max_live=20)
+    own = {"workspace": catalog.workspace, "service_account": catalog.admin_account}
+    Grant.objects.create(team=platform, max_live=3, **own)
+    for account in (catalog.deployer, catalog.deployer, catalog.admin_account):
+        make_token(engineer, service_account=account)
+    [workspace] = browser.get(FORM).context["catalog"]
+    said = {one["name"]: one["teams"][0]["room"] for one in workspace["accounts"]}
+    assert said["deployer"].endswith("team Platform has 2 of at most 20.")
+    assert said["provisioner"].endswith("team Platform has 1 of at most 3.")
 
 
 def test_a_form_without_the_csrf_token_is_refused(

@@ -5,12 +5,12 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
-from django.conf import settings
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
+from portal.audit import keys
 from portal.audit.chain import TOLD, Link, export_lines, moment
 from portal.flows.export_audit import Export, export_audit
 from portal.reading.events import stream
@@ -51,7 +51,7 @@ def as_jsonl(request: HttpRequest) -> HttpResponseBase:
     links = stream(wanted, list(Link._fields), up_to=export.head.seq)
     lines = export_lines(
         (Link(*link) for link in links),
-        key=settings.AUDIT_KEY.encode(),
+        key=keys.current(),
         filters=wanted.terms(),
         head=export.head,
         at=export.at,

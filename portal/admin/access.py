@@ -1,0 +1,236 @@
+"""Who may do what, edited by an admin instead of by the access file.
+
+Each change is an event with the admin and their address, in the transaction that makes it, and who
+loses access by it loses it at once: the same rules as for the file (portal.flows.apply_access).
+What the file names it wins back when it is applied next; the pages say so.
+"""
+
+from collections.abc import Iterable
+from typing import Any, cast
+
+from django import forms
+from django.contrib import admin, messages
+from django.contrib.admin.widgets import AdminIntegerFieldWidget
+from django.db import models, transaction
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.template.response import TemplateResponse
+
+from portal import audit
+from portal.access import words
+from portal.access.words import Change
+from portal.admin.records import LookOnly
+from portal.flows.confirm_grants import confirm_grants
+from portal.models import Action, Connection, Grant, Membership, Team, User
+from portal.tasks import end_lost_access
+from portal.views import edge
+
+
+class AccessAdmin(admin.ModelAdmin):
+    """Rows that decide on access: changed here, closed instead of deleted."""
+
+    change_form_template = "admin/access_form.html"
+    change_list_template = "admin/access_list.html"
+    fixed: tuple[str, ...] = ()
+    """What stays as it was when the row was made."""
+
+    def get_readonly_fields(
+        self,
+        request: HttpRequest,  # noqa: ARG002 (Django's signature)
+        obj: models.Model | None = None,
+    ) -> tuple[str, ...]:
+        return self.fixed if obj else ()
+
+    def has_delete_permission(
+        self,
+        request: HttpRequest,  # noqa: ARG002 (Django's signature)
+        obj: models.Model | None = None,  # noqa: ARG002
+    ) -> bool:
+        """Tokens and history hang on these rows."""
+        return False
+
+    def log_addition(self, *_: Any) -> Any:
+        """Django keeps no log of its own here: the audit log tells it, and can't be altered."""
+
+    def log_change(self, *_: Any) -> Any:
+        """As above."""
+
+    def record(self, request: HttpRequest, changes: Iterable[Change]) -> None:
+        """Write what was changed to the log, and end what was lost once it is committed."""
+        actor = edge.actor(request)
+        audit.record_many(
+            Action.ACCESS_CHANGED, list(changes), actor=actor, reason="Django's admin"
+        )
+        transaction.on_commit(lambda: end_lost_access(actor), robust=True)
+
+
+@admin.register(Connection)
+class ConnectionAdmin(AccessAdmin):
+    list_display = ["name", "region", "role_arn"]
+    fixed = ("name",)
+
+    def save_model(
+        self, request: HttpRequest, obj: Connection, form: forms.ModelForm, change: bool
+    ) -> None:
+        super().save_model(request, obj, form, change)
+        if form.changed_data:
+            said = words.connection(obj.name, form.changed_data if change else [])
+            self.record(request, [said])
+
+
+@admin.register(User)
+class UserAdmin(AccessAdmin):
+    """People are added by their address alone, and set a password of their own by mail.
+
+    An address stays as it is: who could change it could have a password reset sent to themselves.
+    """
+
+    list_display = ["email", "name", "is_active", "is_admin", "is_auditor"]
+    search_fields = ["email", "name"]
+    fixed = ("email",)
+
+    def get_fields(
+        self,
+        request: HttpRequest,  # noqa: ARG002 (Django's signature)
+        obj: models.Model | None = None,
+    ) -> tuple[str, ...]:
+        return ("email", "name", "is_active", "is_admin", "is_auditor") if obj else ("email",)
+
+    def save_model(
+        self, request: HttpRequest, obj: User, form: forms.ModelForm, change: bool
+    ) -> None:
+        if not change:
+            obj.email = obj.email.lower()
+            obj.set_unusable_password()
+        super().save_model(request, obj, form, change)
+        if form.changed_data:
+            self.record(request, _changes_of_person(obj, form.changed_data, is_new=not change))
+
+
+def _changes_of_person(user: User, changed: list[str], *, is_new: bool) -> Iterable[Change]:
+    if is_new:
+        yield Change(f"+ person {user.email}")
+        return
+    if {"is_admin", "is_auditor"} & set(changed):
+        yield Change(f"~ person {user.email}: now {words.rights(user.is_admin, user.is_auditor)}")
+    if "is_active" in changed:
+        may = "may sign in again" if user.is_active else "may not sign in any more"
+        yield Change(f"~ person {user.email}: {may}")
+    if "name" in changed:
+        yield Change(f"~ person {user.email}: name now {user.name or 'none'}")
+
+
+class LinesField(forms.CharField):
+    """A list of texts, one on each line."""
+
+    widget = forms.Textarea(attrs={"rows": 3})
+
+    def prepare_value(self, value: Any) -> Any:
+        return "\n".join(value) if isinstance(value, list) else value
+
+    def to_python(self, value: Any) -> Any:
+        lines = (line.strip() for line in str(value or "").splitlines())
+        return [line for line in dict.fromkeys(lines) if line]
+
+    def has_changed(self, initial: Any, data: Any) -> bool:
+        return bool(self.to_python(data) != (initial or []))
+
+
+class TeamForm(forms.ModelForm):
+    idp_groups = LinesField(required=False, label="SSO groups that make a member")
+    lead_idp_groups = LinesField(required=False, label="SSO groups that make a lead")
+
+    class Meta:
+        model = Team
+        fields = ("slug", "name", "closed_at", "idp_groups", "lead_idp_groups")
+
+
+class MembershipInline(admin.TabularInline):
+    model = Membership
+    extra = 0
+    autocomplete_fields = ["user"]
+
+
+class GrantInline(admin.StackedInline):
+    model = Grant
+    extra = 0
+    # Wide enough for 30 days in seconds.
+    formfield_overrides = {
+        models.PositiveIntegerField: {
+            "widget": AdminIntegerFieldWidget(attrs={"class": "vBigIntegerField"})
+        }
+    }
+    fields = [
+        ("workspace", "service_account"),
+        ("max_ttl", "default_ttl"),
+        ("approval", "reason_required", "self_approval"),
+        ("max_live", "max_live_per_person"),
+        "suspended_reason",
+    ]
+    autocomplete_fields = ["workspace", "service_account"]
+    readonly_fields = ["suspended_reason"]
+
+
+@admin.register(Team)
+class TeamAdmin(AccessAdmin):
+    form = TeamForm
+    fields = ["slug", "name", "closed_at", "idp_groups", "lead_idp_groups"]
+    list_display = ["slug", "name", "closed_at"]
+    search_fields = ["slug", "name"]
+    inlines = [MembershipInline, GrantInline]
+    fixed = ("slug",)
+
+    def save_related(
+        self, request: HttpRequest, form: forms.ModelForm, formsets: Any, change: bool
+    ) -> None:
+        """Called when the team itself is written, and its people and grants are not yet."""
+        team = cast(Team, form.instance)
+        changes = list(_changes_of_team(team, form, is_new=not change))
+        roles, grants = _roles(team), _grants(team)
+        super().save_related(request, form, formsets, change)
+        changes += words.memberships(team, roles, _roles(team))
+        changes += words.grants(team, grants, _grants(team))
+        if changes:
+            self.record(request, changes)
+
+
+def _changes_of_team(team: Team, form: forms.ModelForm, *, is_new: bool) -> Iterable[Change]:
+    if is_new:
+        yield Change(f"+ team {team.slug}", team)
+    for name in form.changed_data:
+        if name == "closed_at":
+            opened = "closed" if team.closed_at else "opened again"
+            yield Change(f"{'-' if team.closed_at else '~'} team {team.slug}: {opened}", team)
+        elif not is_new:
+            value = form.cleaned_data[name]
+            said = ", ".join(value) if isinstance(value, list) else value
+            yield Change(f"~ team {team.slug}: {name} now {said or 'none'}", team)
+
+
+def _roles(team: Team) -> dict[str, str]:
+    rows = team.memberships.order_by("role", "user__email")
+    return dict(rows.values_list("user__email", "role"))
+
+
+def _grants(team: Team) -> dict[tuple[int | None, int | None], Grant]:
+    rows = team.grants.select_related("workspace", "service_account").order_by("pk")
+    return {(row.workspace_id, row.service_account_id): row for row in rows}
+
+
+@admin.register(Grant)
+class GrantAdmin(LookOnly):
+    """All grants in one list; they are edited in their team, and confirmed here."""
+
+    list_display = ["__str__", "max_ttl", "approval", "suspended_at", "suspended_reason"]
+    list_filter = [("suspended_at", admin.EmptyFieldListFilter), "approval"]
+    list_select_related = ["team", "workspace", "service_account"]
+    search_fields = ["team__slug", "workspace__name", "service_account__name"]
+    actions = ["confirm"]
+
+    @admin.action(description="Confirm: grant again what AMG has changed")
+    def confirm(self, request: HttpRequest, queryset: QuerySet[Grant]) -> TemplateResponse | None:
+        ids = list(queryset.values_list("pk", flat=True))
+        confirmed = confirm_grants(ids, actor=edge.actor(request))
+        plural = "" if confirmed == 1 else "s"
+        self.message_user(request, f"{confirmed} grant{plural} confirmed.", messages.SUCCESS)
+        return None
