@@ -19,17 +19,12 @@ from playwright.sync_api import (
     sync_playwright,
 )
 
+from tests.browser.access import access_file
 from tests.browser.chromium import launch
 from tests.browser.live import Live
 from tests.browser.watch import Watch
 from tests.product import Product
 
-ASK_FOR_APPROVAL = """
-import django
-django.setup()
-from portal.models import Grant
-Grant.objects.filter(team__slug="platform").update(approval="{approval}")
-"""
 SECONDS_TO_APPEAR = 15.0
 """How long a test waits for something on a page; two sweeps and an attempt at AWS fit in."""
 
@@ -49,9 +44,12 @@ def pytest_runtest_makereport(
 
 
 @pytest.fixture(scope="package")
-def live() -> Iterator[Live]:
+def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
     """The product, running; every test of the package uses the same one."""
-    with Product(PORTAL_RATE_LIMITS="off") as product, contextlib.closing(Live(product)) as live:
+    file = tmp_path_factory.mktemp("access") / "access.yaml"
+    file.write_text(access_file())
+    product = Product(PORTAL_RATE_LIMITS="off", PORTAL_ACCESS_FILE=str(file))
+    with product, contextlib.closing(Live(product)) as live:
         yield live
 
 
@@ -157,8 +155,13 @@ def engineer(page_of: Callable[[str], Page]) -> Page:
 
 
 @pytest.fixture
-def approval_is_asked(live: Live) -> Iterator[None]:
+def apply_access(live: Live) -> Iterator[Callable[..., None]]:
+    """Applies the access file with changes (see tests/browser/access.py), until the test ends."""
+    yield lambda **changes: live.apply_access(access_file(**changes))
+    live.apply_access(access_file())
+
+
+@pytest.fixture
+def approval_is_asked(apply_access: Callable[..., None]) -> None:
     """Policy asks team platform for approval of every token, as long as the test runs."""
-    live.run(ASK_FOR_APPROVAL.format(approval="always"))
-    yield
-    live.run(ASK_FOR_APPROVAL.format(approval="never"))
+    apply_access(approval="always")

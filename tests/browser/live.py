@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from functools import cached_property
+from pathlib import Path
 
 import requests
 from playwright.sync_api import Page, expect
@@ -51,6 +52,19 @@ class Live:
             f"{self.sandbox_url}/api/org", headers={"Authorization": f"Bearer {key}"}, timeout=10
         )
         return answer.status_code
+
+    def apply_access(self, file: str) -> None:
+        """Apply an access file with the operator's command."""
+        path = Path(self.product.environment["PORTAL_ACCESS_FILE"])
+        path.write_text(file)
+        done = subprocess.run(
+            [sys.executable, str(ROOT / "manage.py"), "apply_access", str(path)],
+            env=self.product.environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
 
     def run(self, code: str) -> None:
         """Run some Python in a process of the product's settings."""
