@@ -11,7 +11,7 @@ from portal.policy.approval import (
 )
 from portal.policy.auditing import findable_tokens, led_by, may_audit, may_find_by_key
 from portal.policy.desk import ENDABLE, is_cancellable, is_revocable, may_manage, readable_teams
-from portal.policy.grants import Choice, Limits, choice_for, choices, limits_for
+from portal.policy.grants import Choice, Limits, choice_for, choices, limits_for, suspension
 from portal.policy.lost import UNDELIVERED, why_without_access, without_access
 from portal.policy.rights import (
     CANCELLABLE,
@@ -64,6 +64,7 @@ __all__ = [
     "room",
     "shortage",
     "standing",
+    "suspension",
     "teams_of",
     "visible_tokens",
     "why_without_access",
