@@ -286,6 +286,8 @@ DJANGO_STRUCTLOG_CELERY_ENABLED = False
 # It would look for the person outside every view, where without a database no page can be shown;
 # SignInRequiredMiddleware tells the log who it is.
 DJANGO_STRUCTLOG_USER_ID_FIELD = None
+# It would believe any X-Forwarded-For; the same middleware tells the log the address, too.
+DJANGO_STRUCTLOG_IP_LOGGING_ENABLED = False
 DJANGO_STRUCTLOG_STATUS_4XX_LOG_LEVEL = logging.INFO  # people mistype; that is no trouble of ours
 SILENCED_SYSTEM_CHECKS = [
     # The embedded default is served over plain http on the loopback address; with an https

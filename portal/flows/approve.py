@@ -26,10 +26,10 @@ def approve(
             approved_by=actor.label,
             approved_at=Now(),
         )
-        audit.record(Action.TOKEN_APPROVED, actor=actor, token=token, reason=reason)
         notify.tell(
             NoticeKind.APPROVED, token=token, to=[token.owner], by=actor.label, reason=reason
         )
+        audit.record(Action.TOKEN_APPROVED, actor=actor, token=token, reason=reason)
 
 
 def deny(token_id: uuid.UUID, *, actor: Actor, reason: str) -> None:
@@ -40,8 +40,8 @@ def deny(token_id: uuid.UUID, *, actor: Actor, reason: str) -> None:
     with transaction.atomic():
         token = _answerable(token_id, actor)
         token.move_to(State.DENIED, ended_by=actor.label, end_reason=reason)
-        audit.record(Action.TOKEN_DENIED, actor=actor, token=token, reason=reason)
         notify.tell(NoticeKind.DENIED, token=token, to=[token.owner], by=actor.label, reason=reason)
+        audit.record(Action.TOKEN_DENIED, actor=actor, token=token, reason=reason)
 
 
 def _answerable(token_id: uuid.UUID, actor: Actor) -> Token:

@@ -34,9 +34,9 @@ def give_up_waiting() -> list[uuid.UUID]:
             why = "Nobody collected the token within 7 days."
             people.append(token.approved_by)
         token.move_to(State.CANCELLED, ended_by=SYSTEM.label, end_reason=why)
-        audit.record(Action.TOKEN_CANCELLED, actor=SYSTEM, token=token, reason=why)
         told = User.objects.filter(email__in=[email for email in people if email])
         notify.tell(NoticeKind.LAPSED, token=token, to=told, reason=why)
+        audit.record(Action.TOKEN_CANCELLED, actor=SYSTEM, token=token, reason=why)
 
     waited = Q(state_at__lt=Now() - LONGEST_WAIT_FOR_PEOPLE)
     return Token.objects.change_each(Q(waited, state__in=AWAITING_PEOPLE), give_up)
@@ -50,8 +50,8 @@ def end_overlaps() -> list[uuid.UUID]:
         token.move_to(
             State.REVOKING, not_before=None, rung_at=None, ended_by=SYSTEM.label, end_reason=why
         )
-        audit.record(Action.TOKEN_REVOKE_REQUESTED, actor=SYSTEM, token=token, reason=why)
         notify.tell(NoticeKind.REVOKED, token=token, to=[token.owner], by="The portal", reason=why)
+        audit.record(Action.TOKEN_REVOKE_REQUESTED, actor=SYSTEM, token=token, reason=why)
 
     return Token.objects.change_each(Q(state=State.ACTIVE, revoke_at__lte=Now()), end)
 

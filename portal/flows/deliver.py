@@ -46,8 +46,6 @@ def deliver(token_id: uuid.UUID, fingerprint: str, *, actor: Actor) -> Confirmat
         if replaced is not None and token.overlap_seconds is not None:
             _begin_overlap(replaced, token)
         audit.record(Action.TOKEN_DELIVERED, actor=actor, token=token)
-        if replaced is not None and replaced.revoke_at and replaced.owner_id != token.owner_id:
-            notify.tell(NoticeKind.REPLACED, token=replaced, to=[replaced.owner], by=actor.label)
     return Confirmation.DELIVERED
 
 
@@ -57,3 +55,5 @@ def _begin_overlap(replaced: Token, token: Token) -> None:
         return
     over = token.delivered_at + timedelta(seconds=token.overlap_seconds or 0)
     replaced.change(revoke_at=min(over, replaced.expires_at))
+    if replaced.owner_id != token.owner_id:
+        notify.tell(NoticeKind.REPLACED, token=replaced, to=[replaced.owner], by=token.owner.email)

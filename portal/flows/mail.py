@@ -70,7 +70,7 @@ def _is_still_true(notice: Notice) -> bool:
 
 
 def _put_back(notice: Notice, error: Exception) -> None:
-    pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** (notice.tries - 1))
+    pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** min(notice.tries - 1, 10))
     row = Notice.objects.filter(pk=notice.pk)
     row.update(not_before=Now() + pause, rung_at=None)
     is_over = row.filter(created_at__lt=Now() - GIVE_UP_AFTER).update(dropped_at=Now())

@@ -12,8 +12,8 @@ from django.db import IntegrityError, transaction
 
 from portal import audit, notify, policy, sealing
 from portal.audit import Actor
-from portal.flows.request import RequestRefusedError, Wish, check, write
-from portal.flows.revoke import end
+from portal.flows.request import RequestRefusedError, Wish, check, insert, tell_of
+from portal.flows.revoke import stop
 from portal.models import Action, NoticeKind, State, Token, User
 from portal.models.states import AWAITING_PEOPLE
 from portal.policy import Choice
@@ -86,7 +86,7 @@ def reissue(token_id: uuid.UUID, plan: Plan, *, actor: Actor) -> tuple[Token, bo
         with transaction.atomic():
             old = Token.objects.lock(token_id)
             _check_replaceable(old, plan)
-            token = _write_under_next_name(wish, choice, old, actor)
+            token = _insert_under_next_name(wish, choice, old, actor)
             _carry_out(old, token, plan, actor)
     except policy.WrongStateError:
         # Only now can a double click be told from somebody else's haste.
@@ -132,31 +132,24 @@ def _check_replaceable(old: Token, plan: Plan) -> None:
         raise RequestRefusedError("mode", "Nobody has taken its key yet: replace it now.")
 
 
-def _write_under_next_name(wish: Wish, choice: Choice, old: Token, actor: Actor) -> Token:
+def _insert_under_next_name(wish: Wish, choice: Choice, old: Token, actor: Actor) -> Token:
     for name in _free_names(old):
         try:
             with transaction.atomic():
-                return write(replace(wish, name=name), choice, actor=actor)
+                return insert(replace(wish, name=name), choice, actor=actor)
         except IntegrityError:
             continue  # somebody has just taken the name
     raise RequestRefusedError("name", "Every name that comes next is in use in this workspace.")
 
 
 def _carry_out(old: Token, token: Token, plan: Plan, actor: Actor) -> None:
-    """What the reissue means for the old token and its owner."""
-    how = "at once" if plan.overlap_seconds is None else f"overlap of {plan.overlap_seconds} s"
+    """What the reissue means for the old token and its owner; all rows first, then the log."""
+    is_at_once = plan.overlap_seconds is None
+    end_reason = plan.reason or f"Replaced by {token.name}."
     collects = token.state == State.AWAITING_RECIPIENT and token.owner != actor.user
-    if plan.overlap_seconds is None:
-        reason = plan.reason or f"Replaced by {token.name}."
+    if is_at_once:
         # One mail is enough for an owner who is told to collect the new one.
-        end(old, actor=actor, reason=reason, tells_owner=not collects)
-    audit.record(
-        Action.TOKEN_REISSUED,
-        actor=actor,
-        token=old,
-        reason=plan.reason,
-        subject=f"{token.name} ({token.pk}) for {token.owner.email}, {how}",
-    )
+        stop(old, actor, end_reason, tells_owner=not collects)
     if collects:
         notify.tell(
             NoticeKind.REISSUED,
@@ -165,6 +158,17 @@ def _carry_out(old: Token, token: Token, plan: Plan, actor: Actor) -> None:
             by=actor.label,
             reason=plan.reason,
         )
+    tell_of(token, actor=actor, reason=token.reason)
+    if is_at_once:
+        audit.record(Action.TOKEN_REVOKE_REQUESTED, actor=actor, token=old, reason=end_reason)
+    how = "at once" if is_at_once else f"overlap of {plan.overlap_seconds} s"
+    audit.record(
+        Action.TOKEN_REISSUED,
+        actor=actor,
+        token=old,
+        reason=plan.reason,
+        subject=f"{token.name} ({token.pk}) for {token.owner.email}, {how}",
+    )
 
 
 def _same_plan(old: Token, plan: Plan, recipient: User, asker: User) -> Token | None:

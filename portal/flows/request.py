@@ -54,7 +54,8 @@ def request(wish: Wish, *, actor: Actor) -> tuple[Token, bool]:
     choice = check(wish, owner)
     try:
         with transaction.atomic():
-            token = write(wish, choice, actor=actor)
+            token = insert(wish, choice, actor=actor)
+            tell_of(token, actor=actor, reason=wish.reason)
     except (IntegrityError, RequestRefusedError) as refusal:
         # Only now can a double click be told from somebody else's request.
         earlier = _same_wish(wish, owner)
@@ -66,8 +67,8 @@ def request(wish: Wish, *, actor: Actor) -> tuple[Token, bool]:
     return token, True
 
 
-def write(wish: Wish, choice: Choice, *, actor: Actor) -> Token:
-    """Insert the row of a checked wish, with its event and its mails; needs a transaction.
+def insert(wish: Wish, choice: Choice, *, actor: Actor) -> Token:
+    """Insert the row of a checked wish; needs a transaction, which goes on to ``tell_of`` it.
 
     Raises RequestRefusedError when limits are reached, IntegrityError when the name is in use.
     """
@@ -107,13 +108,17 @@ def write(wish: Wish, choice: Choice, *, actor: Actor) -> Token:
         # Only what is made now is sealed to this key pair: it may be lost before people answer.
         token.public_key = wish.public_key
     token.save(force_insert=True)
-    audit.record(Action.TOKEN_REQUESTED, actor=actor, token=token, reason=wish.reason)
-    if token.approved_by:
-        audit.record(Action.TOKEN_APPROVED, actor=actor, token=token, reason=wish.reason)
+    return token
+
+
+def tell_of(token: Token, *, actor: Actor, reason: str) -> None:
+    """Mail those who are to approve a new request, and record it, once all rows are written."""
     if token.state == State.AWAITING_APPROVAL:
         asked = policy.approvers_of(token)
         notify.tell(NoticeKind.APPROVAL_ASKED, token=token, to=asked, by=actor.label)
-    return token
+    audit.record(Action.TOKEN_REQUESTED, actor=actor, token=token, reason=reason)
+    if token.approved_by:
+        audit.record(Action.TOKEN_APPROVED, actor=actor, token=token, reason=reason)
 
 
 def name_is_taken(name: str) -> str:

@@ -38,7 +38,8 @@ def revoke(token_id: uuid.UUID, *, actor: Actor, reason: str = "") -> None:
         token = _permitted(token_id, actor)
         if not policy.is_revocable(token):
             raise policy.WrongStateError(token)
-        end(token, actor=actor, reason=reason)
+        stop(token, actor, reason)
+        audit.record(Action.TOKEN_REVOKE_REQUESTED, actor=actor, token=token, reason=reason)
 
 
 def cancel(token_id: uuid.UUID, *, actor: Actor, reason: str = "") -> None:
@@ -82,7 +83,7 @@ def _end_some(token_ids: list[uuid.UUID], ended: EndedMany, actor: Actor, reason
     done: list[tuple[Action, Token]] = []
     for token in rows.select_for_update(of=("self",), no_key=True):
         if policy.is_revocable(token):
-            _stop(token, actor, reason)
+            stop(token, actor, reason)
             ended.revoked.append(token)
             done.append((Action.TOKEN_REVOKE_REQUESTED, token))
         elif policy.is_cancellable(token):
@@ -96,13 +97,11 @@ def _end_some(token_ids: list[uuid.UUID], ended: EndedMany, actor: Actor, reason
         ended.events.append(event.seq)
 
 
-def end(token: Token, *, actor: Actor, reason: str, tells_owner: bool = True) -> None:
-    """Move a locked, revocable row to its end, and tell its owner if it was not they who did it."""
-    _stop(token, actor, reason, tells_owner=tells_owner)
-    audit.record(Action.TOKEN_REVOKE_REQUESTED, actor=actor, token=token, reason=reason)
+def stop(token: Token, actor: Actor, reason: str, *, tells_owner: bool = True) -> None:
+    """Move a locked, revocable row to its end, and tell its owner if it was not they who did it.
 
-
-def _stop(token: Token, actor: Actor, reason: str, *, tells_owner: bool = True) -> None:
+    The event, ``token.revoke_requested``, is the caller's: after all rows that it moves.
+    """
     token.move_to(
         State.REVOKING,
         sealed_key=None,

@@ -38,7 +38,7 @@ def turn_back(row: Token, standing: Standing, **fields: Any) -> bool:
     if standing.needs_approval:
         # The key pair may be lost before people answer: the recipient's browser makes another.
         row.move_to(State.AWAITING_APPROVAL, public_key=b"", rung_at=None, **fields)
-        audit.record(Action.TOKEN_REQUESTED, actor=SYSTEM, token=row, reason=APPROVAL_NEEDED_NOW)
         notify.tell(NoticeKind.APPROVAL_ASKED, token=row, to=approvers_of(row), by=row.owner.email)
+        audit.record(Action.TOKEN_REQUESTED, actor=SYSTEM, token=row, reason=APPROVAL_NEEDED_NOW)
         return True
     return False

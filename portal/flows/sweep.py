@@ -47,13 +47,13 @@ def sweep() -> Swept:
     swept.changed += revoke_unclaimed()
     swept.changed += end_expired()
     swept.changed += end_revocations_that_time_overtook()
+    swept.changed += calendar.give_up_waiting()
+    swept.changed += calendar.end_overlaps()
+    calendar.warn_of_ends()
     swept.issue = ring_again(Token.objects.filter(state=State.QUEUED))
     swept.revoke = ring_again(Token.objects.filter(state=State.REVOKING))
     swept.settle = ring_again(Token.objects.unsettled())
     swept.prune = accounts_to_prune()
-    swept.changed += calendar.give_up_waiting()
-    swept.changed += calendar.end_overlaps()
-    calendar.warn_of_ends()
     swept.mail = mails_to_send()
     record_counted_failures()
     return swept
@@ -103,8 +103,8 @@ def revoke_unclaimed() -> list[uuid.UUID]:
             ended_by=SYSTEM.label,
             end_reason="Nobody fetched the key in time.",
         )
-        audit.record(Action.TOKEN_UNCLAIMED, actor=SYSTEM, token=token)
         notify.tell(NoticeKind.UNCLAIMED, token=token, to=[token.owner])
+        audit.record(Action.TOKEN_UNCLAIMED, actor=SYSTEM, token=token)
 
     waited = Q(sealed_at__lt=Now() - timedelta(seconds=settings.UNCLAIMED_SECONDS))
     return Token.objects.change_each(

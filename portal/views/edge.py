@@ -32,6 +32,7 @@ class SignInRequiredMiddleware(LoginRequiredMiddleware):
         view_args: tuple[Any, ...],
         view_kwargs: dict[str, Any],
     ) -> HttpResponseBase | None:
+        structlog.contextvars.bind_contextvars(ip=address(request))
         if not getattr(view_func, "login_required", True):
             return None  # and ask no database: /readyz must tell when it is gone
         structlog.contextvars.bind_contextvars(user_id=request.user.pk)

@@ -13,7 +13,7 @@ from portal.flows.deliver import Confirmation, deliver
 from portal.flows.issue import issue
 from portal.flows.revoke import cancel, delete_at_aws
 from portal.grafana.clients import client_for
-from portal.models import Action, AuditEvent, Grant, State, Token, User
+from portal.models import Action, Approval, AuditEvent, Grant, State, Token, User
 from portal.policy import NotPermittedError
 from tests.conftest import Catalog, acting
 from tests.grafana.sandbox_process import SandboxProcess
@@ -263,7 +263,34 @@ def test_a_grant_that_went_before_the_claim_stops_the_request(
     issue(queued.pk)
     queued.refresh_from_db()
     assert (queued.state, queued.error_code) == (State.CANCELLED, "NotGranted")
+    assert (
+        queued.end_reason == "The grant for this service account ended before the token was made."
+    )
+    assert (queued.may_exist_at_aws, actions(queued)) == (False, [Action.TOKEN_CANCELLED])
     assert aws.calls(CREATE) == []
+
+
+def test_approval_that_policy_has_come_to_need_is_asked_for_before_the_claim_calls_aws(
+    queued: Token, aws: SandboxProcess, lead: User
+) -> None:
+    Grant.objects.update(approval=Approval.ALWAYS)
+    issue(queued.pk)
+    queued.refresh_from_db()
+    assert (queued.state, queued.may_exist_at_aws) == (State.AWAITING_APPROVAL, False)
+    assert bytes(queued.public_key) == b"", "its browser may have lost the key pair by then"
+    [notice] = queued.notices.all()
+    assert (notice.kind, notice.recipient) == ("approval_asked", lead)
+    assert aws.calls(CREATE) == []
+
+
+def test_what_was_approved_needs_no_approval_when_policy_has_changed(
+    queued: Token, aws: SandboxProcess
+) -> None:
+    Token.objects.update(approved_by="lead@example.com", approved_at=timezone.now())
+    Grant.objects.update(approval=Approval.ALWAYS)
+    issue(queued.pk)
+    queued.refresh_from_db()
+    assert queued.state == State.SEALED
 
 
 def test_a_grant_that_shrank_shortens_the_lifetime(queued: Token, aws: SandboxProcess) -> None:

@@ -10,9 +10,11 @@ from typing import Any
 from urllib.parse import unquote
 
 import pytest
+import structlog
 from django.conf import settings
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
+from structlog.testing import capture_logs
 
 from portal.models import State, Token, User
 from portal.views import tokens
@@ -388,3 +390,14 @@ def test_odd_input_breaks_nothing(world: World, odd: str) -> None:
                 ask = getattr(client, method)
                 answer = ask(path.format(id=world.token.pk), {**valid, name: sent})
                 assert answer.status_code < 500, (path, name)
+
+
+# -- What the log says of it --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", ["/accounts/login/", "/tokens/", "/healthz"])
+def test_the_log_names_the_address_that_called_not_one_that_was_claimed(path: str) -> None:
+    with capture_logs(processors=[structlog.contextvars.merge_contextvars]) as entries:
+        Client().get(path, headers={"X-Forwarded-For": "203.0.113.9"}, REMOTE_ADDR="192.0.2.7")
+    finished = [entry for entry in entries if entry["event"] == "request_finished"]
+    assert [entry["ip"] for entry in finished] == ["192.0.2.7"]
