@@ -5,7 +5,6 @@ from datetime import datetime
 from django.db import DatabaseError, connection
 
 from portal.audit.chain import Head
-from portal.models import AuditHead
 
 _READ = {
     "postgresql": "SELECT seq, hash, clock_timestamp() FROM portal_audithead",
@@ -34,7 +33,8 @@ def lock_head() -> tuple[Head, datetime]:
 
 def move_head(head: Head) -> None:
     """Store the locked head."""
-    AuditHead.objects.update(seq=head.seq, hash=head.hash)
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE portal_audithead SET seq = %s, hash = %s", [head.seq, head.hash])
 
 
 def read_head() -> tuple[Head, datetime]:

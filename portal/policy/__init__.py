@@ -10,7 +10,15 @@ from portal.policy.approval import (
     standing,
 )
 from portal.policy.auditing import findable_tokens, led_by, may_audit, may_find_by_key
-from portal.policy.desk import ENDABLE, is_cancellable, is_revocable, may_manage, readable_teams
+from portal.policy.desk import (
+    ENDABLE,
+    Reach,
+    is_cancellable,
+    is_revocable,
+    may_manage,
+    reach,
+    readable_teams,
+)
 from portal.policy.grants import Choice, Limits, choice_for, choices, limits_for, suspension
 from portal.policy.handover import HANDABLE, heirs_of, may_hand_over
 from portal.policy.lost import UNDELIVERED, why_without_access, without_access
@@ -38,6 +46,7 @@ __all__ = [
     "Choice",
     "Limits",
     "NotPermittedError",
+    "Reach",
     "Room",
     "Shortage",
     "Standing",
@@ -64,6 +73,7 @@ __all__ = [
     "may_reissue",
     "may_revoke",
     "may_see",
+    "reach",
     "readable_teams",
     "room",
     "shortage",

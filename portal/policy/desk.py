@@ -1,8 +1,11 @@
 """Who may open a team's desk, and what may be ended from there."""
 
+from dataclasses import dataclass
+
 from django.db.models import QuerySet
 
-from portal.models import Team, Token, User
+from portal.models import Role, Team, Token, User
+from portal.policy.auditing import may_audit
 from portal.policy.rights import CANCELLABLE, REVOCABLE, leads, teams_of
 
 ENDABLE = (*REVOCABLE, *CANCELLABLE)
@@ -14,6 +17,29 @@ def readable_teams(user: User) -> QuerySet[Team]:
     So a closed team has its desk too: admins hold it, auditors read it.
     """
     return Team.objects.all() if user.is_admin or user.is_auditor else teams_of(user)
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """Which parts of the portal a person has, beyond their own tokens."""
+
+    team: bool
+    approves: bool
+    audit: bool
+    find_by_key: bool
+
+
+def reach(user: User) -> Reach:
+    """What the navigation offers: on every page, so it asks the database once."""
+    roles = set(user.memberships.filter(team__closed_at=None).values_list("role", flat=True))
+    is_lead = user.is_active and Role.LEAD in roles
+    audits = may_audit(user)
+    return Reach(
+        team=bool(roles) or audits,
+        approves=is_lead or user.is_admin,
+        audit=audits,
+        find_by_key=audits or is_lead,
+    )
 
 
 def may_manage(user: User, team: Team) -> bool:

@@ -10,7 +10,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from portal import policy
-from portal.models import AuditEvent, Outcome, Role, State, Team, Token, User
+from portal.models import AuditEvent, Outcome, State, Team, Token, User
 from portal.models.flags import Flag, flags_of
 from portal.policy import Limits
 
@@ -74,14 +74,11 @@ def is_endable(token: Token) -> bool:
 
 
 @register.simple_tag
-def team_link(user: User) -> dict[str, Any]:
-    """Whether the person finds a team's desk, and how many requests wait for them to approve."""
-    roles = set(user.memberships.filter(team__closed_at=None).values_list("role", flat=True))
-    approves = Role.LEAD in roles or user.is_admin
-    return {
-        "is_shown": bool(roles) or user.is_admin or user.is_auditor,
-        "waiting": policy.approvable_tokens(user).count() if approves else 0,
-    }
+def navigation(user: User) -> dict[str, Any]:
+    """Where a person may go, and how many requests wait there for them to approve."""
+    reach = policy.reach(user)
+    waiting = policy.approvable_tokens(user).count() if reach.approves else 0
+    return {"reach": reach, "waiting": waiting}
 
 
 @register.filter
@@ -95,11 +92,6 @@ def outcome_badge(event: AuditEvent) -> SafeString:
 @register.filter
 def may_audit(user: User) -> bool:
     return policy.may_audit(user)
-
-
-@register.filter
-def may_find_by_key(user: User) -> bool:
-    return policy.may_find_by_key(user)
 
 
 @register.filter
