@@ -30,7 +30,7 @@ from portal.models import Action, AuditEvent, User
 from portal.reading.events import page, stream
 from portal.reading.filters import Filter
 
-ROUNDS = 60
+ROUNDS = 40
 WARMING = 5
 PEOPLE_ASKED_FOR = 100
 EXPORT = Path(os.environ["PORTAL_DATA_DIR"]) / "export.jsonl"
@@ -130,13 +130,15 @@ def verify_log(_size: int) -> dict[str, Any]:
 
 
 def append(_size: int) -> dict[str, Any]:
-    """One of several writers: event after event, each in a transaction of its own, until a time."""
-    start, end = float(sys.argv[3]), float(sys.argv[4])
-    with transaction.atomic():  # connect, and import what is imported late
-        AuditEvent.objects.first()
-    time.sleep(max(0.0, start - time.time()))
-    written = 0
-    while time.time() < end:
+    """One of several writers: event after event, each in a transaction of its own.
+
+    Says when it is ready, and waits for a line, so that all begin at once.
+    """
+    AuditEvent.objects.first()  # connects
+    print("ready", flush=True)
+    sys.stdin.readline()
+    end, written = time.monotonic() + float(sys.argv[3]), 0
+    while time.monotonic() < end:
         with transaction.atomic():
             audit.record(Action.ACCESS_CHANGED, actor=SYSTEM, subject="+ team bench")
         written += 1

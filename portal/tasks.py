@@ -10,7 +10,7 @@ from celery.signals import worker_init
 from django.db import DatabaseError, transaction
 from kombu.exceptions import OperationalError
 
-from portal import wakeup
+from portal import appendonly, wakeup
 from portal.audit import Actor
 from portal.celery import app
 from portal.flows.end_access import end_access
@@ -24,6 +24,12 @@ from portal.grafana.clients import client_for
 from portal.models import Connection, Heartbeat, Token
 
 log = logging.getLogger(__name__)
+
+
+@worker_init.connect
+def require_append_only_log(**_: Any) -> None:
+    """A worker writes nothing to a log that could be changed afterwards."""
+    appendonly.require()
 
 
 @worker_init.connect

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from django.db import connection
+from django.db import DatabaseError, connection
 
 from portal.audit.chain import Head
 from portal.models import AuditHead
@@ -16,7 +16,7 @@ _READ = {
 _LOCK = {**_READ, "postgresql": f"{_READ['postgresql']} FOR NO KEY UPDATE"}
 
 
-class HeadMissingError(Exception):
+class HeadMissingError(DatabaseError):
     """The audit log has lost its head: somebody deleted the row, or the database is not migrated.
 
     Without it nothing can be recorded, and so nothing can be done.

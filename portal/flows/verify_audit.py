@@ -8,7 +8,6 @@ from django.db import DatabaseError, transaction
 from portal import audit
 from portal.audit import Actor, keys
 from portal.audit.database import verify_database
-from portal.audit.head import HeadMissingError
 from portal.audit.publishing import published
 from portal.audit.verify import BrokenError
 from portal.models import Action, Outcome
@@ -46,6 +45,6 @@ def verify_audit(*, actor: Actor) -> Verdict:
                 outcome=Outcome.SUCCEEDED if verdict.intact else Outcome.FAILED,
                 subject=verdict.text,
             )
-    except (HeadMissingError, DatabaseError) as error:
+    except DatabaseError as error:
         log.error("audit.verification_not_recorded", extra={"error": type(error).__name__})
     return verdict

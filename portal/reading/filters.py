@@ -116,8 +116,9 @@ class Filter:
             return [Alternative(Q(token_id=token_id))]
         found = [
             Alternative(_begins("token_name", text), is_ordered=False),
-            Alternative(Q(aws_request_id=text)),
-            Alternative(Q(aws_token_id=text)),
+            # The index leaves out what is empty, and SQLite does not see that this text is not.
+            Alternative(Q(aws_request_id=text) & ~Q(aws_request_id="")),
+            Alternative(Q(aws_token_id=text) & ~Q(aws_token_id="")),
         ]
         if number := _EVENT_NUMBER.fullmatch(text):
             found.append(Alternative(Q(seq=int(number[1]))))

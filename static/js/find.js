@@ -9,8 +9,7 @@ const fingerprint = /** @type {HTMLInputElement} */ (form.querySelector("[name=f
 const trouble = /** @type {HTMLElement} */ (form.querySelector("[data-trouble]"));
 const submit = /** @type {HTMLButtonElement} */ (form.querySelector("[data-submit]"));
 
-// Neither a reload nor the back button brings the key back.
-pasted.value = "";
+// Neither a reload nor the back button brings the key back; what was pasted before this ran stays.
 window.addEventListener("pagehide", () => { pasted.value = ""; });
 
 if (window.isSecureContext && crypto?.subtle) submit.disabled = false;

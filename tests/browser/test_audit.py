@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import BrowserContext, Page, Request, StorageState, expect
+from playwright.sync_api import BrowserContext, Page, Request, Route, StorageState, expect
 
 from tests.browser.live import Live
 from tests.browser.steps import (
@@ -217,6 +217,19 @@ def test_a_key_of_nobody_says_what_to_do(auditor: Page) -> None:
     expect(answer).to_contain_text("No token of this portal has this key")
     expect(answer).to_contain_text("treat it as live")
     assert_looks_right(auditor)
+
+
+def test_a_key_pasted_before_the_script_runs_is_not_lost(auditor: Page) -> None:
+    held: list[Route] = []
+    auditor.route("**/js/find*.js", lambda route: held.append(route))
+    auditor.goto("/audit/find/", wait_until="commit")
+    auditor.get_by_label("The key").fill("glsa_nobodys_00000000")
+    expect(auditor.get_by_role("button", name="Find its token")).to_be_disabled()
+    [script] = held
+    script.continue_()
+    auditor.get_by_role("button", name="Find its token").click()
+
+    expect(auditor.get_by_test_id("find-answer")).to_contain_text("No token of this portal")
 
 
 @pytest.mark.parametrize(

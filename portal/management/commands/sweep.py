@@ -11,7 +11,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand
 from django.db import DatabaseError, connection
 
-from portal import tasks
+from portal import appendonly, tasks
 from portal.audit.publishing import publish_head
 from portal.embedded import preparation
 from portal.flows.sweep import sweep
@@ -44,19 +44,21 @@ class Command(BaseCommand):
             self._beat()
             publish_head()
             return
+        appendonly.require()
         stop = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stop.set())
         beat_at, publish_at, sync_at = 0.0, 0.0, time.monotonic() + SYNC_AGAIN_SECONDS
         while not stop.wait(pause):
             try:
+                # First, because it is what tells of a log that takes no events any more.
+                if time.monotonic() >= publish_at:
+                    publish_head()
+                    publish_at = time.monotonic() + settings.AUDIT_HEAD_SECONDS
                 tasks.follow_up(sweep())
                 if time.monotonic() >= beat_at:
                     self._beat()
                     beat_at = time.monotonic() + HEARTBEAT_SECONDS
-                if time.monotonic() >= publish_at:
-                    publish_head()
-                    publish_at = time.monotonic() + settings.AUDIT_HEAD_SECONDS
                 if time.monotonic() >= sync_at:
                     well = self._sync()
                     sync_at = time.monotonic() + (SYNC_SECONDS if well else SYNC_AGAIN_SECONDS)

@@ -59,7 +59,7 @@ def charts(request: HttpRequest) -> HttpResponse:
     form = AuditFilterForm(request.GET)
     if not form.is_valid():
         return render(request, "audit/index.html", {"form": form}, status=422)
-    context = {"charts": draw(read_charts(form.wanted)), "query": form.query}
+    context = {"charts": draw(read_charts(form.wanted)), "form": form, "query": form.query}
     return render(request, "audit/charts.html", context)
 
 
