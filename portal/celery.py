@@ -42,7 +42,7 @@ app.conf.update(
     worker_send_task_events=False,
     worker_hijack_root_logger=False,
 )
-if settings.DATABASE["CONN_MAX_AGE"] is None:
+if settings.DATABASE.get("CONN_MAX_AGE", 0) is None:
     # Celery closes the database after each task. That gives a pool its connection back; SQLite has
     # none, and opening the file again costs each token 2 ms.
     app.conf["CELERY_DB_REUSE_MAX"] = sys.maxsize

@@ -131,7 +131,10 @@ def check(wish: Wish, owner: User) -> Choice:
     account = wish.service_account
     choice = policy.choice_for(owner, wish.team, account)
     if choice is None:
-        raise RequestRefusedError("service_account", "Your team has no grant for this account.")
+        suspended = policy.suspension(owner, account.workspace.aws_id, account.aws_id)
+        raise RequestRefusedError(
+            "service_account", suspended or "Your team has no grant for this account."
+        )
     limits = choice.limits
     if account.obstacle:
         raise RequestRefusedError("service_account", account.obstacle)

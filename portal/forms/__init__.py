@@ -1,6 +1,6 @@
 """What people send, checked field by field."""
 
-from portal.forms.answers import ApproveForm, CollectForm, DenyForm, ReissueForm
+from portal.forms.answers import ApproveForm, CollectForm, DenyForm, HandOverForm, ReissueForm
 from portal.forms.desk import DeskForm, EndForm
 from portal.forms.requests import TokenRequestForm
 
@@ -10,6 +10,7 @@ __all__ = [
     "DenyForm",
     "DeskForm",
     "EndForm",
+    "HandOverForm",
     "ReissueForm",
     "TokenRequestForm",
 ]

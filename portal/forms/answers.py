@@ -43,6 +43,15 @@ class CollectForm(forms.Form):
     public_key = PublicKeyField(error_messages={"required": NO_KEY_PAIR})
 
 
+class HandOverForm(forms.Form):
+    """Who is to own a token from now on, by their address."""
+
+    person = forms.CharField(
+        max_length=254, error_messages={"required": "Choose who is to own the token."}
+    )
+    reason = ReasonField()
+
+
 class ReissueForm(forms.Form):
     """How a token is to be replaced."""
 

@@ -49,6 +49,7 @@ class TokenRequestForm(forms.Form):
 
     def __init__(self, data: Mapping[str, Any] | None = None, *, user: User, **kwargs: Any) -> None:
         super().__init__(data, **kwargs)
+        self.user = user
         self.choices = policy.choices(user)
         self.choice: Choice | None = None
 
@@ -88,7 +89,9 @@ class TokenRequestForm(forms.Form):
         ]
         if not matching:
             self.add_error(
-                "service_account", "None of your teams has a grant for this service account."
+                "service_account",
+                policy.suspension(self.user, workspace, account)
+                or "None of your teams has a grant for this service account.",
             )
         elif team := cleaned.get("team"):
             self.choice = next((c for c in matching if c.team.slug == team), None)

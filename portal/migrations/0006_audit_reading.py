@@ -29,18 +29,10 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name="auditevent",
-            index=models.Index(
-                condition=models.Q(("aws_token_id", ""), _negated=True),
-                fields=["aws_token_id", "seq"],
-                name="audit_by_aws_token",
-            ),
+            index=models.Index(fields=["aws_token_id"], name="audit_by_aws_token"),
         ),
         migrations.AddIndex(
             model_name="auditevent",
-            index=models.Index(
-                condition=models.Q(("aws_request_id", ""), _negated=True),
-                fields=["aws_request_id"],
-                name="audit_by_aws_request",
-            ),
+            index=models.Index(fields=["aws_request_id"], name="audit_by_aws_request"),
         ),
     ]

@@ -65,4 +65,24 @@ class Migration(migrations.Migration):
                 verbose_name="longest lifetime in seconds",
             ),
         ),
+        migrations.AlterField(
+            model_name="notice",
+            name="kind",
+            field=models.CharField(
+                choices=[
+                    ("approval_asked", "Approval Asked"),
+                    ("approved", "Approved"),
+                    ("denied", "Denied"),
+                    ("lapsed", "Lapsed"),
+                    ("reissued", "Reissued"),
+                    ("handed_over", "Handed Over"),
+                    ("replaced", "Replaced"),
+                    ("revoked", "Revoked"),
+                    ("unclaimed", "Unclaimed"),
+                    ("expires_in_7_days", "Expires In 7 Days"),
+                    ("expires_in_1_day", "Expires In 1 Day"),
+                ],
+                max_length=20,
+            ),
+        ),
     ]

@@ -19,6 +19,7 @@ class NoticeKind(models.TextChoices):
     DENIED = "denied"
     LAPSED = "lapsed"
     REISSUED = "reissued"
+    HANDED_OVER = "handed_over"
     REPLACED = "replaced"
     REVOKED = "revoked"
     UNCLAIMED = "unclaimed"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Self
 
 from django.conf import settings
 from django.db import connections, models, transaction
-from django.db.models import Exists, ExpressionWrapper, F, OuterRef, Q, Subquery
+from django.db.models import Exists, F, OuterRef, Q, Subquery
 from django.db.models.functions import Coalesce, Now
 
 from portal.models.people import Membership
@@ -61,16 +61,6 @@ class TokenQuerySet(models.QuerySet["Token"]):
         Expired tokens count until they are deleted (AMG user guide, "Service account quotas").
         """
         return self.filter(Q(state__in=OPEN) | Q(may_exist_at_aws=True))
-
-    def owner_left(self) -> Self:
-        """Live tokens whose owner may not sign in any more, or has left the token's team."""
-        return self.live().filter(owner_has_left())
-
-    def with_owner_left(self) -> Self:
-        """With ``owner_has_left`` on each row: whether its owner has left the token's team."""
-        return self.annotate(
-            owner_has_left=ExpressionWrapper(owner_has_left(), models.BooleanField())
-        )
 
     def holding_name(self, workspace_id: int, name: str) -> Self:
         """Rows whose token has, or may still have, this name at AWS (see ``token_name_once``)."""

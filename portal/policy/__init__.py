@@ -11,7 +11,8 @@ from portal.policy.approval import (
 )
 from portal.policy.auditing import findable_tokens, led_by, may_audit, may_find_by_key
 from portal.policy.desk import ENDABLE, is_cancellable, is_revocable, may_manage, readable_teams
-from portal.policy.grants import Choice, Limits, choice_for, choices, limits_for
+from portal.policy.grants import Choice, Limits, choice_for, choices, limits_for, suspension
+from portal.policy.handover import HANDABLE, heirs_of, may_hand_over
 from portal.policy.lost import UNDELIVERED, why_without_access, without_access
 from portal.policy.rights import (
     CANCELLABLE,
@@ -31,6 +32,7 @@ from portal.policy.room import Room, Shortage, room, shortage
 __all__ = [
     "CANCELLABLE",
     "ENDABLE",
+    "HANDABLE",
     "REVOCABLE",
     "UNDELIVERED",
     "Choice",
@@ -46,6 +48,7 @@ __all__ = [
     "choices",
     "desk_of",
     "findable_tokens",
+    "heirs_of",
     "is_cancellable",
     "is_revocable",
     "leads",
@@ -55,6 +58,7 @@ __all__ = [
     "may_audit",
     "may_change_access",
     "may_find_by_key",
+    "may_hand_over",
     "may_manage",
     "may_receive",
     "may_reissue",
@@ -64,6 +68,7 @@ __all__ = [
     "room",
     "shortage",
     "standing",
+    "suspension",
     "teams_of",
     "visible_tokens",
     "why_without_access",

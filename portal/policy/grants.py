@@ -118,6 +118,20 @@ def limits_for(user: User, team: Team, account: ServiceAccount) -> Limits | None
     return choice.limits if choice else None
 
 
+def suspension(user: User, workspace: str, account: str) -> str:
+    """Why ``user``'s grant for an account (by AWS's ids) is suspended; empty where none is."""
+    suspended = _grants(user).exclude(suspended_at=None)
+    grant = suspended.filter(
+        service_account__aws_id=account, service_account__workspace__aws_id=workspace
+    ).first()
+    if grant is None:
+        return ""
+    return (
+        f"The grant of team {grant.team.name} for this service account is suspended until an "
+        f"admin confirms it. {grant.suspended_reason}"
+    )
+
+
 def _grants(user: User) -> QuerySet[Grant]:
     """The grants of the open teams that ``user`` belongs to."""
     return Grant.objects.filter(Q(team__closed_at=None), Q(team__memberships__user=user))

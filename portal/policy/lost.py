@@ -4,7 +4,7 @@ from django.db.models import Exists, OuterRef, Q
 
 from portal.models import Grant, Membership, State, Token
 from portal.models.queries import TokenQuerySet
-from portal.policy.grants import limits_for
+from portal.policy.grants import limits_for, suspension
 from portal.policy.rights import CANCELLABLE
 
 UNDELIVERED = (*CANCELLABLE, State.SEALED)
@@ -40,6 +40,9 @@ def why_without_access(token: Token) -> str:
     if not owner.memberships.filter(team=team).exists():
         return f"{owner.email} is no longer in team {team.name}."
     if limits_for(owner, team, token.service_account) is None:
-        account = token.service_account.name
-        return f"Team {team.name} has no grant for the service account {account} any more."
+        account, workspace = token.service_account, token.workspace
+        return (
+            suspension(owner, workspace.aws_id, account.aws_id)
+            or f"Team {team.name} has no grant for the service account {account.name} any more."
+        )
     return ""

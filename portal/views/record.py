@@ -23,6 +23,7 @@ def page(request: HttpRequest, token: Token, *, status: int = 200, **more: Any) 
     user = edge.person(request)
     is_recipient = policy.may_receive(user, token)
     may_revoke = policy.is_revocable(token) and policy.may_revoke(user, token)
+    may_hand_over = token.state in policy.HANDABLE and policy.may_hand_over(user, token)
     replacements = _replacements(token)
     return render(
         request,
@@ -40,6 +41,7 @@ def page(request: HttpRequest, token: Token, *, status: int = 200, **more: Any) 
             "may_reissue": may_revoke
             and policy.may_reissue(user, token)
             and not any(one.holds_place for one in replacements),
+            "heirs": policy.heirs_of(token) if may_hand_over else (),
             "replacements": replacements,
             "try_again_url": tokens.try_again_url(token),
             **more,

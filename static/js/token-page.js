@@ -108,6 +108,8 @@ function showStatus(status) {
 /** Nothing moves until a person acts: look now and then, and show what has become of it. */
 async function waitForPeople() {
   const seen = progress.state;
+  // What is made after people have agreed is sealed to a key pair of that time.
+  if (publicKeySha256) deleteKey(publicKeySha256).catch(() => undefined);
   for (;;) {
     await pause(FOR_PEOPLE);
     if (document.hidden) continue;

@@ -19,6 +19,7 @@ from playwright.sync_api import (
     sync_playwright,
 )
 
+from tests.browser.access import access_file
 from tests.browser.chromium import launch
 from tests.browser.live import Live
 from tests.browser.watch import Watch
@@ -43,9 +44,12 @@ def pytest_runtest_makereport(
 
 
 @pytest.fixture(scope="package")
-def live() -> Iterator[Live]:
+def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
     """The product, running; every test of the package uses the same one."""
-    with Product(PORTAL_RATE_LIMITS="off") as product, contextlib.closing(Live(product)) as live:
+    file = tmp_path_factory.mktemp("access") / "access.yaml"
+    file.write_text(access_file())
+    product = Product(PORTAL_RATE_LIMITS="off", PORTAL_ACCESS_FILE=str(file))
+    with product, contextlib.closing(Live(product)) as live:
         yield live
 
 
@@ -148,3 +152,16 @@ def page_of(
 def engineer(page_of: Callable[[str], Page]) -> Page:
     """A page on which the engineer is signed in."""
     return page_of("engineer@example.com")
+
+
+@pytest.fixture
+def apply_access(live: Live) -> Iterator[Callable[..., None]]:
+    """Applies the access file with changes (see tests/browser/access.py), until the test ends."""
+    yield lambda **changes: live.apply_access(access_file(**changes))
+    live.apply_access(access_file())
+
+
+@pytest.fixture
+def approval_is_asked(apply_access: Callable[..., None]) -> None:
+    """Policy asks team platform for approval of every token, as long as the test runs."""
+    apply_access(approval="always")

@@ -3,13 +3,16 @@
 import contextlib
 import os
 import signal
+import subprocess
+import sys
 from functools import cached_property
+from pathlib import Path
 
 import requests
 from playwright.sync_api import Page, expect
 
 from tests.grafana.sandbox_process import SandboxProcess
-from tests.product import Product, within
+from tests.product import ROOT, Product, within
 
 
 class Live:
@@ -49,6 +52,32 @@ class Live:
             f"{self.sandbox_url}/api/org", headers={"Authorization": f"Bearer {key}"}, timeout=10
         )
         return answer.status_code
+
+    def apply_access(self, file: str) -> None:
+        """Apply an access file with the operator's command."""
+        path = Path(self.product.environment["PORTAL_ACCESS_FILE"])
+        path.write_text(file)
+        done = subprocess.run(
+            [sys.executable, str(ROOT / "manage.py"), "apply_access", str(path)],
+            env=self.product.environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    def run(self, code: str) -> None:
+        """Run some Python in a process of the product's settings."""
+        done = subprocess.run(
+            [sys.executable, "-c", code],
+            cwd=ROOT,
+            env={**self.product.environment, "DJANGO_SETTINGS_MODULE": "portal.settings"},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
 
     def kill_web(self) -> None:
         """Let the web process and its children crash, and wait until others answer."""

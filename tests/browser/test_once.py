@@ -34,7 +34,7 @@ def expect_only_the_record(page: Page) -> None:
     expect_message(page, DELIVERED)
     expect_no_key(page)
     expect(page.get_by_role("link", name="Request another like it")).to_be_visible()
-    expect(page.get_by_text("Lost the key?")).to_be_visible()
+    expect(page.get_by_text("Lost it?")).to_be_visible()
 
 
 def reload(page: Page) -> Page:

@@ -113,6 +113,7 @@ def main() -> int:
         with Product(
             PORTAL_ACCESS_FILE=str(access),
             PORTAL_RATE_LIMITS="off",
+            PORTAL_TOKEN_QUOTA="100000",
             PORTAL_WORKER_PROCESSES="12",
         ) as product:
             people = sign_in(product, emails)

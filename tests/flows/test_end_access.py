@@ -58,7 +58,7 @@ LOSSES: dict[Callable[[User], None], str] = {
     may_not_sign_in: "The account of engineer@example.com was closed.",
     close_team: "Team Platform was closed.",
     end_grant: "Team Platform has no grant for the service account",
-    suspend_grant: "Team Platform has no grant for the service account",
+    suspend_grant: "The grant of team Platform for this service account is suspended until an",
 }
 
 

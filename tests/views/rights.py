@@ -52,6 +52,8 @@ GET  token-reissue        active              302   404    404    403    200   2
 GET  token-reissue        revoked             302   404    404    403    409   409   409   403   403
 POST token-reissue        active              302   404    404    403    302   422   302   403   403
 POST token-reissue        revoked             302   404    404    403    409   409   409   403   403
+POST token-hand-over      active              302   404    404    403    302   302   302   403   302
+POST token-hand-over      queued              302   404    404    403    409   409   409   403   409
 
 GET  teams                -                   302   302    302    302    302   200   302   200   200
 GET  team                 team                302   404    404    200    200   404   200   200   200
@@ -117,6 +119,7 @@ FIELDS: dict[tuple[str, str], dict[str, str]] = {
     ("token-deny", "*"): {"reason": "not needed"},
     ("token-collect", "*"): {"public_key": PUBLIC_KEY},
     ("token-reissue", "*"): {"mode": "replace", "recipient": "owner", "reason": "it leaked"},
+    ("token-hand-over", "*"): {"person": "teammate@example.com", "reason": "moves to other work"},
     ("team-revoke", "*"): {"person": "engineer@example.com", "reason": "no longer needed"},
     ("audit-find", "*"): {"fingerprint": "0" * 64},
 }

@@ -23,6 +23,7 @@ from portal.models import (
     User,
     Workspace,
 )
+from portal.models.flags import Flag
 from tests.conftest import Catalog, acting
 
 pytestmark = pytest.mark.django_db
@@ -194,7 +195,7 @@ def test_who_is_taken_out_of_a_team_loses_at_once_what_was_not_delivered(
     assert [line for line, *_ in told()] == ["- member engineer@example.com of platform"]
     asked.refresh_from_db()
     assert (asked.state, asked.ended_by) == (State.CANCELLED, "admin@example.com")
-    assert list(Token.objects.owner_left()) == [live]
+    assert list(Token.objects.live().filter(Flag.OWNER_LEFT.condition)) == [live]
 
 
 @pytest.mark.usefixtures("enqueued")

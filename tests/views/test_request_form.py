@@ -539,6 +539,27 @@ def test_without_any_grant_the_page_says_so(browser: Client, platform: Team) -> 
     assert 'data-testid="request-form"' not in response.content.decode()
 
 
+def test_a_suspended_grant_is_not_offered_and_the_answer_says_why(
+    browser: Client, fields: dict[str, str], post: Post, catalog: Catalog, platform: Team
+) -> None:
+    Grant.objects.create(
+        team=platform,
+        workspace=catalog.workspace,
+        service_account=catalog.deployer,
+        suspended_at=timezone.now(),
+        suspended_reason="The service account was renamed from ci to deployer.",
+    )
+    [workspace] = browser.get(FORM).context["catalog"]
+    assert [account["name"] for account in workspace["accounts"]] == ["provisioner"]
+    answer = post(browser, FORM, **fields)
+    assert answer.status_code == 422
+    [said] = answer.context["form"].errors["service_account"]
+    assert said == (
+        "The grant of team Platform for this service account is suspended until an admin "
+        "confirms it. The service account was renamed from ci to deployer."
+    )
+
+
 def offered(browser: Client) -> tuple[dict[str, Any], dict[str, Any]]:
     """What the form says about the workspace, and about the team's grant for its first account."""
     [workspace] = browser.get(FORM).context["catalog"]

@@ -1,0 +1,24 @@
+"""Who may give a token to another owner, and who may get it."""
+
+from django.db.models import QuerySet
+
+from portal.models import State, Team, Token, User
+from portal.policy.desk import may_manage
+
+HANDABLE = (State.ACTIVE,)
+"""States in which the key is where it is used, and only the owner has to change."""
+
+
+def may_hand_over(user: User, token: Token) -> bool:
+    """Whether ``user`` may give it to another owner: its owner, a lead of its team, an admin."""
+    return user.is_active and (token.owner_id == user.pk or may_manage(user, token.team))
+
+
+def heirs_of(token: Token) -> QuerySet[User]:
+    """Who may become the token's owner: the other people of its team, while the team is open."""
+    team = Team.objects.filter(pk=token.team_id, closed_at=None)
+    return (
+        User.objects.filter(is_active=True, memberships__team__in=team)
+        .exclude(pk=token.owner_id)
+        .order_by("email")
+    )

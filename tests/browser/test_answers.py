@@ -1,0 +1,150 @@
+"""Journeys with two people: a lead agrees and the engineer collects; a token is rotated."""
+
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.live import Live
+from tests.browser.steps import (
+    TOKEN_PAGE,
+    expect_message,
+    expect_no_key,
+    expect_state,
+    fill_in,
+    key_on,
+    new_name,
+    open_form,
+    request_token,
+    submit,
+    take_key,
+)
+from tests.browser.watch import Watch
+from tests.product import within
+
+END_OVERLAPS = """
+import django
+django.setup()
+from django.db.models.functions import Now
+from portal.models import Token
+Token.objects.filter(name="{name}").update(revoke_at=Now())
+"""
+
+
+def address(page: Page) -> str:
+    return page.url.partition("?")[0]
+
+
+@pytest.mark.usefixtures("approval_is_asked")
+def test_a_lead_approves_and_the_engineer_collects_the_key(
+    live: Live, engineer: Page, page_of: Callable[[str], Page], watch: Watch
+) -> None:
+    watch.expect_status(422)
+    open_form(engineer)
+    fill_in(engineer, new_name(), lifetime="1 day", reason="nightly deploys")
+    expect(engineer.get_by_text("Needs approval.")).to_be_visible()
+    submit(engineer)
+    expect_state(engineer, "awaiting_approval")
+    expect_no_key(engineer)
+
+    lead = page_of("lead@example.com")
+    expect(lead.get_by_role("link", name="waiting for approval")).to_be_visible()
+    lead.goto(address(engineer))
+    answer = lead.get_by_role("region", name="do you agree?")
+    for words in ("engineer@example.com", "dashboards-ci", "1 day", "nightly deploys"):
+        expect(answer).to_contain_text(words)
+    lead.get_by_label("Shorten to").fill("90000")
+    lead.get_by_role("button", name="Approve", exact=True).click()
+    expect(lead.get_by_text("not lengthen it")).to_be_visible()
+    lead.get_by_label("Shorten to").fill("3600")
+    lead.get_by_role("button", name="Approve", exact=True).click()
+    expect_state(lead, "awaiting_recipient")
+    expect_no_key(lead)
+    expect(lead.get_by_role("button", name="Make my key now")).to_have_count(0)
+
+    # The page that was left open sees it by itself.
+    collect = engineer.get_by_role("button", name="Make my key now")
+    expect(collect).to_be_visible()
+    expect(engineer.get_by_role("region", name="Your token can be made now")).to_contain_text(
+        "1 hour"
+    )
+    collect.click()
+    key = take_key(engineer)
+    assert live.answers_to(key) == 200
+    expect_state(engineer, "active")
+    lead.reload()
+    expect_state(lead, "active")
+    expect_no_key(lead)
+
+
+@pytest.mark.usefixtures("approval_is_asked")
+def test_a_denied_engineer_is_told_why(engineer: Page, page_of: Callable[[str], Page]) -> None:
+    request_token(engineer)
+    lead = page_of("lead@example.com")
+    lead.goto(address(engineer))
+    lead.get_by_text("Deny…").click()
+    lead.get_by_label("Reason", exact=True).fill("use the viewer account")
+    lead.get_by_role("button", name="Deny this request").click()
+    expect_state(lead, "denied")
+    expect_message(engineer, "denied by lead@example.com: use the viewer account")
+
+
+def test_a_lead_rotates_a_token_its_owner_collects_the_new_key_and_the_old_one_ends(
+    live: Live, engineer: Page, page_of: Callable[[str], Page]
+) -> None:
+    name = request_token(engineer)
+    old_key, old_page = take_key(engineer), address(engineer)
+
+    lead = page_of("lead@example.com")
+    lead.goto(old_page)
+    lead.get_by_role("link", name="Reissue").click()
+    expect(lead.get_by_label("Rotate with overlap")).to_be_checked()
+    expect(lead.get_by_label("engineer@example.com, its owner")).to_be_checked()
+    expect(lead.get_by_role("complementary")).to_contain_text(f"{name}-2 takes the place of {name}")
+    lead.get_by_role("group", name="Overlaps").get_by_role("button", name="1 hour").click()
+    expect(lead.get_by_text("works on until 1 hour after the new key was taken")).to_be_visible()
+    lead.get_by_label("Reason").fill("spring cleaning")
+    lead.get_by_role("button", name="Reissue the token").click()
+    expect(lead).to_have_url(TOKEN_PAGE)
+    expect_state(lead, "awaiting_recipient")
+    expect_no_key(lead)
+    new_page = address(lead)
+
+    engineer.goto(new_page)
+    engineer.get_by_role("button", name="Make my key now").click()
+    new_key = take_key(engineer)
+    assert (live.answers_to(old_key), live.answers_to(new_key)) == (200, 200)
+    engineer.goto(old_page)
+    expect_state(engineer, "active")
+    expect(engineer.get_by_text("Overlap ends")).to_be_visible()
+    engineer.get_by_role("link", name=f"{name}-2").click()
+    expect(engineer).to_have_url(new_page)
+    engineer.get_by_role("link", name=name, exact=True).click()
+    expect(engineer).to_have_url(old_page)
+
+    live.run(END_OVERLAPS.format(name=name))
+    expect_state_after_reload(engineer, "revoked")
+    expect_message(engineer, "It was replaced, and the overlap is over.")
+    assert (live.answers_to(old_key), live.answers_to(new_key)) == (401, 200)
+
+
+def test_a_lost_key_is_one_click_away_from_a_new_one(live: Live, engineer: Page) -> None:
+    request_token(engineer)
+    old_key = take_key(engineer)
+    engineer.get_by_role("link", name="Lost it? Revoke and reissue").click()
+    expect(engineer.get_by_label("Replace now")).to_be_checked()
+    engineer.get_by_role("button", name="Get the new token").click()
+    new_key = key_on(engineer)
+    assert live.answers_to(new_key) == 200
+    assert within(15, lambda: live.answers_to(old_key) == 401)
+    take_key(engineer)
+
+
+def expect_state_after_reload(page: Page, state: str) -> None:
+    """What the sweep does shows when the page is opened again."""
+
+    def has_come() -> bool:
+        page.reload()
+        return page.get_by_test_id("token-state").get_attribute("data-state") == state
+
+    assert within(20, has_come)

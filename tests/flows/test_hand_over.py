@@ -1,0 +1,130 @@
+"""A token gets another owner of its team: nothing of it changes but who answers for it."""
+
+from collections.abc import Callable
+
+import pytest
+from django.utils import timezone
+
+from portal import notify, policy
+from portal.flows.hand_over import HandOverRefusedError, hand_over
+from portal.models import (
+    Action,
+    AuditEvent,
+    Grant,
+    Notice,
+    NoticeKind,
+    State,
+    Team,
+    Token,
+    User,
+)
+from portal.models.flags import Flag
+from tests.conftest import acting
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def token(make_token: Callable[..., Token], engineer: User) -> Token:
+    return make_token(engineer, name="ci", state=State.ACTIVE)
+
+
+def give(token: Token, to: User, actor: User) -> Token:
+    hand_over(token.pk, to=to.email, actor=acting(actor), reason="moves to other work")
+    return Token.objects.get(pk=token.pk)
+
+
+def refusal(token: Token, to: User, actor: User) -> str:
+    with pytest.raises(HandOverRefusedError) as refused:
+        give(token, to, actor)
+    token.refresh_from_db()
+    assert token.owner.email == "engineer@example.com"
+    assert not AuditEvent.objects.filter(action=Action.ACCESS_CHANGED).exists()
+    return str(refused.value)
+
+
+@pytest.mark.parametrize("who", ["engineer", "lead", "admin"])
+def test_owner_lead_and_admin_give_a_token_to_somebody_else_of_the_team(
+    token: Token, teammate: User, request: pytest.FixtureRequest, who: str
+) -> None:
+    columns = [field.attname for field in Token._meta.concrete_fields]
+    before = {name: getattr(token, name) for name in columns}
+    given = give(token, teammate, request.getfixturevalue(who))
+    assert given.owner == teammate
+    changed = {name for name, value in before.items() if getattr(given, name) != value}
+    assert changed == {"owner_id"}
+    event = AuditEvent.objects.get(action=Action.ACCESS_CHANGED)
+    assert (event.token_id, event.owner, event.reason) == (
+        token.pk,
+        "teammate@example.com",
+        "moves to other work",
+    )
+    assert event.subject == "~ token ci: owner engineer@example.com → teammate@example.com"
+
+
+def test_the_token_of_who_left_is_nobodys_left_one_any_more(
+    token: Token, engineer: User, teammate: User, lead: User
+) -> None:
+    engineer.memberships.all().delete()
+    left = Token.objects.filter(Flag.OWNER_LEFT.condition)
+    assert list(left.all()) == [token]
+    give(token, teammate, lead)
+    assert list(left.all()) == []
+    assert policy.may_reissue(teammate, Token.objects.get(pk=token.pk))
+
+
+def test_both_are_told(token: Token, engineer: User, teammate: User, lead: User) -> None:
+    give(token, teammate, lead)
+    mails = {
+        notice.recipient: notify.compose(notice)
+        for notice in Notice.objects.filter(kind=NoticeKind.HANDED_OVER)
+    }
+    assert {person: mail.subject for person, mail in mails.items()} == {
+        engineer: "Handed over: ci",
+        teammate: "Yours now: ci",
+    }
+    for mail in mails.values():
+        assert "lead@example.com made" in mail.body
+        assert "moves to other work" in mail.body
+
+
+@pytest.mark.parametrize("who", ["teammate", "outsider", "auditor"])
+def test_nobody_else_gives_it(
+    token: Token, teammate: User, request: pytest.FixtureRequest, who: str
+) -> None:
+    with pytest.raises(policy.NotPermittedError):
+        give(token, teammate, request.getfixturevalue(who))
+
+
+@pytest.mark.parametrize("state", [state for state in State if state != State.ACTIVE])
+def test_only_a_token_whose_key_was_delivered_is_given(
+    make_token: Callable[..., Token], engineer: User, teammate: User, state: State
+) -> None:
+    lease = {"lease_until": timezone.now()} if state == State.ISSUING else {}
+    token = make_token(engineer, state=state, **lease)
+    with pytest.raises(policy.WrongStateError):
+        give(token, teammate, engineer)
+
+
+def test_only_other_people_of_the_team_get_it(
+    token: Token, engineer: User, teammate: User, outsider: User, lead: User, platform: Team
+) -> None:
+    User.objects.filter(pk=teammate.pk).update(is_active=False)
+    for nobody in (engineer, teammate, outsider):
+        assert refusal(token, nobody, lead) == "Choose somebody else of team Platform."
+    assert list(policy.heirs_of(token)) == [lead]
+    Team.objects.filter(pk=platform.pk).update(closed_at=timezone.now())
+    token.refresh_from_db()
+    assert list(policy.heirs_of(token)) == []
+
+
+def test_who_gets_it_could_have_asked_for_it(
+    token: Token, teammate: User, lead: User, platform: Team, make_token: Callable[..., Token]
+) -> None:
+    Grant.objects.filter(team=platform).update(max_live=1, max_live_per_person=1)
+    make_token(teammate, state=State.ACTIVE)
+    assert refusal(token, teammate, lead) == (
+        "teammate@example.com has as many live tokens under this grant as it allows: 1."
+    )
+    Grant.objects.filter(team=platform).delete()
+    assert "no grant for this service account" in refusal(token, teammate, lead)
