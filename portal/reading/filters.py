@@ -116,9 +116,8 @@ class Filter:
             return [Alternative(Q(token_id=token_id))]
         found = [
             Alternative(_begins("token_name", text), is_ordered=False),
-            # The index leaves out what is empty, and SQLite does not see that this text is not.
-            Alternative(Q(aws_request_id=text) & ~Q(aws_request_id="")),
-            Alternative(Q(aws_token_id=text) & ~Q(aws_token_id="")),
+            Alternative(Q(aws_request_id=text)),
+            Alternative(Q(aws_token_id=text)),
         ]
         if number := _EVENT_NUMBER.fullmatch(text):
             found.append(Alternative(Q(seq=int(number[1]))))
