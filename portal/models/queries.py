@@ -71,9 +71,20 @@ class TokenQuerySet(models.QuerySet["Token"]):
     def lock(self, token_id: uuid.UUID) -> "Token":
         """The row, locked until the transaction ends; raises Token.DoesNotExist.
 
-        SQLite needs no row lock: its transactions begin by taking the writer's lock.
+        SQLite needs no row lock: its transactions begin by taking the writer's lock. PostgreSQL
+        drops a row from a join when it has waited for whoever gave it another owner: it is locked
+        then, and found by asking again.
         """
-        return self.for_pages().select_for_update(of=("self",), no_key=True).get(pk=token_id)
+        row = self.for_pages().select_for_update(of=("self",), no_key=True).filter(pk=token_id)
+        return row.first() or row.get()
+
+    def lock_each(self) -> "list[Token]":
+        """The rows, locked until the transaction ends, in the order in which everybody locks them.
+
+        Locked first and read afterwards: see ``lock``.
+        """
+        list(self.order_by("pk").select_for_update(no_key=True).values_list("pk"))
+        return list(self.for_pages().order_by("pk"))
 
     def lock_with_replaced(self, token_id: uuid.UUID) -> "tuple[Token, Token | None]":
         """The row and the one that it takes the place of, locked; raises Token.DoesNotExist.
@@ -81,12 +92,16 @@ class TokenQuerySet(models.QuerySet["Token"]):
         One question, so that both are locked in the order in which everybody locks them.
         """
         replaced = self.filter(pk=token_id).values("replaces")[:1]
-        rows = self.for_pages().filter(Q(pk=token_id) | Q(pk=Subquery(replaced))).order_by("pk")
-        locked = {row.pk: row for row in rows.select_for_update(of=("self",), no_key=True)}
-        if token_id not in locked:
-            raise self.model.DoesNotExist
-        token = locked[token_id]
-        return token, locked.get(token.replaces_id) if token.replaces_id else None
+        both = self.for_pages().filter(Q(pk=token_id) | Q(pk=Subquery(replaced))).order_by("pk")
+        for _ in range(2):  # see ``lock``
+            rows = both.select_for_update(of=("self",), no_key=True)
+            locked = {row.pk: row for row in rows}
+            token = locked.get(token_id)
+            if token is not None and token.replaces_id is None:
+                return token, None
+            if token is not None and token.replaces_id in locked:
+                return token, locked[token.replaces_id]
+        raise self.model.DoesNotExist
 
     def change_each(self, condition: Q, change: Callable[["Token"], None]) -> list[uuid.UUID]:
         """Apply ``change`` to rows that meet ``condition``, each in a short transaction of its own.
