@@ -48,12 +48,21 @@ class TokenQuerySet(models.QuerySet["Token"]):
         """What was to take this token's place, and still may or does."""
         return self.filter(state__in=HOLDING_PLACE, replaces=token)
 
-    def holding_place(self) -> Self:
+    def holding_place(self, *, exempt: "Token | None" = None) -> Self:
         """Tokens, and requests for one, that count against the limits of a grant.
 
-        Not a token whose place another has taken, and that only lives its overlap out.
+        Not a token whose place another has taken, or another of the same person is about to take:
+        the two are one. ``exempt`` does not count either, and takes no place: another is to be
+        asked for in its own.
         """
-        return self.filter(state__in=HOLDING_PLACE, revoke_at=None)
+        successors = self.model.objects.filter(
+            state__in=HOLDING_PLACE, replaces=OuterRef("pk"), owner=OuterRef("owner")
+        )
+        counted = self.filter(state__in=HOLDING_PLACE, revoke_at=None)
+        if exempt is not None:
+            successors = successors.exclude(pk=exempt.pk)
+            counted = counted.exclude(pk=exempt.pk)
+        return counted.filter(~Exists(successors))
 
     def counting_at_aws(self) -> Self:
         """Rows that fill AMG's quota of their workspace, or soon will.

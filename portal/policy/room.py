@@ -93,9 +93,7 @@ def _count_live(found: Room, user: User, limited: list[Choice], exempt: Token | 
     if not limited:
         return
     grants = {choice.team.pk: choice.grants for choice in limited}
-    tokens = Token.objects.holding_place().filter(team__in=grants)
-    if exempt is not None:
-        tokens = tokens.exclude(pk=exempt.pk)
+    tokens = Token.objects.holding_place(exempt=exempt).filter(team__in=grants)
     groups = (
         tokens.order_by()
         .values_list("team", "workspace", "service_account")
