@@ -146,9 +146,7 @@ globals().update(
         wanted="a URL such as smtp+tls://user:password@host:587",
     )
 )
-DEFAULT_FROM_EMAIL = SERVER_EMAIL = environment.text(
-    "PORTAL_MAIL_FROM", default="portal@localhost"
-)
+DEFAULT_FROM_EMAIL = SERVER_EMAIL = environment.text("PORTAL_MAIL_FROM", default="portal@localhost")
 
 # -- Django -------------------------------------------------------------------------------------
 

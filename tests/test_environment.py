@@ -207,11 +207,8 @@ def test_the_end_of_a_files_line_is_no_part_of_a_secret(start: Start, tmp_path: 
 
 def test_a_value_names_no_other_variable(start: Start) -> None:
     """A random secret may begin with a dollar."""
-    given = PRODUCTION | {"SECRET_KEY": f"${SECRET}", "PORTAL_MONITOR_TOKEN": "$PATH-and-more-of-it"}
-    assert said(start(say="[s.SECRET_KEY, s.MONITOR_TOKEN]", **given)) == [
-        f"${SECRET}",
-        "$PATH-and-more-of-it",
-    ]
+    given = PRODUCTION | {"SECRET_KEY": f"${SECRET}", "PORTAL_MONITOR_TOKEN": "$PATH"}
+    assert said(start(say="[s.SECRET_KEY, s.MONITOR_TOKEN]", **given)) == [f"${SECRET}", "$PATH"]
 
 
 def test_the_sandbox_in_production_wants_its_secret(start: Start) -> None:
