@@ -56,6 +56,9 @@ urlpatterns = [
     # The access file and the audit log name people by their address: it is no setting of their own.
     path("accounts/email/", RedirectView.as_view(pattern_name="tokens"), name="account_email"),
     path("accounts/", include("allauth.account.urls")),
+    # Where the browser forgets its private keys, and attempts are limited.
+    path("admin/logout/", RedirectView.as_view(pattern_name="account_logout")),
+    path("admin/password_change/", RedirectView.as_view(pattern_name="account_change_password")),
     path("admin/", admin.site.urls),
 ]
 
