@@ -35,7 +35,8 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
         request,
         404,
         "Nothing here",
-        "The page does not exist, or belongs to a team that you are not in.",
+        "The page does not exist, or belongs to a team that you are not in. Check the address, or "
+        "ask whoever sent you here.",
     )
 
 
@@ -45,6 +46,16 @@ def server_error(request: HttpRequest) -> HttpResponse:
         500,
         "Something broke on our side",
         "Nothing you asked for is lost: look at “My tokens”, or try again in a moment.",
+    )
+
+
+def too_many_requests(request: HttpRequest) -> HttpResponse:
+    """django-allauth asks for this page where it limits how often somebody may try."""
+    return _answer(
+        request,
+        429,
+        "Too many tries",
+        "This was sent more often than the portal allows. Wait a few minutes, then try again.",
     )
 
 
