@@ -20,14 +20,14 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """What the view says, or else what holds for tokens."""
-    return _answer(
-        request,
-        403,
-        "You may not do this",
-        str(exception)
-        or "You can see this, but only its owner, a lead of its team or an admin may do that.",
-    )
+    """What the view says, or else what holds for Django's admin and for tokens."""
+    if str(exception):
+        why = str(exception)
+    elif request.resolver_match and request.resolver_match.app_name == "admin":
+        why = "This part of the administration is not open to you: ask an admin of this portal."
+    else:
+        why = "You can see this, but only its owner, a lead of its team or an admin may do that."
+    return _answer(request, 403, "You may not do this", why)
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
