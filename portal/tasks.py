@@ -10,9 +10,10 @@ from celery.signals import worker_init
 from django.db import DatabaseError, transaction
 from kombu.exceptions import OperationalError
 
-from portal import appendonly, wakeup
+from portal import wakeup
 from portal.audit import Actor
 from portal.celery import app
+from portal.flows.begin import begin
 from portal.flows.end_access import end_access
 from portal.flows.issue import issue
 from portal.flows.mail import mail
@@ -27,9 +28,8 @@ log = logging.getLogger(__name__)
 
 
 @worker_init.connect
-def require_append_only_log(**_: Any) -> None:
-    """A worker writes nothing to a log that could be changed afterwards."""
-    appendonly.require()
+def check_before_the_first_task(**_: Any) -> None:
+    begin()
 
 
 @worker_init.connect

@@ -102,9 +102,20 @@ MALFORMED = [
     ("PORTAL_ORIGIN", "https://portal.example.org/portal"),
     ("PORTAL_ORIGIN", "ftp://portal.example.org"),
     ("PORTAL_ORIGIN", "https://"),
+    ("PORTAL_ORIGIN", "https://portal.example.org?portal"),
+    ("PORTAL_ORIGIN", "https://portal.example.org:99999"),
+    ("PORTAL_ORIGIN", "https://portal:secret-password@portal.example.org"),
+    ("PORTAL_ORIGIN", "https://portal example.org"),
     ("DATABASE_URL", "mysql://portal:db-password@127.0.0.1/portal"),
     ("DATABASE_URL", "db-password"),
+    ("DATABASE_URL", "postgres://portal:db-password@127.0.0.1:port/portal"),
+    ("DATABASE_URL", "postgres://portal:db-password@127.0.0.1/"),
+    ("DATABASE_URL", "sqlite:///"),
+    ("DATABASE_URL", "sqlite://portal.sqlite3"),
     ("CELERY_BROKER_URL", "amqp://guest:broker-password@127.0.0.1"),
+    ("CELERY_BROKER_URL", "redis:"),
+    ("CELERY_BROKER_URL", "redis://:broker-password@127.0.0.1:port/0"),
+    ("CELERY_BROKER_URL", "unix://"),
     ("CACHE_URL", "memcached://127.0.0.1:11211"),
     ("EMAIL_URL", "mail-password"),
     ("EMAIL_URL", "carrier-pigeon://mail-password@loft"),
@@ -120,6 +131,9 @@ MALFORMED = [
     ("PORTAL_GRAFANA", "Sandbox"),
     ("PORTAL_TOKEN_QUOTA", "0"),
     ("PORTAL_TOKEN_QUOTA", "1e2"),
+    ("PORTAL_TOKEN_QUOTA", "1_0"),
+    ("PORTAL_TOKEN_QUOTA", "٣"),
+    ("PORTAL_DATA_DIR", ""),
     ("PORTAL_UNCLAIMED_SECONDS", "15m"),
     ("PORTAL_UNCLAIMED_SECONDS", "0"),
     ("PORTAL_RATE_LIMITS", "true"),
@@ -175,6 +189,48 @@ def test_a_file_that_cannot_be_read_stops_the_start(start: Start, tmp_path: Path
     missing = {**PRODUCTION, "SECRET_KEY_FILE": str(tmp_path / "nothing")}
     del missing["SECRET_KEY"]
     assert refusal(start(**missing)).startswith("portal: setting SECRET_KEY is missing")
+
+
+@pytest.mark.parametrize("name", ["PORTAL_DEMO_PASSWORD", "PORTAL_MONITOR_TOKEN"])
+def test_an_optional_secret_may_stand_in_a_file_too(
+    start: Start, tmp_path: Path, name: str
+) -> None:
+    file = tmp_path / "secret"
+    file.write_text(f"{SECRET}\n")
+    shown = start(say=f"s.{name.removeprefix('PORTAL_')}", **{f"{name}_FILE": str(file)})
+    assert said(shown) == SECRET
+
+
+@pytest.mark.parametrize("content", [None, b"\xff\xfe"])
+@pytest.mark.parametrize("name", ["AUDIT_KEY", "PORTAL_DEMO_PASSWORD", "PORTAL_MONITOR_TOKEN"])
+def test_a_file_that_holds_no_text_stops_the_start(
+    start: Start, tmp_path: Path, name: str, content: bytes | None
+) -> None:
+    file = tmp_path / "secret"
+    if content is not None:
+        file.write_bytes(content)
+    line = refusal(start(**{f"{name}_FILE": str(file)}))
+    assert line.startswith(f"portal: setting {name} is missing or unreadable")
+
+
+@pytest.mark.parametrize("value", ["$ecret" * 6, "$HOME" * 8, "\\$ecret" * 5])
+def test_a_secret_is_what_was_given_whatever_it_begins_with(start: Start, value: str) -> None:
+    given = {"SECRET_KEY": value, "AUDIT_KEY": value, "PORTAL_DEMO_PASSWORD": value}
+    shown = start(say="[s.SECRET_KEY, s.AUDIT_KEY, s.DEMO_PASSWORD]", **given)
+    assert said(shown) == [value] * 3
+
+
+def test_a_data_directory_that_cannot_be_one_is_named(start: Start, tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.touch()
+    for path in (file, file / "below"):
+        line = refusal(start(PORTAL_DATA_DIR=str(path)))
+        assert line.startswith("portal: setting PORTAL_DATA_DIR names a directory that can't be")
+
+
+def test_a_sandbox_without_its_secret_is_named(start: Start) -> None:
+    line = refusal(start(**PRODUCTION, PORTAL_GRAFANA="sandbox"))
+    assert line.startswith("portal: setting SANDBOX_SECRET_ACCESS_KEY is missing")
 
 
 # -- What the embedded default generates --------------------------------------------------------

@@ -11,9 +11,10 @@ from django.conf import settings
 from django.core.management.base import BaseCommand
 from django.db import DatabaseError, connection
 
-from portal import appendonly, tasks
+from portal import tasks
 from portal.audit.publishing import publish_head
 from portal.embedded import preparation
+from portal.flows.begin import begin
 from portal.flows.sweep import sweep
 from portal.models import Heartbeat
 
@@ -44,7 +45,7 @@ class Command(BaseCommand):
             self._beat()
             publish_head()
             return
-        appendonly.require()
+        begin()
         stop = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stop.set())
