@@ -16,7 +16,8 @@ from portal.audit.publishing import publish_head
 from portal.embedded import preparation
 from portal.flows.begin import begin
 from portal.flows.sweep import sweep
-from portal.models import Heartbeat
+from portal.flows.take_inventory import take_inventory
+from portal.models import Heartbeat, ServiceAccount
 
 SYNC_SECONDS = 300.0
 SYNC_AGAIN_SECONDS = 15.0
@@ -42,6 +43,7 @@ class Command(BaseCommand):
         if pause is None:
             tasks.follow_up(sweep())
             self._sync()
+            self._take_inventory()
             self._beat()
             publish_head()
             return
@@ -73,6 +75,12 @@ class Command(BaseCommand):
         for problem in problems:
             log.warning("sync.failed", extra={"problem": problem})
         return not problems
+
+    def _take_inventory(self) -> None:
+        """Now, and so not by the workers."""
+        if settings.INVENTORY_SECONDS:
+            for pk in ServiceAccount.objects.to_list().values_list("pk", flat=True):
+                take_inventory(pk)
 
     def _beat(self) -> None:
         Heartbeat.beat("scheduler")
