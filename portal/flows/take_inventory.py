@@ -126,7 +126,7 @@ def _store(
         elif not drift:
             seen["found_at"] = None
         seen["drift"] = drift
-        if entry.pk is None:
+        if entry._state.adding:
             new.append(entry)
         elif any(getattr(entry, name) != value for name, value in seen.items()):
             changed.append(entry)

@@ -2,7 +2,7 @@
 
 import base64
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -192,6 +192,12 @@ def test_with_a_workspace_its_tokens_are_gone(
     assert findings() == [(f"gone from AMG: {issued.name}", issued.aws_token_id, issued.name)]
 
 
+def used_at(token: Token) -> datetime | None:
+    """When its key was last used, as its row says after an inventory."""
+    take_inventory(token.service_account_id)
+    return Token.objects.get(pk=token.pk).last_used_at
+
+
 def test_our_rows_learn_when_a_key_was_last_used(
     aws: SandboxProcess,
     catalog: Catalog,
@@ -204,21 +210,16 @@ def test_our_rows_learn_when_a_key_was_last_used(
     token.refresh_from_db()
     assert token.sealed_key is not None
     key = keys.open(base64.b64encode(token.sealed_key).decode(), str(token.pk))
-    take_inventory(catalog.deployer.pk)
-    token.refresh_from_db()
-    assert token.last_used_at is None
+    assert used_at(token) is None
     used = requests.get(
         f"{aws.url}/api/org", headers={"Authorization": f"Bearer {key}"}, timeout=10
     )
     assert used.status_code == 200
-    take_inventory(catalog.deployer.pk)
-    token.refresh_from_db()
-    assert token.last_used_at is not None
-    later = token.last_used_at + timedelta(days=1)
+    seen = used_at(token)
+    assert seen is not None
+    later = seen + timedelta(days=1)
     change(token, last_used_at=later)
-    take_inventory(catalog.deployer.pk)
-    token.refresh_from_db()
-    assert token.last_used_at == later, "what was known once is not forgotten"
+    assert used_at(token) == later, "what was known once is not forgotten"
 
 
 def test_a_sweep_asks_for_few_accounts_at_a_time_and_for_each_once(
