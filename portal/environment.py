@@ -17,15 +17,15 @@ from django.core.exceptions import ImproperlyConfigured
 
 T = TypeVar("T")
 
-env = environ.FileAwareEnv()
+# Read as a mapping, not by ``env.str``: that takes a value such as "$ecret" for another variable's
+# name, and a secret may begin with anything.
+env = environ.FileAwareEnv().ENVIRON
 
 EMBEDDED_FILE = "portal.env"
 """The file in PORTAL_DATA_DIR that holds what the embedded default has generated for itself."""
 
 DATABASE_SCHEMES = ("sqlite:", "postgres:", "postgresql:")
 BROKER_SCHEMES = ("redis:", "rediss:", "redis+socket:", "unix:")
-
-_ORIGIN = re.compile(r"https?://([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?")
 
 
 class SettingError(SystemExit):
@@ -43,11 +43,10 @@ def read(name: str, parse: Callable[[str], T], *, default: str | None = None, wa
     ``wanted`` completes the sentence "setting NAME must be …" when it is missing or malformed.
     """
     try:
-        # Not `env.str`, which takes a value that begins with "$" for another variable's name.
-        text = env.ENVIRON.get(name, default)
-    except (OSError, UnicodeDecodeError):
+        text = env.get(name, default)
+    except (UnicodeDecodeError, OSError):
         refuse(name, f"is missing or unreadable: it must be {wanted}")
-    if text is None:
+    if text is None or (default is None and not text.strip()):
         refuse(name, f"is missing: it must be {wanted}")
     text = text.strip()
     if not text and os.environ.get(f"{name}_FILE"):
@@ -75,6 +74,8 @@ def whole_number(least: int, most: int) -> Callable[[str], int]:
     """A parser for a whole number between two bounds, both included."""
 
     def parse(text: str) -> int:
+        if not re.fullmatch(r"[0-9]{1,19}", text):
+            raise ValueError
         number = int(text)
         if not least <= number <= most:
             raise ValueError
@@ -135,19 +136,36 @@ def secret(text: str) -> str:
     return text
 
 
-def origin(text: str) -> str:
-    """A web origin such as ``https://tokens.example.com``: scheme and host, no path."""
-    text = text.removesuffix("/")
-    if not _ORIGIN.fullmatch(text):
+def directory(text: str) -> Path:
+    """A path at which there is a directory, or may be one."""
+    if not text or "\0" in text:
         raise ValueError
-    return text.lower()  # as browsers write it
+    return Path(text).resolve()
+
+
+def origin(text: str) -> str:
+    """A web origin such as ``https://tokens.example.com``: scheme, host and port, no path.
+
+    In lower case, as browsers send it.
+    """
+    parts = urlsplit(text)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.port == 0:
+        raise ValueError
+    if f"{parts.scheme}://{parts.netloc}" != text.rstrip("/") or re.search(r"[\s@]", text):
+        raise ValueError
+    return f"{parts.scheme}://{parts.netloc.lower()}"
 
 
 def database(text: str) -> dict[str, Any]:
     """Django's database settings from a URL such as ``postgres://user:password@host/name``."""
     if not text.startswith(DATABASE_SCHEMES):
         raise ValueError
+    # Without a path this is a database in memory, and each process would have its own.
+    if text.startswith("sqlite:") and not re.match(r"sqlite:///.", text):
+        raise ValueError
     found = dict(environ.Env.db_url_config(text))
+    if not found["NAME"]:
+        raise ValueError
     options = found.setdefault("OPTIONS", {})
     if found["ENGINE"].endswith("sqlite3"):
         # A writer takes the lock when its transaction begins: a read that turns into a write
@@ -166,7 +184,11 @@ def database(text: str) -> dict[str, Any]:
 
 def broker(text: str) -> str:
     """The URL of a Valkey or Redis server."""
-    if not text.startswith(BROKER_SCHEMES):
+    parts = urlsplit(text)
+    is_socket = parts.scheme in ("redis+socket", "unix")
+    if not text.startswith(BROKER_SCHEMES) or parts.port == 0:
+        raise ValueError
+    if not (parts.path.strip("/") if is_socket else parts.hostname):
         raise ValueError
     _ = urlsplit(text).port  # raises ValueError for what is none
     return text
@@ -185,7 +207,19 @@ def load_embedded_secrets(data_dir: Path) -> None:
 
     What stands in the environment wins. The file is readable by its owner alone.
     """
-    data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        text = _generated(data_dir)
+    except OSError as error:
+        refuse("PORTAL_DATA_DIR", f"names a directory that can't be used: {error.strerror}")
+    for line in text.splitlines():
+        name, _, value = line.partition("=")
+        if f"{name}_FILE" not in env:
+            env.setdefault(name, value)
+
+
+def _generated(data_dir: Path) -> str:
+    """The file of generated secrets, written first if there is none."""
     file = data_dir / EMBEDDED_FILE
     if not file.exists():
         lines = {
@@ -205,10 +239,7 @@ def load_embedded_secrets(data_dir: Path) -> None:
             pass
         finally:
             draft.unlink()
-    for line in file.read_text().splitlines():
-        name, _, value = line.partition("=")
-        if f"{name}_FILE" not in env.ENVIRON:
-            env.ENVIRON.setdefault(name, value)
+    return file.read_text()
 
 
 def point_at_sandbox(port: int) -> None:
@@ -216,14 +247,15 @@ def point_at_sandbox(port: int) -> None:
 
     Whatever AWS settings the environment holds are set aside: nothing may reach a real account.
     """
+    key = read(
+        "SANDBOX_SECRET_ACCESS_KEY", one_line, wanted="the secret that the sandbox was given"
+    )
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         del os.environ[name]
     os.environ.update(
         AWS_ENDPOINT_URL_GRAFANA=f"http://127.0.0.1:{port}",
         AWS_ACCESS_KEY_ID="SANDBOX",
-        AWS_SECRET_ACCESS_KEY=read(
-            "SANDBOX_SECRET_ACCESS_KEY", one_line, wanted="the secret that the sandbox was given"
-        ),
+        AWS_SECRET_ACCESS_KEY=key,
         AWS_REGION="eu-west-1",
         AWS_CONFIG_FILE=os.devnull,
         AWS_SHARED_CREDENTIALS_FILE=os.devnull,
