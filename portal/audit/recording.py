@@ -7,9 +7,9 @@ from typing import Any
 from django.conf import settings
 from django.db import transaction
 
-from portal.audit import chain, keys
+from portal.audit import chain, keys, rows
 from portal.audit.chain import Head
-from portal.audit.head import lock_head, move_head
+from portal.audit.head import lock_head
 from portal.audit.verify import FORMAT, key_id
 from portal.logs import mask
 from portal.models import (
@@ -144,21 +144,25 @@ def _who(actor: Actor) -> dict[str, Any]:
 
 
 def _append(events: Sequence[AuditEvent]) -> None:
-    """Give each event its number, its time and its place in the chain, and write them."""
+    """Give each event its number, its time and its place in the chain, and write them.
+
+    Whoever records anything waits while the head is locked: what can be made ready is ready before.
+    """
     if not events:
         return
     key = keys.current()
-    head, at = lock_head()
+    ready = []
     for event in events:
-        event.at = at
-        told = {name: getattr(event, name) for name in chain.TOLD if name != "token"}
-        told["token"] = event.token_id and str(event.token_id)
-        event.seq = head.seq + 1
         event.format, event.key_id = FORMAT, key_id(key)
-        event.text, event.prev_hash, event.hash = chain.link(key, head, at, told)
+        ready.append((event, chain.body(rows.told(event)), rows.known(event)))
+    head, at = lock_head()
+    written = []
+    for event, body, known in ready:
+        event.seq, event.at = head.seq + 1, at
+        event.text, event.prev_hash, event.hash = chain.link(key, head, at, body)
         head = Head(event.seq, event.hash)
-    AuditEvent.objects.bulk_create(events)
-    move_head(head)
+        written.append([*known, *rows.linked(event)])
+    rows.write(written, head)
 
 
 def _clean(text: str, longest: int) -> str:
