@@ -5,6 +5,7 @@ Docker, Kubernetes and systemd hand over secrets). Values are never printed: the
 """
 
 import os
+import re
 import secrets
 from collections.abc import Callable
 from pathlib import Path
@@ -24,6 +25,8 @@ EMBEDDED_FILE = "portal.env"
 DATABASE_SCHEMES = ("sqlite:", "postgres:", "postgresql:")
 BROKER_SCHEMES = ("redis:", "rediss:", "redis+socket:", "unix:")
 
+_ORIGIN = re.compile(r"https?://([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?")
+
 
 class SettingError(SystemExit):
     """A setting is missing or malformed; ends the process with one line on standard error."""
@@ -40,15 +43,32 @@ def read(name: str, parse: Callable[[str], T], *, default: str | None = None, wa
     ``wanted`` completes the sentence "setting NAME must be …" when it is missing or malformed.
     """
     try:
-        text = env.str(name, default=default)
-    except (ImproperlyConfigured, OSError):
+        # Not `env.str`, which takes a value that begins with "$" for another variable's name.
+        text = env.ENVIRON.get(name, default)
+    except (OSError, UnicodeDecodeError):
         refuse(name, f"is missing or unreadable: it must be {wanted}")
     if text is None:
         refuse(name, f"is missing: it must be {wanted}")
+    text = text.strip()
+    if not text and os.environ.get(f"{name}_FILE"):
+        # Perhaps a mount that failed: what the secret guards must not stand open.
+        refuse(name, f"is missing, for its file is empty: it must be {wanted}")
     try:
-        return parse(text.strip())
+        return parse(text)
     except (ValueError, ImproperlyConfigured):
         refuse(name, f"is malformed: it must be {wanted}")
+
+
+def one_line(text: str) -> str:
+    """Any text that would not break out of the line that it is put into; may be empty."""
+    if not text.isprintable():
+        raise ValueError
+    return text
+
+
+def text(name: str, *, default: str = "") -> str:
+    """The setting ``name`` as it stands, on one line."""
+    return read(name, one_line, default=default, wanted="a text on one line")
 
 
 def whole_number(least: int, most: int) -> Callable[[str], int]:
@@ -117,10 +137,10 @@ def secret(text: str) -> str:
 
 def origin(text: str) -> str:
     """A web origin such as ``https://tokens.example.com``: scheme and host, no path."""
-    scheme, separator, host = text.rstrip("/").partition("://")
-    if scheme not in ("http", "https") or not separator or not host or "/" in host:
+    text = text.removesuffix("/")
+    if not _ORIGIN.fullmatch(text):
         raise ValueError
-    return f"{scheme}://{host}"
+    return text.lower()  # as browsers write it
 
 
 def database(text: str) -> dict[str, Any]:
@@ -148,6 +168,7 @@ def broker(text: str) -> str:
     """The URL of a Valkey or Redis server."""
     if not text.startswith(BROKER_SCHEMES):
         raise ValueError
+    _ = urlsplit(text).port  # raises ValueError for what is none
     return text
 
 
@@ -200,7 +221,9 @@ def point_at_sandbox(port: int) -> None:
     os.environ.update(
         AWS_ENDPOINT_URL_GRAFANA=f"http://127.0.0.1:{port}",
         AWS_ACCESS_KEY_ID="SANDBOX",
-        AWS_SECRET_ACCESS_KEY=env.str("SANDBOX_SECRET_ACCESS_KEY"),
+        AWS_SECRET_ACCESS_KEY=read(
+            "SANDBOX_SECRET_ACCESS_KEY", one_line, wanted="the secret that the sandbox was given"
+        ),
         AWS_REGION="eu-west-1",
         AWS_CONFIG_FILE=os.devnull,
         AWS_SHARED_CREDENTIALS_FILE=os.devnull,

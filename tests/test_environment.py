@@ -102,9 +102,14 @@ MALFORMED = [
     ("PORTAL_ORIGIN", "https://portal.example.org/portal"),
     ("PORTAL_ORIGIN", "ftp://portal.example.org"),
     ("PORTAL_ORIGIN", "https://"),
+    ("PORTAL_ORIGIN", "https://portal.example.org?a=b"),
+    ("PORTAL_ORIGIN", "https://me:portal@example.org"),
+    ("PORTAL_ORIGIN", "https://portal.example.org\nSet-Cookie: a=b"),
+    ("PORTAL_ORIGIN", "https://portal.example.org:port"),
     ("DATABASE_URL", "mysql://portal:db-password@127.0.0.1/portal"),
     ("DATABASE_URL", "db-password"),
     ("CELERY_BROKER_URL", "amqp://guest:broker-password@127.0.0.1"),
+    ("CELERY_BROKER_URL", "redis://:broker-password@127.0.0.1:port/0"),
     ("CACHE_URL", "memcached://127.0.0.1:11211"),
     ("EMAIL_URL", "mail-password"),
     ("EMAIL_URL", "carrier-pigeon://mail-password@loft"),
@@ -114,6 +119,7 @@ MALFORMED = [
     ("PORT", "80 00"),
     ("PORTAL_SANDBOX_PORT", "-1"),
     ("PORTAL_BROKER_PORT", "many"),
+    ("PORTAL_MAIL_FROM", "portal\nBcc: everybody@example.org"),
     ("PORTAL_TRUSTED_PROXIES", "yes"),
     ("PORTAL_TRUSTED_PROXIES", "-1"),
     ("PORTAL_TRUSTED_PROXIES", "11"),
@@ -175,6 +181,39 @@ def test_a_file_that_cannot_be_read_stops_the_start(start: Start, tmp_path: Path
     missing = {**PRODUCTION, "SECRET_KEY_FILE": str(tmp_path / "nothing")}
     del missing["SECRET_KEY"]
     assert refusal(start(**missing)).startswith("portal: setting SECRET_KEY is missing")
+
+
+@pytest.mark.parametrize("content", [None, b"", b" \n", b"\xff\xfe"], ids=repr)
+@pytest.mark.parametrize(
+    "name", ["SECRET_KEY", "PORTAL_MONITOR_TOKEN", "PORTAL_DEMO_PASSWORD", "PORTAL_MAIL_FROM"]
+)
+def test_a_file_that_tells_nothing_never_stands_for_no_setting(
+    start: Start, tmp_path: Path, name: str, content: bytes | None
+) -> None:
+    """An empty secret may be a mount that failed: what it guards must not stand open."""
+    file = tmp_path / "given"
+    if content is not None:
+        file.write_bytes(content)
+    given = {key: value for key, value in PRODUCTION.items() if key != name}
+    assert f" {name} is " in refusal(start(**given, **{f"{name}_FILE": str(file)}))
+
+
+def test_the_end_of_a_files_line_is_no_part_of_a_secret(start: Start, tmp_path: Path) -> None:
+    file = tmp_path / "token"
+    file.write_text("a monitor's own token\n")
+    shown = start(say="s.MONITOR_TOKEN", **PRODUCTION, PORTAL_MONITOR_TOKEN_FILE=str(file))
+    assert said(shown) == "a monitor's own token"
+
+
+def test_a_value_names_no_other_variable(start: Start) -> None:
+    """A random secret may begin with a dollar."""
+    given = PRODUCTION | {"SECRET_KEY": f"${SECRET}", "PORTAL_MONITOR_TOKEN": "$PATH"}
+    assert said(start(say="[s.SECRET_KEY, s.MONITOR_TOKEN]", **given)) == [f"${SECRET}", "$PATH"]
+
+
+def test_the_sandbox_in_production_wants_its_secret(start: Start) -> None:
+    line = refusal(start(**PRODUCTION, PORTAL_GRAFANA="sandbox"))
+    assert line.startswith("portal: setting SANDBOX_SECRET_ACCESS_KEY is missing")
 
 
 # -- What the embedded default generates --------------------------------------------------------

@@ -149,7 +149,8 @@ def message(token: Token) -> str:
         return _with_request_id(f"{trouble.happened} {trouble.next}", token)
     if trouble and token.state == State.REVOKING:
         return _with_request_id(
-            f"AWS has not deleted the token yet ({token.error_code}). The portal keeps trying.",
+            f"AWS has not deleted the token yet ({token.error_code}): its key may still work. "
+            "The portal keeps trying.",
             token,
         )
     if token.state == State.ISSUING and token.cancel_requested:
