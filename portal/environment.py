@@ -183,8 +183,10 @@ def mail(text: str) -> dict[str, Any]:
 def load_embedded_secrets(data_dir: Path) -> None:
     """Give the embedded default the secrets that it has generated for itself, once.
 
-    What stands in the environment wins. The file is readable by its owner alone.
+    What stands in the environment wins. The file, and whatever this process writes from now on, is
+    readable by its owner alone.
     """
+    os.umask(0o077)
     data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     file = data_dir / EMBEDDED_FILE
     if not file.exists():
