@@ -205,8 +205,10 @@ def mail(text: str) -> dict[str, Any]:
 def load_embedded_secrets(data_dir: Path) -> None:
     """Give the embedded default the secrets that it has generated for itself, once.
 
-    What stands in the environment wins. The file is readable by its owner alone.
+    What stands in the environment wins. The file, and whatever this process writes from now on, is
+    readable by its owner alone.
     """
+    os.umask(0o077)
     try:
         data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         text = _generated(data_dir)

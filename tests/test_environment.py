@@ -266,6 +266,23 @@ def test_generated_secrets_are_kept_and_readable_by_their_owner_alone(
     assert list(file.parent.iterdir()) == [file]
 
 
+def test_what_the_embedded_default_writes_is_for_its_owner_alone(tmp_path: Path) -> None:
+    """Also by a single command, in a directory that somebody else has made."""
+    data = tmp_path / "data"
+    data.mkdir(mode=0o755)
+    code = "import os; os.umask(0o022); import django; django.setup(); from django.core import mail"
+    code += (
+        "\nfrom django.core.management import call_command; call_command('migrate', verbosity=0)"
+    )
+    code += "\nmail.send_mail('a', 'b', 'c@example.com', ['d@example.com'])"
+    done = run_python(code, data)
+    assert done.returncode == 0, done.stderr
+    written = [path for path in data.rglob("*") if path.is_file()]
+    assert {"portal.env", "portal.sqlite3"} < {path.name for path in written}
+    assert len(written) >= 3
+    assert [path for path in written if path.stat().st_mode & 0o077] == []
+
+
 def test_processes_that_start_at_once_agree_on_what_is_generated(start: Start) -> None:
     with ThreadPoolExecutor(4) as pool:
         starts = [pool.submit(start, say="s.SECRET_KEY") for _ in range(8)]

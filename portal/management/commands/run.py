@@ -1,6 +1,5 @@
 """``make run``: the whole product on one machine, in the foreground."""
 
-import os
 import signal
 import time
 from typing import Any
@@ -22,7 +21,6 @@ class Command(BaseCommand):
     requires_system_checks = ()  # the web process runs them; here they would only cost time
 
     def handle(self, *args: Any, **options: Any) -> None:
-        os.umask(0o077)  # what the product writes is for nobody else
         self.servers: list[Process] = []
         self.application: list[Process] = []
         for number in (signal.SIGTERM, signal.SIGINT):
