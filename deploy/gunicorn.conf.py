@@ -5,7 +5,16 @@ than threads, so that nobody queues behind them unseen.
 """
 
 import gc
+import sys
+from pathlib import Path
 from typing import Any
+
+from gunicorn.glogging import Logger
+
+chdir = str(Path(__file__).resolve().parents[1])
+sys.path.insert(0, chdir)
+
+from portal import logs, settings  # noqa: E402 (wherever this is started from)
 
 wsgi_app = "portal.wsgi"
 worker_class = "gthread"
@@ -19,6 +28,21 @@ graceful_timeout = 20
 keepalive = 75
 control_socket_disable = True  # nobody steers it from outside
 accesslog = None  # django-structlog writes one event a request
+# It would believe whoever calls from this machine; whose headers count, Django's settings say.
+secure_scheme_headers: dict[str, str] = {}
+forwarder_headers = ""
+
+
+class MaskedLogger(Logger):  # type: ignore[misc]  # gunicorn has no types
+    """Writes gunicorn's own events like all others: its words about a bad request quote it."""
+
+    def setup(self, cfg: Any) -> None:
+        super().setup(cfg)
+        for handler in self.error_log.handlers:
+            handler.setFormatter(logs.formatter(as_json=settings.LOGGING["as_json"]))
+
+
+logger_class = MaskedLogger
 
 
 def when_ready(_: Any) -> None:

@@ -32,18 +32,20 @@ def one_event_a_request(
     return event
 
 
-def configure(options: dict[str, Any]) -> None:
-    """Set up logging; Django calls this with settings.LOGGING as LOGGING_CONFIG says."""
-    shared: list[Any] = [
-        structlog.contextvars.merge_contextvars,
-        structlog.stdlib.add_log_level,
-        structlog.stdlib.add_logger_name,
-        structlog.stdlib.ExtraAdder(),
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
-    ]
+_SHARED: list[Any] = [
+    structlog.contextvars.merge_contextvars,
+    structlog.stdlib.add_log_level,
+    structlog.stdlib.add_logger_name,
+    structlog.stdlib.ExtraAdder(),
+    structlog.processors.TimeStamper(fmt="iso", utc=True),
+]
+
+
+def formatter(*, as_json: bool) -> MaskingFormatter:
+    """What every handler of a process writes its lines with, those of libraries included."""
     last: list[Any] = (
         [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
-        if options["as_json"]
+        if as_json
         else [
             structlog.dev.ConsoleRenderer(
                 colors=False,
@@ -52,11 +54,19 @@ def configure(options: dict[str, Any]) -> None:
             )
         ]
     )
+    return MaskingFormatter(
+        foreign_pre_chain=_SHARED,
+        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last],
+    )
+
+
+def configure(options: dict[str, Any]) -> None:
+    """Set up logging; Django calls this with settings.LOGGING as LOGGING_CONFIG says."""
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,
             one_event_a_request,
-            *shared,
+            *_SHARED,
             structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
         ],
         logger_factory=structlog.stdlib.LoggerFactory(),
@@ -66,16 +76,7 @@ def configure(options: dict[str, Any]) -> None:
         {
             "version": 1,
             "disable_existing_loggers": False,
-            "formatters": {
-                "masked": {
-                    "()": MaskingFormatter,
-                    "foreign_pre_chain": shared,
-                    "processors": [
-                        structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                        *last,
-                    ],
-                }
-            },
+            "formatters": {"masked": {"()": formatter, "as_json": options["as_json"]}},
             "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "masked"}},
             "root": {"handlers": ["stderr"], "level": options["level"]},
             "loggers": {

@@ -58,10 +58,14 @@ urlpatterns = [
     # The access file and the audit log name people by their address: it is no setting of their own.
     path("accounts/email/", RedirectView.as_view(pattern_name="tokens"), name="account_email"),
     path("accounts/", include("allauth.account.urls")),
+    # Where the browser forgets its private keys, and attempts are limited.
+    path("admin/logout/", RedirectView.as_view(pattern_name="account_logout")),
+    path("admin/password_change/", RedirectView.as_view(pattern_name="account_change_password")),
     path("admin/", admin.site.urls),
 ]
 
 handler400 = "portal.views.errors.bad_request"
 handler403 = "portal.views.errors.permission_denied"
 handler404 = "portal.views.errors.not_found"
+handler429 = "portal.views.errors.too_many_requests"
 handler500 = "portal.views.errors.server_error"

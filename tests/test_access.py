@@ -170,6 +170,39 @@ teams:
     ]
 
 
+def test_a_small_file_cannot_grow_in_memory() -> None:
+    """Each line names the one before nine times: 9 to the power of 20, if copied."""
+    for form in ("{{<<: [{}]}}", "[{}]", "{{x: [{}]}}"):
+        lines = ["a0: &a0 {version: 1}"]
+        for number in range(1, 21):
+            again = ", ".join([f"*a{number - 1}"] * 9)
+            lines.append(f"a{number}: &a{number} {form.format(again)}")
+        with pytest.raises(AccessFileError):
+            access.parse("\n".join(lines))
+
+
+def test_a_file_that_is_nested_without_end_is_refused_in_words() -> None:
+    deep = "".join(f"{' ' * depth}a:\n" for depth in range(3000))
+    with pytest.raises(AccessFileError, match="nested too deeply"):
+        access.parse(deep)
+
+
+def test_only_mappings_are_merged() -> None:
+    for wrong in ("<<: 1", "<<: [1]", "<<: text"):
+        with pytest.raises(AccessFileError, match="only mappings can be merged"):
+            access.parse(f"version: 1\n{wrong}")
+
+
+def test_of_several_merged_mappings_the_first_wins() -> None:
+    file = access.parse(
+        "version: 1\nconnections:\n"
+        "  a: &a {region: eu-west-1, role_arn: 'arn:a'}\n"
+        "  b: &b {region: us-east-1, external_id: b}\n"
+        "  c: {<<: [*a, *b], role_arn: 'arn:c'}\n"
+    )
+    assert file.connections[2] == access.ConnectionEntry("c", "eu-west-1", "arn:c", "b")
+
+
 def test_anchors_and_merges_say_what_yaml_lets_them_say() -> None:
     file = access.parse("""
 version: 1

@@ -46,6 +46,8 @@ def read(text: str) -> Item:
         item = builder.item(root)
     except yaml.YAMLError as error:
         raise AccessFileError([_not_yaml(error)]) from None
+    except RecursionError:
+        raise AccessFileError([Problem(Place("the file"), "this is nested too deeply")]) from None
     finally:
         if loader is not None:
             loader.dispose()
@@ -109,12 +111,28 @@ class _Builder:
             if key.value in seen:
                 self.problems.append(Problem(key.at(""), f"{key.value!r} stands here twice"))
             seen.add(key.value)
-        self._loader.flatten_mapping(node)
-        # What a merge brings stands before what the mapping says itself, which so wins.
-        pairs = {}
+        # What a merge brings stands before what the mapping says itself, which so wins. PyYAML's own
+        # way copies: nine lines that each merge the one before nine times would fill memory.
+        pairs: dict[Any, tuple[Item, Item]] = {}
         for key, value in node.value:
-            pairs[self.item(key).value] = (self.item(key), self.item(value))
+            if key.tag == _MERGE:
+                self._merge(value, pairs)
+        for key, value in node.value:
+            if key.tag != _MERGE:
+                pairs[self.item(key).value] = (self.item(key), self.item(value))
         return Pairs(pairs.values())
+
+    def _merge(self, node: yaml.Node, into: dict[Any, tuple[Item, Item]]) -> None:
+        """Add what ``<<`` names: a mapping, or several of which the first wins."""
+        merged = self.item(node)
+        several = [merged] if isinstance(merged.value, Pairs) else merged.value
+        if not isinstance(several, list) or not all(
+            isinstance(one.value, Pairs) for one in several
+        ):
+            self._say(node, "only mappings can be merged")
+            return
+        for one in reversed(several):
+            into.update({key.value: (key, value) for key, value in one.value})
 
     def _say(self, node: yaml.Node, text: str) -> None:
         mark = node.start_mark

@@ -19,14 +19,14 @@ from django.template.response import TemplateResponse
 from portal import audit
 from portal.access import words
 from portal.access.words import Change
-from portal.admin.records import LookOnly
+from portal.admin.records import LookOnly, PortalAdmin
 from portal.flows.confirm_grants import confirm_grants
 from portal.models import Action, Connection, Grant, Membership, Team, User
 from portal.tasks import end_lost_access
 from portal.views import edge
 
 
-class AccessAdmin(admin.ModelAdmin):
+class AccessAdmin(PortalAdmin):
     """Rows that decide on access: changed here, closed instead of deleted."""
 
     change_form_template = "admin/access_form.html"

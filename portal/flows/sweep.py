@@ -79,13 +79,14 @@ def fail_those_queued_too_long() -> list[uuid.UUID]:
     """Give up on requests that waited for an hour, whatever they waited for."""
 
     def fail(token: Token) -> None:
-        token.move_to(State.FAILED, not_before=None)
+        code = token.error_code or NOBODY_TOOK_IT
+        token.move_to(State.FAILED, not_before=None, error_code=code)
         audit.record(
             Action.TOKEN_FAILED,
             actor=SYSTEM,
             outcome=Outcome.FAILED,
             token=token,
-            error_code=token.error_code or NOBODY_TOOK_IT,
+            error_code=code,
             reason=token.error_message,
         )
 

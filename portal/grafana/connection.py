@@ -13,6 +13,8 @@ from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, ProxyManager, Retry
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import HTTPError, NewConnectionError
 
+from portal.grafana.trust import context_for
+
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
@@ -90,6 +92,11 @@ class _TlsConnection(HTTPSConnection):
 
     def connect(self) -> None:
         with _connecting(self):
+            bundle = self.ca_certs or self.ca_cert_dir
+            # To a proxy over TLS urllib3 makes contexts of its own, two in one: that is left to it.
+            if bundle and (self.proxy is None or self.proxy.scheme != "https"):
+                self.ssl_context = context_for(bundle)
+                self.ca_certs = self.ca_cert_dir = None  # or it would be read once more
             super().connect()
 
 

@@ -17,12 +17,14 @@ from urllib.parse import quote, urlencode
 from botocore.exceptions import BotoCoreError, ClientError
 from requests import PreparedRequest, Request, Response, Session
 from requests.exceptions import InvalidSchema, InvalidURL, RequestException
+from requests.utils import DEFAULT_CA_BUNDLE_PATH
 from urllib3.exceptions import HTTPError, NewConnectionError
 
 from portal.grafana.account import Account
 from portal.grafana.connection import OneAttemptAdapter
 from portal.grafana.errors import GrafanaError, NoAnswer, NotSent, OutcomeUnknown
 from portal.grafana.signing import SigV4
+from portal.grafana.trust import context_for
 from portal.grafana.types import Operation
 
 LARGEST_ANSWER = 8 * 1024 * 1024
@@ -59,9 +61,11 @@ class Transport:
         """When the last request was signed, in UTC; None if it came to no signature."""
 
     def prepare(self) -> None:
-        """Resolve the account, if that can be done by now."""
+        """Resolve the account and read the certificates, if that can be done by now."""
         with suppress(BotoCoreError, ClientError, ValueError, OSError):
-            _ = self._environment
+            bundle = self._environment["verify"]
+            if self._account.endpoint_url.startswith("https:"):
+                context_for(bundle if isinstance(bundle, str) else DEFAULT_CA_BUNDLE_PATH)
 
     def exchange(
         self,

@@ -174,6 +174,10 @@ class Grant(models.Model):
     max_live_per_person = models.PositiveIntegerField(
         "live tokens of each person", null=True, blank=True
     )
+    # An access file's grant for several accounts is a row for each, and its limits are for all.
+    pool = models.CharField(
+        "grants of the team that share their limits", max_length=8, blank=True, editable=False
+    )
     suspended_at = models.DateTimeField(null=True, editable=False)
     suspended_reason = models.CharField(max_length=600, blank=True, editable=False)
 
@@ -214,6 +218,11 @@ class Grant(models.Model):
             )
         if self.default_ttl and self.max_ttl and self.default_ttl > self.max_ttl:
             raise ValidationError({"default_ttl": "This is longer than the longest lifetime."})
+
+    @property
+    def counted_with(self) -> str:
+        """What its live tokens are counted under: grants with the same share their limits."""
+        return f"{self.team_id}/{self.pool}" if self.pool else str(self.pk)
 
     @property
     def where(self) -> str:

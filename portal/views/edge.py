@@ -5,13 +5,38 @@ from typing import Any, TypeVar
 
 import structlog
 from allauth.account.adapter import get_adapter
+from django.conf import settings
 from django.contrib.auth.middleware import LoginRequiredMiddleware
-from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.contrib.messages.storage.cookie import CookieStorage
+from django.contrib.messages.storage.fallback import FallbackStorage
+from django.contrib.messages.storage.session import SessionStorage
+from django.core.exceptions import PermissionDenied, RequestDataTooBig
+from django.core.files.uploadhandler import FileUploadHandler, SkipFile
+from django.http import (
+    HttpRequest,
+    HttpResponse,
+    HttpResponsePermanentRedirect,
+    JsonResponse,
+)
 from django.http.response import HttpResponseBase
+from django.middleware.common import CommonMiddleware
 
 from portal.audit import Actor
 from portal.models import User
+
+FOR_MONITORS = ("/healthz", "/readyz", "/metrics")
+UNUSED_FEATURES = (
+    "bluetooth",
+    "camera",
+    "display-capture",
+    "geolocation",
+    "hid",
+    "microphone",
+    "payment",
+    "serial",
+    "usb",
+)
+"""Of the browser: a page that somebody has tampered with gets none of them either."""
 
 View = TypeVar("View", bound=Callable[..., HttpResponseBase])
 
@@ -53,10 +78,55 @@ class PersonalPagesMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         response = self.get_response(request)
         response.headers.setdefault("Cache-Control", "no-store, private")
-        response.headers.setdefault(
-            "Permissions-Policy", "camera=(), microphone=(), geolocation=()"
-        )
+        response.headers["Cross-Origin-Resource-Policy"] = "same-origin"
+        response.headers["Permissions-Policy"] = ", ".join(f"{one}=()" for one in UNUSED_FEATURES)
         return response
+
+
+class KnownHostMiddleware(CommonMiddleware):
+    """Answers under the portal's own names, and monitors under any.
+
+    A load balancer calls a machine by its address, which no setting knows beforehand.
+    """
+
+    def process_request(self, request: HttpRequest) -> HttpResponsePermanentRedirect | None:
+        return None if request.path_info in FOR_MONITORS else super().process_request(request)
+
+
+class NoFiles(FileUploadHandler):
+    """No form of the portal takes files, so that nobody fills the disk with some."""
+
+    def handle_raw_input(
+        self,
+        input_data: Any,  # noqa: ARG002 (Django's signature)
+        META: dict[str, str],  # noqa: ARG002, N803
+        content_length: int,
+        boundary: str,  # noqa: ARG002
+        encoding: str | None = None,  # noqa: ARG002
+    ) -> None:
+        if content_length > settings.DATA_UPLOAD_MAX_MEMORY_SIZE:
+            raise RequestDataTooBig
+
+    def new_file(self, *_: Any, **__: Any) -> None:
+        raise SkipFile
+
+    def receive_data_chunk(self, raw_data: bytes, start: int) -> bytes:  # noqa: ARG002
+        return raw_data
+
+    def file_complete(self, file_size: int) -> None:  # noqa: ARG002
+        return None
+
+
+class _MessageCookie(CookieStorage):
+    """Bound to the host and to TLS like the others, when there is TLS."""
+
+    cookie_name = "__Host-messages" if settings.HTTPS else "messages"
+
+
+class MessageStorage(FallbackStorage):
+    """What is said once on the next page: in a cookie, or in the session if that is too long."""
+
+    storage_classes = (_MessageCookie, SessionStorage)
 
 
 def person(request: HttpRequest) -> User:

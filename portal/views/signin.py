@@ -1,8 +1,10 @@
 """How django-allauth fits in: nobody signs up, and every sign-in leaves an event."""
 
 from typing import Any
+from urllib.parse import urlsplit
 
 from allauth.account.adapter import DefaultAccountAdapter
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 
 from portal.audit import Actor
@@ -13,6 +15,13 @@ from portal.views import edge
 
 class AccountAdapter(DefaultAccountAdapter):
     """allauth's hooks, in our words."""
+
+    error_messages = DefaultAccountAdapter.error_messages | {
+        "email_password_mismatch": "The address or the password is wrong. Check both, or choose "
+        "a new password by the link below.",
+        "too_many_login_attempts": "Too many tries for this address. Wait a few minutes, then try "
+        "again.",
+    }
 
     def is_open_for_signup(self, request: HttpRequest) -> bool:  # noqa: ARG002 (allauth's signature)
         """People come from the access file."""
@@ -26,6 +35,17 @@ class AccountAdapter(DefaultAccountAdapter):
         )
         response: HttpResponse = super().post_login(request, user, **kwargs)
         return response
+
+    def get_reset_password_from_key_url(self, key: str) -> str:
+        """The link of the mail, at the portal's own address.
+
+        Not at the one that the request has named: a stranger asks for a mail to somebody else.
+        """
+        link = urlsplit(super().get_reset_password_from_key_url(key))
+        return f"{settings.PORTAL_ORIGIN}{link.path}"
+
+    def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
+        super().send_mail(template_prefix, email, {**context, "origin": settings.PORTAL_ORIGIN})
 
     def authentication_failed(self, request: HttpRequest, **credentials: Any) -> None:
         sign_in_failed(

@@ -2,11 +2,16 @@
 
 import os
 import select
+import shutil
 import socket
+import ssl
+import subprocess
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing, suppress
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -136,6 +141,121 @@ def test_a_ca_bundle_that_is_missing_is_named(
     with pytest.raises(NotSent, match=r"/nowhere/ca\.pem"):
         create(tls_server.url)
     assert tls_server.connections == 0
+
+
+@pytest.fixture
+def bundles_loaded(monkeypatch: pytest.MonkeyPatch) -> list[object]:
+    """Every bundle that is read from here on: OpenSSL takes 18 ms for the usual one."""
+    read: list[object] = []
+    load = ssl.SSLContext.load_verify_locations
+
+    def counting(context: ssl.SSLContext, *arguments: Any, **named: Any) -> None:
+        read.append(arguments or named)
+        load(context, *arguments, **named)
+
+    monkeypatch.setattr(ssl.SSLContext, "load_verify_locations", counting)
+    return read
+
+
+def test_a_bundle_is_read_once_for_all_connections_and_clients(
+    aws_environment: pytest.MonkeyPatch,
+    tls_server: ScriptedServer,
+    certificate: Certificate,
+    tmp_path: Path,
+    bundles_loaded: list[object],
+) -> None:
+    bundle = shutil.copy(certificate.bundle, tmp_path)
+    aws_environment.setenv("AWS_CA_BUNDLE", str(bundle))
+    for _ in range(3):
+        tls_server.script(answer(200, CREATED))
+        assert create(tls_server.url)
+    assert tls_server.connections == 3
+    assert len(bundles_loaded) == 1
+
+
+@pytest.mark.parametrize("variable", ["AWS_CA_BUNDLE", ""])
+def test_a_prepared_client_reads_no_bundle_when_it_is_called(
+    aws_environment: pytest.MonkeyPatch,
+    tls_server: ScriptedServer,
+    certificate: Certificate,
+    bundles_loaded: list[object],
+    variable: str,
+) -> None:
+    """Workers prepare theirs before they fork."""
+    if variable:
+        aws_environment.setenv(variable, str(certificate.bundle))
+    with closing(Client(endpoint_url=tls_server.url)) as client:
+        client.prepare()
+        bundles_loaded.clear()
+        tls_server.script(answer(200, {"workspaces": []}))
+        with suppress(NotSent):  # without the variable
+            client.list_workspaces()
+    assert tls_server.connections == 1
+    assert bundles_loaded == []
+
+
+def test_a_bundle_that_is_renewed_counts_for_the_next_connection(
+    aws_environment: pytest.MonkeyPatch,
+    tls_server: ScriptedServer,
+    certificate: Certificate,
+    tmp_path: Path,
+) -> None:
+    bundle, other = tmp_path / "bundle.pem", tmp_path / "other"
+    other.mkdir()
+    shutil.copy(self_signed(other).bundle, bundle)
+    aws_environment.setenv("AWS_CA_BUNDLE", str(bundle))
+    with closing(Client(endpoint_url=tls_server.url)) as client:
+        with pytest.raises(NotSent, match="certificate verify failed"):
+            client.list_workspaces()
+        shutil.copy(certificate.bundle, bundle)
+        tls_server.script(answer(200, {"workspaces": []}))
+        assert client.list_workspaces() == ()
+        client.close()
+        shutil.copy(other / "certificate.pem", bundle)
+        with pytest.raises(NotSent, match="certificate verify failed"):
+            client.list_workspaces()
+
+
+def test_what_one_client_trusts_another_does_not(
+    trusting: pytest.MonkeyPatch, tls_server: ScriptedServer
+) -> None:
+    tls_server.script(answer(200, CREATED))
+    assert create(tls_server.url)
+    trusting.delenv("AWS_CA_BUNDLE")
+    with pytest.raises(NotSent, match="certificate verify failed"):
+        create(tls_server.url)
+
+
+def test_a_directory_of_certificates_is_trusted(
+    aws_environment: pytest.MonkeyPatch,
+    tls_server: ScriptedServer,
+    certificate: Certificate,
+    tmp_path: Path,
+) -> None:
+    shutil.copy(certificate.bundle, tmp_path / "ca.pem")
+    subprocess.run(["openssl", "rehash", str(tmp_path)], check=True)
+    aws_environment.setenv("REQUESTS_CA_BUNDLE", str(tmp_path))
+    tls_server.script(answer(200, CREATED))
+    assert create(tls_server.url)
+
+
+def test_a_bundle_that_is_none_sends_nothing(
+    aws_environment: pytest.MonkeyPatch, tls_server: ScriptedServer, tmp_path: Path
+) -> None:
+    bundle = tmp_path / "bundle.pem"
+    bundle.write_text("no certificate")
+    aws_environment.setenv("AWS_CA_BUNDLE", str(bundle))
+    with pytest.raises(NotSent):
+        create(tls_server.url)
+    assert tls_server.requests == []
+
+
+def test_the_name_on_the_certificate_is_checked(
+    trusting: pytest.MonkeyPatch, tls_server: ScriptedServer
+) -> None:
+    with pytest.raises(NotSent, match="certificate verify failed"):
+        create(f"https://localhost:{tls_server.port}")
+    assert tls_server.requests == []
 
 
 def test_a_server_that_speaks_no_tls_gets_nothing(

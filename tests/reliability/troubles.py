@@ -14,7 +14,7 @@ RARE = (
     "a stranger takes the next name",
     "a stranger takes the name for another account",
 )
-HAPPENINGS = ("killed", "ended", "same message", "out of time", "lease over")
+HAPPENINGS = ("killed", "ended", "access lost", "same message", "out of time", "lease over")
 
 
 def _error(status: int, kind: str, when: str = "before", **members: Any) -> dict[str, Any]:

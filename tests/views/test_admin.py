@@ -106,6 +106,41 @@ def test_no_admin_can_take_over_another_person(desk: Client, engineer: User) -> 
     assert desk.post("/admin/account/emailaddress/add/", address).status_code == 403
 
 
+@pytest.mark.parametrize(
+    "asked",
+    [
+        "user/?password__startswith=pbkdf2",
+        "user/?password__regex=.",
+        "user/?password=x",
+        "token/?sealed_key__isnull=0",
+        "token/?public_key__isnull=0",
+        "token/?fingerprint__startswith=a",
+        "token/?owner__password__startswith=pbkdf2",
+        "team/?memberships__user__password__startswith=pbkdf2",
+        "grant/?team__memberships__user__password__startswith=pbkdf2",
+    ],
+)
+def test_no_list_tells_by_what_it_leaves_out_what_it_does_not_show(
+    desk: Client, engineer: User, asked: str
+) -> None:
+    """Of a password's hash an admin could else ask one letter after the other, and guess at home.
+
+    Django's admin answers what it does not let through with the list and a note, or with 400.
+    """
+    engineer.set_password("a password of ours")
+    engineer.save()
+    answer = desk.get(f"/admin/portal/{asked}")
+    assert answer.status_code in (302, 400)
+    assert answer.headers.get("Location", "?e=1").endswith("?e=1")
+
+
+def test_signing_out_and_changing_the_password_is_done_at_the_front_door(desk: Client) -> None:
+    """There the browser forgets its private keys, and attempts are limited."""
+    for path, door in (("logout", "logout"), ("password_change", "password/change")):
+        for answer in (desk.get(f"/admin/{path}/"), desk.post(f"/admin/{path}/")):
+            assert (answer.status_code, answer.headers["Location"]) == (302, f"/accounts/{door}/")
+
+
 def test_nothing_but_the_portals_own_is_in_it(desk: Client) -> None:
     html = desk.get("/admin/").content.decode()
     others = [model._meta for model in site._registry if model._meta.app_label != "portal"]

@@ -12,6 +12,7 @@ from django.test import Client
 from django.utils import timezone
 
 from portal import sealing, wakeup
+from portal.flows.sweep import sweep
 from portal.models import AuditEvent, State, Token, User
 from portal.views import delivery
 from tests.conftest import Catalog
@@ -172,6 +173,32 @@ def test_a_throttled_request_says_why_it_waits(
     message = browser.get(url(token, "status")).json()["message"]
     assert "AWS asks us to slow down." in message
     assert "AWS request id: 5b1c-example." in message
+
+
+@pytest.mark.parametrize(
+    ("code", "happened"),
+    [
+        ("ThrottlingException", "AWS asks us to slow down."),
+        ("ConflictException", "The workspace is busy with another change."),
+        ("InternalServerException", "AWS had an internal error"),
+        ("OutcomeUnknown", "AWS did not answer, or its answer made no sense"),
+        ("NotSent", "The portal can't reach AWS."),
+        ("", "No worker took the request for an hour."),
+    ],
+)
+def test_a_request_that_waited_for_an_hour_is_not_said_to_be_tried_again(
+    make_token: Callable[..., Token], engineer: User, browser: Client, code: str, happened: str
+) -> None:
+    an_hour_ago = timezone.now() - timedelta(hours=1, seconds=1)
+    token = make_token(engineer, error_code=code, queued_at=an_hour_ago)
+    sweep()
+    said = browser.get(url(token, "status")).json()
+    assert said["state"] == "failed"
+    assert happened in said["message"]
+    for promise in ("Nothing to do", "tries again", "keeps trying", "AWS refused"):
+        assert promise not in said["message"]
+    page = browser.get(f"/tokens/{token.pk}/").content.decode()
+    assert "Nothing to do" not in page
 
 
 # -- The sealed key -----------------------------------------------------------------------------

@@ -1,5 +1,6 @@
 """What stands before every page: sign-in, headers, cookies, and pages for what went wrong."""
 
+import io
 import json
 import re
 import uuid
@@ -12,6 +13,7 @@ from urllib.parse import unquote
 import pytest
 import structlog
 from django.conf import settings
+from django.core.files import temp
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 from structlog.testing import capture_logs
@@ -214,8 +216,10 @@ def test_every_answer_carries_the_headers_that_protect_it(
     assert answer.headers["X-Frame-Options"] == "DENY"
     assert answer.headers["Referrer-Policy"] == "same-origin"
     assert answer.headers["Cross-Origin-Opener-Policy"] == "same-origin"
+    assert answer.headers["Cross-Origin-Resource-Policy"] == "same-origin"
     assert "no-store" in answer.headers["Cache-Control"]
-    assert "camera=()" in answer.headers["Permissions-Policy"]
+    for feature in ("camera", "microphone", "geolocation", "payment", "display-capture"):
+        assert f"{feature}=()" in answer.headers["Permissions-Policy"]
 
 
 PAGES = {name: answer for name, answer in ANSWERS.items() if answer[0] != 302}
@@ -291,7 +295,8 @@ def test_behind_tls_cookies_are_secure_and_bound_to_the_host(tmp_path: Path) -> 
     assert answer["status"] == [200, 302, 200]
     assert answer["hsts"] == "max-age=63072000; includeSubDomains; preload"
     cookies = {cookie.partition("=")[0]: cookie for cookie in answer["cookies"]}
-    assert set(cookies) == {"__Host-sessionid", "__Host-csrftoken", "__Host-messages"}
+    assert set(cookies) >= {"__Host-sessionid", "__Host-csrftoken", "__Host-messages"}
+    assert [name for name in cookies if not name.startswith("__Host-")] == []
     for cookie in cookies.values():
         attributes = {part.strip() for part in cookie.split(";")[1:]}
         assert attributes >= {"Secure", "HttpOnly", "SameSite=Lax", "Path=/"}
@@ -318,7 +323,7 @@ def test_over_plain_http_cookies_are_kept_from_scripts_and_other_sites(
     answer = client.get("/accounts/login/")
     assert "Strict-Transport-Security" not in answer.headers
     client.post("/accounts/login/", {"login": engineer.email, "password": "a password of ours"})
-    assert set(client.cookies) >= {"sessionid", "csrftoken"}
+    assert set(client.cookies) >= {"sessionid", "csrftoken", "messages"}
     for cookie in client.cookies.values():
         assert (cookie["httponly"], cookie["samesite"]) == (True, "Lax")
         assert (cookie["secure"], cookie["domain"]) == ("", "")
@@ -395,6 +400,25 @@ def test_odd_input_breaks_nothing(world: World, odd: str) -> None:
                 ask = getattr(client, method)
                 answer = ask(path.format(id=world.token.pk), {**valid, name: sent})
                 assert answer.status_code < 500, (path, name)
+
+
+def test_nobody_fills_the_disk_with_files(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No form takes files, but Django would store them before any view is asked."""
+    written: list[object] = []
+    opened = temp.NamedTemporaryFile
+
+    def watched(*arguments: Any, **named: Any) -> Any:
+        written.append(arguments)
+        return opened(*arguments, **named)
+
+    monkeypatch.setattr(temp, "NamedTemporaryFile", watched)
+    for size, status in ((10, 422), (3_000_000, 400)):
+        file = io.BytesIO(b"x" * size)
+        file.name = "key.txt"
+        answer = world.engineer.post("/tokens/new/", {"name": "", "file": file})
+        assert answer.status_code == status
+        assert answer.wsgi_request.FILES == {}
+    assert written == []
 
 
 # -- What the log says of it --------------------------------------------------------------------

@@ -36,6 +36,12 @@ def test_healthz_says_that_the_process_answers(monitor: Client) -> None:
     assert monitor.post("/healthz").status_code == 405
 
 
+@pytest.mark.parametrize("path", ["/healthz", "/readyz", "/metrics"])
+def test_a_load_balancer_may_call_by_a_machines_address(path: str) -> None:
+    """It knows no name of the portal, and these pages depend on none."""
+    assert Client(headers={"host": "10.0.3.7:8000"}).get(path).status_code == 200
+
+
 @pytest.mark.django_db(databases=[])
 def test_healthz_asks_no_database(monitor: Client) -> None:
     assert monitor.get("/healthz").status_code == 200

@@ -1,10 +1,12 @@
 """Signing in: what it leaves behind, what it limits, and that nobody signs up."""
 
+import re
 from typing import Any
 
 import pytest
 from django.contrib.sessions.models import Session
 from django.core.cache import cache
+from django.core.mail import EmailMultiAlternatives as EmailMessage
 from django.test import Client
 from pytest_django import Settings
 
@@ -14,6 +16,7 @@ from tests.servers import free_port
 pytestmark = pytest.mark.django_db
 
 LOGIN = "/accounts/login/"
+RESET = "/accounts/password/reset/"
 PASSWORD = "correct horse battery staple"
 WRONG = "Tr0ub4dor&3 is not it"
 
@@ -207,6 +210,15 @@ def test_guessing_from_one_address_is_stopped(person: User) -> None:
     assert not is_in(client)
 
 
+def test_who_asks_too_often_is_told_what_to_do_on_a_page_of_ours(person: User) -> None:
+    client = Client()
+    answers = [client.post("/accounts/password/reset/", {"email": person.email}) for _ in range(6)]
+    assert [answer.status_code for answer in answers] == [302] * 5 + [429]
+    page = answers[-1].content.decode()
+    assert "Wait a few minutes, then try again." in page
+    assert "Token portal" in page
+
+
 def test_limits_can_be_turned_off_for_load_tests(person: User, settings: Settings) -> None:
     settings.ACCOUNT_RATE_LIMITS = False
     for _ in range(35):
@@ -224,6 +236,11 @@ def test_without_the_server_that_counts_people_still_get_in(
     client = Client()
     attempt(person.email, PASSWORD, client)
     assert is_in(client)
+
+
+def test_a_wrong_password_says_what_to_do(person: User) -> None:
+    page = attempt(person.email, WRONG).content.decode()
+    assert "The address or the password is wrong. Check both, or choose a new password" in page
 
 
 # -- Other doors --------------------------------------------------------------------------------
@@ -268,3 +285,37 @@ def test_a_person_changes_their_password_and_needs_the_old_one(person: User) -> 
     client.post(page, {"oldpassword": PASSWORD, **wanted})
     person.refresh_from_db()
     assert person.check_password(WRONG)
+
+
+# -- A forgotten password -----------------------------------------------------------------------
+
+
+def test_the_link_of_the_mail_leads_to_the_portal_whatever_host_was_named(
+    person: User, settings: Settings, mailoutbox: list[EmailMessage]
+) -> None:
+    """A stranger who asks for another person's mail could else have its secret sent to them."""
+    settings.ALLOWED_HOSTS = ["*"]
+    stranger = Client(headers={"host": "evil.example"})
+    assert stranger.post(RESET, {"email": person.email}).status_code == 302
+    [mail] = mailoutbox
+    assert mail.subject == "Set a password for the token portal"
+    assert "evil.example" not in f"{mail.subject}{mail.body}{mail.alternatives}"
+    [link] = re.findall(r"\S+/password/reset/key/\S+", str(mail.body))
+    assert link.startswith(f"{settings.PORTAL_ORIGIN}/accounts/password/reset/key/")
+    client = Client()
+    form = client.get(link.removeprefix(settings.PORTAL_ORIGIN), follow=True)
+    new = {"password1": "another horse, another staple", "password2": ""}
+    new["password2"] = new["password1"]
+    assert client.post(form.request["PATH_INFO"], new).status_code == 302
+    attempt(person.email, new["password1"], client)
+    assert is_in(client)
+
+
+def test_an_address_that_nobody_has_is_told_so_by_mail_alone(
+    person: User, mailoutbox: list[EmailMessage]
+) -> None:
+    known = Client().post(RESET, {"email": person.email})
+    unknown = Client().post(RESET, {"email": "nobody@example.com"})
+    assert (unknown.status_code, unknown.headers["Location"]) == (302, known.headers["Location"])
+    assert "nobody with the address\nnobody@example.com may sign in" in str(mailoutbox[1].body)
+    assert "signup" not in str(mailoutbox[1].body)

@@ -1,0 +1,92 @@
+"""The web server itself, with the configuration that production and `make run` share."""
+
+import json
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from portal.logs import MASK
+from tests.product import ROOT, clean_environment, within
+from tests.servers import free_port
+
+KEY = f"glsa_{'Ab1' * 11}_0a1b2c3d"
+
+
+@dataclass(slots=True)
+class Web:
+    port: int
+    log: Path
+
+    def ask(self, *lines: str) -> str:
+        """Send these lines as they are, and read the answer until the server closes."""
+        with socket.create_connection(("127.0.0.1", self.port), timeout=10) as sock:
+            sock.sendall("\r\n".join([*lines, "Connection: close", "", ""]).encode())
+            answer = b""
+            while part := sock.recv(65536):
+                answer += part
+        return answer.decode()
+
+    def answers(self) -> bool:
+        try:
+            return " 200 OK" in self.ask("GET /healthz HTTP/1.1", "Host: tokens.example.com")
+        except OSError:
+            return False
+
+
+@pytest.fixture(scope="module")
+def web(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Web]:
+    """One that is not yet told of any database server, started from somewhere else."""
+    directory = tmp_path_factory.mktemp("web")
+    web = Web(free_port(), directory / "log")
+    with web.log.open("wb") as log:
+        process = subprocess.Popen(
+            [
+                *(str(Path(sys.executable).parent / "gunicorn"), "--bind", f"127.0.0.1:{web.port}"),
+                *("--config", str(ROOT / "deploy" / "gunicorn.conf.py")),
+            ],
+            cwd=directory,
+            env={
+                **clean_environment(),
+                "PORTAL_DATA_DIR": str(directory / "data"),
+                "PORTAL_STATIC_ROOT": str(directory),
+                "DATABASE_URL": f"sqlite:///{directory}/portal.sqlite3",
+                "SECRET_KEY": "s" * 40,
+                "AUDIT_KEY": "a" * 40,
+                "ALLOWED_HOSTS": "tokens.example.com",
+                "PORTAL_ORIGIN": "https://tokens.example.com",
+                "CELERY_BROKER_URL": "redis://127.0.0.1:1/0",
+                "EMAIL_URL": "smtp://127.0.0.1:1",
+            },
+            stderr=log,
+        )
+    try:
+        assert within(30, lambda: web.answers() or process.poll() is not None), web.log.read_text()
+        assert process.poll() is None, web.log.read_text()
+        yield web
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def test_its_own_log_is_masked_and_json_like_all_others(web: Web) -> None:
+    web.ask("GET / HTTP/1.1", "Host: tokens.example.com", f"no header {KEY}")
+    assert within(10, lambda: MASK in web.log.read_text()), web.log.read_text()
+    lines = web.log.read_text().splitlines()
+    assert not any(KEY in line for line in lines)
+    events = [json.loads(line) for line in lines]
+    assert any(event["logger"] == "gunicorn.error" for event in events)
+    assert all(event["timestamp"].endswith("Z") for event in events)
+
+
+def test_nobody_on_this_machine_is_a_proxy_unless_the_portal_is_told_so(web: Web) -> None:
+    """gunicorn would believe whoever comes from 127.0.0.1."""
+    host = "Host: tokens.example.com"
+    answer = web.ask("GET /tokens/ HTTP/1.1", host, "X-Forwarded-Proto: https")
+    assert "Location: https://tokens.example.com/tokens/" in answer, "not yet come by https"
+    answer = web.ask("GET /healthz HTTP/1.1", host, "SCRIPT_NAME: /healthz")
+    assert answer.startswith("HTTP/1.1 200 ")
