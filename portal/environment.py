@@ -27,6 +27,8 @@ EMBEDDED_FILE = "portal.env"
 DATABASE_SCHEMES = ("sqlite:", "postgres:", "postgresql:")
 BROKER_SCHEMES = ("redis:", "rediss:", "redis+socket:", "unix:")
 
+_ORIGIN = re.compile(r"https?://([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?")
+
 
 class SettingError(SystemExit):
     """A setting is missing or malformed; ends the process with one line on standard error."""
@@ -44,7 +46,7 @@ def read(name: str, parse: Callable[[str], T], *, default: str | None = None, wa
     """
     try:
         text = env.get(name, default)
-    except (UnicodeDecodeError, OSError):
+    except (OSError, UnicodeDecodeError):
         refuse(name, f"is missing or unreadable: it must be {wanted}")
     if text is None or (default is None and not text.strip()):
         refuse(name, f"is missing: it must be {wanted}")
@@ -136,24 +138,24 @@ def secret(text: str) -> str:
     return text
 
 
-def directory(text: str) -> Path:
-    """A path at which there is a directory, or may be one."""
-    if not text or "\0" in text:
-        raise ValueError
-    return Path(text).resolve()
+def directory(name: str, *, default: Path) -> Path:
+    """The setting ``name`` as the absolute path of a directory, which need not be there yet."""
+
+    def parse(text: str) -> Path:
+        if not text or not text.isprintable():
+            raise ValueError
+        return Path(text).resolve()
+
+    return read(name, parse, default=str(default), wanted="the path of a directory")
 
 
 def origin(text: str) -> str:
-    """A web origin such as ``https://tokens.example.com``: scheme, host and port, no path.
-
-    In lower case, as browsers send it.
-    """
-    parts = urlsplit(text)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.port == 0:
+    """A web origin such as ``https://tokens.example.com``: scheme and host, no path."""
+    text = text.removesuffix("/")
+    if not _ORIGIN.fullmatch(text):
         raise ValueError
-    if f"{parts.scheme}://{parts.netloc}" != text.rstrip("/") or re.search(r"[\s@]", text):
-        raise ValueError
-    return f"{parts.scheme}://{parts.netloc.lower()}"
+    _ = urlsplit(text).port  # raises ValueError for what is none
+    return text.lower()  # as browsers write it
 
 
 def database(text: str) -> dict[str, Any]:
@@ -190,7 +192,6 @@ def broker(text: str) -> str:
         raise ValueError
     if not (parts.path.strip("/") if is_socket else parts.hostname):
         raise ValueError
-    _ = urlsplit(text).port  # raises ValueError for what is none
     return text
 
 
@@ -249,15 +250,14 @@ def point_at_sandbox(port: int) -> None:
 
     Whatever AWS settings the environment holds are set aside: nothing may reach a real account.
     """
-    key = read(
-        "SANDBOX_SECRET_ACCESS_KEY", one_line, wanted="the secret that the sandbox was given"
-    )
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         del os.environ[name]
     os.environ.update(
         AWS_ENDPOINT_URL_GRAFANA=f"http://127.0.0.1:{port}",
         AWS_ACCESS_KEY_ID="SANDBOX",
-        AWS_SECRET_ACCESS_KEY=key,
+        AWS_SECRET_ACCESS_KEY=read(
+            "SANDBOX_SECRET_ACCESS_KEY", one_line, wanted="the secret that the sandbox was given"
+        ),
         AWS_REGION="eu-west-1",
         AWS_CONFIG_FILE=os.devnull,
         AWS_SHARED_CREDENTIALS_FILE=os.devnull,

@@ -13,14 +13,13 @@ from urllib.parse import urlsplit
 from csp.constants import NONE, SELF
 
 from portal import environment
-from portal.environment import read, refuse, text
+from portal.environment import read, refuse
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
 # -- Where and how it runs ----------------------------------------------------------------------
 
-_VAR = str(BASE_DIR / "var")
-DATA_DIR = read("PORTAL_DATA_DIR", environment.directory, default=_VAR, wanted="a directory's path")
+DATA_DIR = environment.directory("PORTAL_DATA_DIR", default=BASE_DIR / "var")
 PORT = read("PORT", environment.whole_number(1, 65535), default="8000", wanted="a port, 1-65535")
 EMBEDDED = ("DATABASE_URL" not in os.environ and "DATABASE_URL_FILE" not in os.environ) or (
     read("PORTAL_EMBEDDED", environment.one_of("0", "1"), default="0", wanted="0 or 1") == "1"
@@ -75,7 +74,7 @@ AUDIT_ADDRESSES = read(
     "PORTAL_AUDIT_ADDRESSES", environment.switch, default="on", wanted="on or off"
 )
 """Whether events keep the address and the browser of who acts: personal data."""
-AUDIT_HEAD_FILE = text(
+AUDIT_HEAD_FILE = environment.text(
     "PORTAL_AUDIT_HEAD_FILE", default=str(DATA_DIR / "audit-heads.jsonl") if EMBEDDED else ""
 )
 AUDIT_HEAD_MAIL = read(
@@ -85,11 +84,11 @@ AUDIT_HEAD_MAIL = read(
     wanted="mail addresses, separated by commas",
 )
 AUDIT_HEAD_SECONDS = environment.number("PORTAL_AUDIT_HEAD_SECONDS", 1, 86_400, default=3600)
-MONITOR_TOKEN = text("PORTAL_MONITOR_TOKEN")
-DEMO_PASSWORD = text("PORTAL_DEMO_PASSWORD") or (
-    text("GENERATED_DEMO_PASSWORD") if EMBEDDED and GRAFANA == "sandbox" else ""
+MONITOR_TOKEN = environment.text("PORTAL_MONITOR_TOKEN")
+DEMO_PASSWORD = environment.text("PORTAL_DEMO_PASSWORD") or (
+    environment.text("GENERATED_DEMO_PASSWORD") if EMBEDDED and GRAFANA == "sandbox" else ""
 )
-ACCESS_FILE = text("PORTAL_ACCESS_FILE")
+ACCESS_FILE = environment.text("PORTAL_ACCESS_FILE")
 if DEMO_PASSWORD and not EMBEDDED:
     refuse("PORTAL_DEMO_PASSWORD", "makes demo people, and production has none: unset it")
 TASK_TIME_LIMIT = 30
@@ -148,7 +147,7 @@ globals().update(
         wanted="a URL such as smtp+tls://user:password@host:587",
     )
 )
-DEFAULT_FROM_EMAIL = SERVER_EMAIL = text("PORTAL_MAIL_FROM", default="portal@localhost")
+DEFAULT_FROM_EMAIL = SERVER_EMAIL = environment.text("PORTAL_MAIL_FROM", default="portal@localhost")
 
 # -- Django -------------------------------------------------------------------------------------
 
@@ -203,7 +202,7 @@ TIME_ZONE = "UTC"
 LANGUAGE_CODE = "en"
 
 STATIC_URL = "/static/"
-STATIC_ROOT = Path(text("PORTAL_STATIC_ROOT", default=str(DATA_DIR / "static")))
+STATIC_ROOT = Path(environment.text("PORTAL_STATIC_ROOT", default=str(DATA_DIR / "static")))
 STATICFILES_DIRS = [BASE_DIR / "static"]
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
@@ -251,7 +250,6 @@ MESSAGE_STORAGE = "portal.views.edge.MessageStorage"
 SESSION_COOKIE_AGE = 12 * 3600
 SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
-MESSAGE_STORAGE = "portal.views.messages.HostCookieStorage"
 CSRF_FAILURE_VIEW = "portal.views.errors.csrf_failure"
 SECURE_HSTS_SECONDS = 63_072_000 if HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = HTTPS

@@ -106,9 +106,7 @@ MALFORMED = [
     ("PORTAL_ORIGIN", "https://me:portal@example.org"),
     ("PORTAL_ORIGIN", "https://portal.example.org\nSet-Cookie: a=b"),
     ("PORTAL_ORIGIN", "https://portal.example.org:port"),
-    ("PORTAL_ORIGIN", "https://portal.example.org?portal"),
     ("PORTAL_ORIGIN", "https://portal.example.org:99999"),
-    ("PORTAL_ORIGIN", "https://portal:secret-password@portal.example.org"),
     ("PORTAL_ORIGIN", "https://portal example.org"),
     ("DATABASE_URL", "mysql://portal:db-password@127.0.0.1/portal"),
     ("DATABASE_URL", "db-password"),
@@ -228,13 +226,6 @@ def test_an_optional_secret_may_stand_in_a_file_too(
     assert said(shown) == SECRET
 
 
-@pytest.mark.parametrize("value", ["$ecret" * 6, "$HOME" * 8, "\\$ecret" * 5])
-def test_a_secret_is_what_was_given_whatever_it_begins_with(start: Start, value: str) -> None:
-    given = {"SECRET_KEY": value, "AUDIT_KEY": value, "PORTAL_DEMO_PASSWORD": value}
-    shown = start(say="[s.SECRET_KEY, s.AUDIT_KEY, s.DEMO_PASSWORD]", **given)
-    assert said(shown) == [value] * 3
-
-
 def test_a_data_directory_that_cannot_be_one_is_named(start: Start, tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.touch()
@@ -243,7 +234,7 @@ def test_a_data_directory_that_cannot_be_one_is_named(start: Start, tmp_path: Pa
         assert line.startswith("portal: setting PORTAL_DATA_DIR names a directory that can't be")
 
 
-def test_a_sandbox_without_its_secret_is_named(start: Start) -> None:
+def test_the_sandbox_in_production_wants_its_secret(start: Start) -> None:
     line = refusal(start(**PRODUCTION, PORTAL_GRAFANA="sandbox"))
     assert line.startswith("portal: setting SANDBOX_SECRET_ACCESS_KEY is missing")
 
