@@ -173,6 +173,12 @@ def the_ciphertext_is_there_only_while_sealed(row: Token) -> None:
     assert (row.sealed_key is not None) == (row.state == State.SEALED)
 
 
+def ends_about_now(row: Token, sight: Sight) -> bool:
+    """Whether its end lies between AWS's clock and ours."""
+    first, last = sorted((sight.now, sight.aws_now))
+    return row.expires_at is not None and first - A_MOMENT <= row.expires_at <= last + A_MOMENT
+
+
 def audited_whole(world: World, sight: Sight, strangers: set[str]) -> None:
     """Every token that AWS ever made for a request stands in the audit log, by AWS's id."""
     names = {row.name for row in sight.rows}
