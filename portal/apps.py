@@ -9,7 +9,7 @@ from portal import appendonly
 
 class PortalConfig(AppConfig):
     name = "portal"
-    verbose_name = "Grafana tokens"
+    verbose_name = "Token portal"
 
     def ready(self) -> None:
         checks.register(appendonly.check, checks.Tags.database)

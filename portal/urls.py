@@ -10,6 +10,7 @@ from portal.views import (
     delivery,
     handover,
     health,
+    inventory,
     record,
     reissue,
     revocation,
@@ -50,6 +51,7 @@ urlpatterns = [
     path("audit/find/", find.find, name="audit-find"),
     path("audit/events/<int:seq>/", log.event, name="audit-event"),
     path("audit/tokens/<uuid:token_id>/", log.token_story, name="audit-story"),
+    path("inventory/", inventory.index, name="inventory"),
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
     path("metrics", health.metrics, name="metrics"),
@@ -65,4 +67,5 @@ urlpatterns = [
 handler400 = "portal.views.errors.bad_request"
 handler403 = "portal.views.errors.permission_denied"
 handler404 = "portal.views.errors.not_found"
+handler429 = "portal.views.errors.too_many_requests"
 handler500 = "portal.views.errors.server_error"

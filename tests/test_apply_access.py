@@ -10,7 +10,7 @@ from django.core.management import CommandError, call_command
 from django.db import IntegrityError, connection
 from django.test.utils import CaptureQueriesContext
 
-from portal import access
+from portal import access, policy
 from portal.access import AccessFileError
 from portal.audit import SYSTEM
 from portal.flows.apply_access import Plan, apply_access, connect
@@ -343,6 +343,50 @@ def test_a_grant_follows_its_workspace_by_name_to_another_id(catalog: Catalog) -
     ]
 
 
+@pytest.mark.parametrize("swapped", [False, True])
+@pytest.mark.usefixtures("applied")
+def test_of_two_grants_for_the_same_the_strictest_of_each_limit_counts(swapped: bool) -> None:
+    entries = [
+        "{workspace: retail, max_ttl: 1h, self_approval: true, max_live: 5}",
+        "{workspace: g-00000000b2, max_ttl: 1d, default_ttl: 30m, approval: always, "
+        "reason: required, max_live_per_person: 2}",
+    ]
+    apply(platform_file(grants=", ".join(reversed(entries) if swapped else entries)))
+    grant = Grant.objects.get(team__slug="platform")
+    assert (grant.max_ttl, grant.default_ttl, grant.approval) == (3600, 1800, "always")
+    assert (grant.reason_required, grant.self_approval) == (True, False)
+    assert (grant.max_live, grant.max_live_per_person) == (5, 2)
+
+
+@pytest.mark.usefixtures("applied")
+def test_a_grant_for_several_accounts_has_its_limits_once_for_all_of_them(
+    catalog: Catalog, make_token: Callable[..., Token]
+) -> None:
+    limited = (
+        "{workspace: observability, service_accounts: [deployer, provisioner], max_live: 2, "
+        "max_live_per_person: 1}"
+    )
+    text = platform_file(members="engineer@example.com, teammate@example.com", grants=limited)
+    apply(text)
+    assert apply(text).lines == []
+    people = [User.objects.get(email=f"{name}@example.com") for name in ("engineer", "teammate")]
+
+    def shortage(user: User, account: ServiceAccount) -> str:
+        choice = policy.choice_for(user, user.teams.get(), account)
+        assert choice is not None
+        found = policy.shortage(user, choice)
+        return found.message if found else ""
+
+    make_token(people[0], service_account=catalog.deployer)
+    assert "it allows 1 for each person" in shortage(people[0], catalog.admin_account)
+    assert shortage(people[1], catalog.admin_account) == ""
+    make_token(people[1], service_account=catalog.admin_account)
+    Grant.objects.update(max_live_per_person=None)
+    assert "it allows 2" in shortage(people[0], catalog.deployer)
+    apply(platform_file(grants="{workspace: observability, service_accounts: [deployer]}"))
+    assert shortage(people[0], catalog.deployer) == "", "no limit any more"
+
+
 # -- Tokens of those who lose access -------------------------------------------------------------
 
 
@@ -417,10 +461,6 @@ UNMATCHED = [
         "'ci' matches 0 service accounts of observability, not 1",
     ),
     ("{workspace: '*', service_accounts: [deployer]}", "with every workspace goes every service"),
-    (
-        "{workspace: retail}, {workspace: g-00000000b2}",
-        "retail / every account stands in another grant of the team too",
-    ),
 ]
 
 

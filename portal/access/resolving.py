@@ -7,7 +7,7 @@ later, or made anew under the same name, is not what was reviewed.
 from collections import defaultdict
 
 from portal.access.entries import EVERY, AccessFile, GrantEntry, Place, Problem, TeamEntry
-from portal.models import Grant, ServiceAccount, Workspace
+from portal.models import Approval, Grant, ServiceAccount, Workspace
 
 Scope = tuple[int | None, int | None]
 """What a grant is for: workspace and service account, by the ids of their rows."""
@@ -37,30 +37,29 @@ class _Resolver:
 
     def team(self, team: TeamEntry) -> dict[Scope, Grant]:
         found: dict[Scope, Grant] = {}
-        for entry in team.grants:
-            for grant, place in self._rows(entry):
+        for number, entry in enumerate(team.grants, 1):
+            rows = self._rows(entry)
+            for grant in rows:
+                grant.pool = str(number) if len(rows) > 1 else ""
                 scope = (grant.workspace_id, grant.service_account_id)
-                if scope in found:
-                    again = f"{grant.where} stands in another grant of the team too"
-                    self.problems.append(Problem(place, again))
-                found[scope] = grant
+                found[scope] = _strictest(found[scope], grant) if scope in found else grant
         return found
 
-    def _rows(self, entry: GrantEntry) -> list[tuple[Grant, Place]]:
+    def _rows(self, entry: GrantEntry) -> list[Grant]:
         """One grant of the file as rows: one for each account it names, or one for all of them."""
         every_account = EVERY in entry.service_accounts
         if entry.workspace == EVERY:
             if not every_account:
                 text = "with every workspace goes every service account"
                 self.problems.append(Problem(entry.place, text))
-            return [(_row(entry, None, None), entry.place)]
+            return [_row(entry, None, None)]
         workspace = self._workspace(entry)
         if workspace is None:
             return []
         if every_account:
-            return [(_row(entry, workspace, None), entry.place)]
+            return [_row(entry, workspace, None)]
         return [
-            (_row(entry, workspace, account), entry.place_of(number))
+            _row(entry, workspace, account)
             for number, name in enumerate(entry.service_accounts)
             if (account := self._account(workspace, name, entry.place_of(number)))
         ]
@@ -94,3 +93,24 @@ def _row(entry: GrantEntry, workspace: Workspace | None, account: ServiceAccount
         max_live=entry.max_live,
         max_live_per_person=entry.max_live_per_person,
     )
+
+
+def _strictest(one: Grant, other: Grant) -> Grant:
+    """Of two grants for the same, what both allow."""
+    return Grant(
+        workspace=one.workspace,
+        service_account=one.service_account,
+        max_ttl=min(one.max_ttl, other.max_ttl),
+        default_ttl=min(one.default_ttl, other.default_ttl),
+        approval=max(one.approval, other.approval, key=Approval.values.index),
+        reason_required=one.reason_required or other.reason_required,
+        self_approval=one.self_approval and other.self_approval,
+        max_live=_least(one.max_live, other.max_live),
+        max_live_per_person=_least(one.max_live_per_person, other.max_live_per_person),
+        pool=one.pool or other.pool,
+    )
+
+
+def _least(one: int | None, other: int | None) -> int | None:
+    """The lesser limit; None is no limit."""
+    return min((limit for limit in (one, other) if limit is not None), default=None)

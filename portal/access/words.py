@@ -58,8 +58,9 @@ def grants(
             yield Change(f"~ {subject}: {', '.join(changes)}", team)
     for scope, grant in after.items():
         if scope not in before:
-            limits = ", ".join(f"{name} {value}" for name, value in _limits(grant).items())
-            yield Change(f"+ grant of {team.slug} for {grant.where}: {limits}", team)
+            said = [f"{name} {value}" for name, value in _limits(grant).items()]
+            said += ["suspended"] if grant.suspended_at is not None else []
+            yield Change(f"+ grant of {team.slug} for {grant.where}: {', '.join(said)}", team)
 
 
 def token(mark: str, token: Token) -> str:

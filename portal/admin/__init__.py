@@ -7,8 +7,8 @@ from portal.admin import access, records
 
 __all__ = ["access", "records"]
 
-admin.site.site_header = "Grafana tokens: administration"
-admin.site.site_title = "Grafana tokens"
+admin.site.site_header = "Token portal: administration"
+admin.site.site_title = "Token portal"
 admin.site.site_url = "/tokens/"
 # Django's own sign-in neither limits attempts nor records them: everybody comes by the front door.
 admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]  # as it says

@@ -24,7 +24,8 @@ LIMITS = (
     "max_live",
     "max_live_per_person",
 )
-_CHANGEABLE = (*LIMITS, "suspended_at", "suspended_reason")
+ANOTHER_ACCOUNT = "Its name in the access file belonged to another service account before."
+_CHANGEABLE = (*LIMITS, "pool", "suspended_at", "suspended_reason")
 
 
 @dataclass(slots=True)
@@ -67,7 +68,8 @@ def apply_access(
     The file wins on what it names: a team's people and grants become exactly those of the file, a
     team that it no longer names is closed, and where it has a list of people, nobody else is admin
     or auditor. People whom it does not name keep their account. ``confirm`` says that somebody
-    stands behind the file as it is now: suspended grants that it names grant again.
+    stands behind the file as it is now: suspended grants that it names grant again. Without that, a
+    grant whose name has come to mean another account is suspended.
 
     The caller has flows.end_access end what people lost by it, once this is committed. Raises
     AccessFileError, and then nothing has changed.
@@ -217,6 +219,9 @@ def _grants(wanted: Wanted, teams: dict[str, Team], *, confirm: bool) -> list[Ch
             grant.team = team
             row_or_none = known.get(scope)
             if row_or_none is None:
+                dropped = [row for scope, row in known.items() if scope not in after]
+                if not confirm and _is_in_doubt(grant, dropped):
+                    grant.suspended_at, grant.suspended_reason = Now(), ANOTHER_ACCOUNT
                 new.append(grant)
                 continue
             grant.pk = row_or_none.pk
@@ -231,3 +236,17 @@ def _grants(wanted: Wanted, teams: dict[str, Team], *, confirm: bool) -> list[Ch
     Grant.objects.bulk_update(changed, _CHANGEABLE)
     Grant.objects.bulk_create(new)
     return changes
+
+
+def _is_in_doubt(grant: Grant, dropped: list[Grant]) -> bool:
+    """Whether a name of the file may mean another account than the one that was reviewed.
+
+    So it may when the team loses, in the same workspace, a grant for an account that AMG has
+    changed or no longer has.
+    """
+    return grant.service_account is not None and any(
+        row.workspace_id == grant.workspace_id
+        and row.service_account is not None
+        and (row.suspended_at is not None or row.service_account.gone_at is not None)
+        for row in dropped
+    )

@@ -24,27 +24,26 @@ def collect(token_id: uuid.UUID, public_key: bytes, *, actor: Actor) -> State:
     double click) is the same collection. Raises policy.NotPermittedError, policy.WrongStateError,
     or NotNowError.
     """
-    token = Token.objects.for_pages().get(pk=token_id)
-    if actor.user is None or not policy.may_receive(actor.user, token):
-        raise policy.NotPermittedError
-    standing = policy.standing(token)
-    obstacle = token.service_account.obstacle
     sha256 = sealing.public_key_sha256(public_key)
     with transaction.atomic():
         token = Token.objects.lock(token_id)
+        if actor.user is None or not policy.may_receive(actor.user, token):
+            raise policy.NotPermittedError
         if token.state in WAITING_FOR_KEY and token.public_key_sha256 == sha256:
             return State(token.state)
         if token.state != State.AWAITING_RECIPIENT:
             raise policy.WrongStateError(token)
+        # Of the row as it is locked: an approval may just have come, and shortened it.
+        standing = policy.standing(token)
         if turn_back(token, standing):
             return State(token.state)
-        if obstacle:
+        if obstacle := token.service_account.obstacle:
             raise NotNowError(obstacle)
         token.move_to(
             State.QUEUED,
             public_key=public_key,
             public_key_sha256=sha256,
-            seconds_to_live=min(token.seconds_to_live, standing.seconds_to_live),
+            seconds_to_live=standing.seconds_to_live,
             queued_at=Now(),
             rung_at=Now(),
         )

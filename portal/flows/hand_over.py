@@ -6,7 +6,7 @@ from django.db import transaction
 
 from portal import audit, notify, policy
 from portal.audit import Actor
-from portal.models import Action, NoticeKind, Token
+from portal.models import Action, NoticeKind, Team, Token
 
 
 class HandOverRefusedError(Exception):
@@ -32,6 +32,9 @@ def hand_over(token_id: uuid.UUID, *, to: str, actor: Actor, reason: str = "") -
         if choice is None:
             raise HandOverRefusedError("The team has no grant for this service account any more.")
         limit = choice.limits.max_live_per_person
+        if limit is not None:
+            # As in portal.flows.request: two at once would each find the last place.
+            Team.objects.select_for_update(no_key=True).get(pk=token.team_id)
         _, own = policy.room(heir, [choice]).live(choice)
         if limit is not None and own >= limit:
             raise HandOverRefusedError(

@@ -78,10 +78,9 @@ def revoke_many(
 
 
 def _end_some(token_ids: list[uuid.UUID], ended: EndedMany, actor: Actor, reason: str) -> None:
-    # In the order of their ids, as everybody locks them; the audit log's head after all of them.
-    rows = Token.objects.for_pages().filter(pk__in=token_ids).order_by("pk")
+    # The audit log's head is locked after all of them.
     done: list[tuple[Action, Token]] = []
-    for token in rows.select_for_update(of=("self",), no_key=True):
+    for token in Token.objects.filter(pk__in=token_ids).lock_each():
         if policy.is_revocable(token):
             stop(token, actor, reason)
             ended.revoked.append(token)

@@ -48,12 +48,21 @@ class TokenQuerySet(models.QuerySet["Token"]):
         """What was to take this token's place, and still may or does."""
         return self.filter(state__in=HOLDING_PLACE, replaces=token)
 
-    def holding_place(self) -> Self:
+    def holding_place(self, *, exempt: "Token | None" = None) -> Self:
         """Tokens, and requests for one, that count against the limits of a grant.
 
-        Not a token whose place another has taken, and that only lives its overlap out.
+        Not a token whose place another has taken, or another of the same person is about to take:
+        the two are one. ``exempt`` does not count either, and takes no place: another is to be
+        asked for in its own.
         """
-        return self.filter(state__in=HOLDING_PLACE, revoke_at=None)
+        successors = self.model.objects.filter(
+            state__in=HOLDING_PLACE, replaces=OuterRef("pk"), owner=OuterRef("owner")
+        )
+        counted = self.filter(state__in=HOLDING_PLACE, revoke_at=None)
+        if exempt is not None:
+            successors = successors.exclude(pk=exempt.pk)
+            counted = counted.exclude(pk=exempt.pk)
+        return counted.filter(~Exists(successors))
 
     def counting_at_aws(self) -> Self:
         """Rows that fill AMG's quota of their workspace, or soon will.
@@ -71,9 +80,20 @@ class TokenQuerySet(models.QuerySet["Token"]):
     def lock(self, token_id: uuid.UUID) -> "Token":
         """The row, locked until the transaction ends; raises Token.DoesNotExist.
 
-        SQLite needs no row lock: its transactions begin by taking the writer's lock.
+        SQLite needs no row lock: its transactions begin by taking the writer's lock. PostgreSQL
+        drops a row from a join when it has waited for whoever gave it another owner: it is locked
+        then, and found by asking again.
         """
-        return self.for_pages().select_for_update(of=("self",), no_key=True).get(pk=token_id)
+        row = self.for_pages().select_for_update(of=("self",), no_key=True).filter(pk=token_id)
+        return row.first() or row.get()
+
+    def lock_each(self) -> "list[Token]":
+        """The rows, locked until the transaction ends, in the order in which everybody locks them.
+
+        Locked first and read afterwards: see ``lock``.
+        """
+        list(self.order_by("pk").select_for_update(no_key=True).values_list("pk"))
+        return list(self.for_pages().order_by("pk"))
 
     def lock_with_replaced(self, token_id: uuid.UUID) -> "tuple[Token, Token | None]":
         """The row and the one that it takes the place of, locked; raises Token.DoesNotExist.
@@ -81,12 +101,16 @@ class TokenQuerySet(models.QuerySet["Token"]):
         One question, so that both are locked in the order in which everybody locks them.
         """
         replaced = self.filter(pk=token_id).values("replaces")[:1]
-        rows = self.for_pages().filter(Q(pk=token_id) | Q(pk=Subquery(replaced))).order_by("pk")
-        locked = {row.pk: row for row in rows.select_for_update(of=("self",), no_key=True)}
-        if token_id not in locked:
-            raise self.model.DoesNotExist
-        token = locked[token_id]
-        return token, locked.get(token.replaces_id) if token.replaces_id else None
+        both = self.for_pages().filter(Q(pk=token_id) | Q(pk=Subquery(replaced))).order_by("pk")
+        for _ in range(2):  # see ``lock``
+            rows = both.select_for_update(of=("self",), no_key=True)
+            locked = {row.pk: row for row in rows}
+            token = locked.get(token_id)
+            if token is not None and token.replaces_id is None:
+                return token, None
+            if token is not None and token.replaces_id in locked:
+                return token, locked[token.replaces_id]
+        raise self.model.DoesNotExist
 
     def change_each(self, condition: Q, change: Callable[["Token"], None]) -> list[uuid.UUID]:
         """Apply ``change`` to rows that meet ``condition``, each in a short transaction of its own.

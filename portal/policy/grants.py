@@ -78,11 +78,11 @@ class Choice:
     grants: TeamGrants = field(compare=False, repr=False)
 
     @property
-    def governing(self) -> int | None:
-        """The id of the grant that the limits come from."""
+    def counted_with(self) -> str:
+        """What live tokens under the grant that the limits come from are counted under."""
         account = self.service_account
         grant = self.grants.governing(account.workspace_id, account.pk)
-        return grant.pk if grant else None
+        return grant.counted_with if grant else ""
 
 
 def choices(user: User) -> list[Choice]:

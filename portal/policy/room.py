@@ -22,14 +22,17 @@ class Shortage:
 class Room:
     """How many tokens there are where some choices would add one."""
 
-    by_grant: dict[int, tuple[int, int]] = field(default_factory=dict)
-    """Live and requested tokens under a grant: the team's, and of these the person's own."""
+    by_grant: dict[str, tuple[int, int]] = field(default_factory=dict)
+    """Live and requested tokens under a grant: the team's, and of these the person's own.
+
+    By ``Grant.counted_with``: some grants share their limits.
+    """
     by_workspace: dict[int, tuple[int, int]] = field(default_factory=dict)
     """Tokens that count against AMG's quota, and of these the expired ones."""
 
     def live(self, choice: Choice) -> tuple[int, int]:
         """The team's tokens under the choice's grant, and of these the person's own."""
-        return self.by_grant.get(choice.governing or 0, (0, 0))
+        return self.by_grant.get(choice.counted_with, (0, 0))
 
     def used(self, workspace_id: int) -> tuple[int, int]:
         """The tokens that fill a workspace's quota, and of these the expired ones."""
@@ -93,9 +96,7 @@ def _count_live(found: Room, user: User, limited: list[Choice], exempt: Token | 
     if not limited:
         return
     grants = {choice.team.pk: choice.grants for choice in limited}
-    tokens = Token.objects.holding_place().filter(team__in=grants)
-    if exempt is not None:
-        tokens = tokens.exclude(pk=exempt.pk)
+    tokens = Token.objects.holding_place(exempt=exempt).filter(team__in=grants)
     groups = (
         tokens.order_by()
         .values_list("team", "workspace", "service_account")
@@ -104,8 +105,8 @@ def _count_live(found: Room, user: User, limited: list[Choice], exempt: Token | 
     for team_id, workspace_id, account_id, count, own in groups:
         grant = grants[team_id].governing(workspace_id, account_id)
         if grant is not None:
-            before = found.by_grant.get(grant.pk, (0, 0))
-            found.by_grant[grant.pk] = (before[0] + count, before[1] + own)
+            before = found.by_grant.get(grant.counted_with, (0, 0))
+            found.by_grant[grant.counted_with] = (before[0] + count, before[1] + own)
 
 
 def _count_quota(found: Room, workspaces: set[int]) -> None:

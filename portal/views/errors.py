@@ -20,14 +20,14 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """What the view says, or else what holds for tokens."""
-    return _answer(
-        request,
-        403,
-        "You may not do this",
-        str(exception)
-        or "You can see this, but only its owner, a lead of its team or an admin may do that.",
-    )
+    """What the view says, or else what holds for Django's admin and for tokens."""
+    if str(exception):
+        why = str(exception)
+    elif request.resolver_match and request.resolver_match.app_name == "admin":
+        why = "This part of the administration is not open to you: ask an admin of this portal."
+    else:
+        why = "You can see this, but only its owner, a lead of its team or an admin may do that."
+    return _answer(request, 403, "You may not do this", why)
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
@@ -35,7 +35,8 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
         request,
         404,
         "Nothing here",
-        "The page does not exist, or belongs to a team that you are not in.",
+        "The page does not exist, or belongs to a team that you are not in. Check the address, or "
+        "ask whoever sent you here.",
     )
 
 
@@ -45,6 +46,16 @@ def server_error(request: HttpRequest) -> HttpResponse:
         500,
         "Something broke on our side",
         "Nothing you asked for is lost: look at “My tokens”, or try again in a moment.",
+    )
+
+
+def too_many_requests(request: HttpRequest) -> HttpResponse:
+    """django-allauth asks for this page where it limits how often somebody may try."""
+    return _answer(
+        request,
+        429,
+        "Too many tries",
+        "This was sent more often than the portal allows. Wait a few minutes, then try again.",
     )
 
 

@@ -13,13 +13,15 @@ from portal.models import State, Token
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """Two sentences for a person."""
+    """Two sentences for a person; ``passes`` is trouble that the portal tries again by itself."""
 
     happened: str
     next: str
+    passes: bool = False
 
 
 _TRY_AGAIN = "Try again with the form filled in as before."
+_TRIED = f"The portal tried for an hour, and tries no more. {_TRY_AGAIN}"
 _OPERATOR = "Tell the people who run this portal; give them the AWS request id."
 
 _ERRORS = {
@@ -38,14 +40,19 @@ _ERRORS = {
         "Choose another on the request form; the list there is read from AWS regularly.",
     ),
     "ConflictException": Explanation(
-        "The workspace is busy with another change.", "The portal tries again by itself."
+        "The workspace is busy with another change.",
+        "The portal tries again by itself.",
+        passes=True,
     ),
     "ThrottlingException": Explanation(
-        "AWS asks us to slow down.", "Nothing to do: the portal tries again when AWS allows it."
+        "AWS asks us to slow down.",
+        "Nothing to do: the portal tries again when AWS allows it.",
+        passes=True,
     ),
     "InternalServerException": Explanation(
         "AWS had an internal error, and did not say whether it made a token.",
         "Nothing to do: the portal removes what may have been made, and tries again.",
+        passes=True,
     ),
     NAME_TAKEN: Explanation(
         "Another token in this workspace has this name, made here or elsewhere.",
@@ -66,9 +73,13 @@ _ERRORS = {
 _UNKNOWN_OUTCOME = Explanation(
     "AWS did not answer, or its answer made no sense, so we don't know whether it made a token.",
     "Nothing to do: the portal removes what may have been made, and tries again.",
+    passes=True,
 )
+_UNKNOWN_CODES = frozenset({"OutcomeUnknown", "NoAnswer", "ServiceUnavailable", "InternalFailure"})
 _NOT_SENT = Explanation(
-    "The portal can't reach AWS.", "Nothing to do: the portal keeps trying for an hour."
+    "The portal can't reach AWS.",
+    "Nothing to do: the portal keeps trying for an hour.",
+    passes=True,
 )
 _CREDENTIALS = Explanation("AWS did not accept this portal's own credentials.", _OPERATOR)
 _CREDENTIAL_CODES = frozenset(
@@ -109,6 +120,14 @@ _ENDED = {
 
 def error(token: Token) -> Explanation | None:
     """What last went wrong with this token; None when nothing did."""
+    found = _error(token)
+    if found and found.passes and token.state == State.FAILED:
+        # It failed because it waited too long (portal.flows.sweep): nobody tries again.
+        return Explanation(found.happened, _TRIED)
+    return found
+
+
+def _error(token: Token) -> Explanation | None:
     code = token.error_code
     if not code:
         return None
@@ -118,7 +137,7 @@ def error(token: Token) -> Explanation | None:
         return _CREDENTIALS
     if code == "NotSent":
         return _NOT_SENT
-    if token.state == State.FAILED:
+    if token.state == State.FAILED and code not in _UNKNOWN_CODES:
         return Explanation(f"AWS refused the request ({code}).", _TRY_AGAIN)
     return _UNKNOWN_OUTCOME
 
@@ -130,7 +149,8 @@ def message(token: Token) -> str:
         return _with_request_id(f"{trouble.happened} {trouble.next}", token)
     if trouble and token.state == State.REVOKING:
         return _with_request_id(
-            f"AWS has not deleted the token yet ({token.error_code}). The portal keeps trying.",
+            f"AWS has not deleted the token yet ({token.error_code}): its key may still work. "
+            "The portal keeps trying.",
             token,
         )
     if token.state == State.ISSUING and token.cancel_requested:

@@ -16,6 +16,13 @@ from portal.views import edge
 class AccountAdapter(DefaultAccountAdapter):
     """allauth's hooks, in our words."""
 
+    error_messages = DefaultAccountAdapter.error_messages | {
+        "email_password_mismatch": "The address or the password is wrong. Check both, or choose "
+        "a new password by the link below.",
+        "too_many_login_attempts": "Too many tries for this address. Wait a few minutes, then try "
+        "again.",
+    }
+
     def is_open_for_signup(self, request: HttpRequest) -> bool:  # noqa: ARG002 (allauth's signature)
         """People come from the access file."""
         return False

@@ -46,6 +46,13 @@ def moment(at: datetime | None) -> SafeString | str:
 
 
 @register.filter
+def breakable(address: str) -> SafeString:
+    """An address that a narrow column breaks behind its “@”, and not within a word."""
+    person, at, host = address.rpartition("@")
+    return format_html("{}@<wbr>{}", person, host) if at else format_html("{}", address)
+
+
+@register.filter
 def role_badge(role: str) -> SafeString:
     """A service account's Grafana role (ADMIN, EDITOR, VIEWER), said in a word and a colour."""
     return format_html('<span class="badge role role-{}">{}</span>', role.lower(), role)

@@ -39,5 +39,7 @@ async function showCharts(place) {
   } catch (error) {
     place.replaceChildren(link);
     throw error;
+  } finally {
+    place.removeAttribute("data-pending");
   }
 }

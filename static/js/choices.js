@@ -10,10 +10,12 @@
 
 /** What the Grafana roles may do in their workspace. */
 const ROLES = new Map([
-  ["ADMIN", "can change everything in the workspace: users, data sources, permissions"],
-  ["EDITOR", "can change dashboards and alerts"],
-  ["VIEWER", "can read dashboards"],
+  ["ADMIN", "can change everything in the workspace: users, data sources, permissions."],
+  ["EDITOR", "can change dashboards and alerts."],
+  ["VIEWER", "can read dashboards."],
 ]);
+
+const NOT_GRANTED = "None of your teams has a grant for it: choose another, or ask a team lead or an admin of this portal.";
 
 /**
  * Wire the three selects of the form.
@@ -63,8 +65,8 @@ export function wireChoices(form, onChange) {
   function tell() {
     const workspace = chosenWorkspace();
     const account = chosenAccount();
-    workspaceNote.textContent = workspace ? workspace.obstacle || workspace.room : "";
-    accountNote.replaceChildren();
+    workspaceNote.textContent = workspace ? workspace.obstacle || workspace.room : workspaces.value && NOT_GRANTED;
+    accountNote.replaceChildren(workspace && !account && accounts.value ? NOT_GRANTED : "");
     if (account) accountNote.append(roleBadge(account.role), ` ${account.obstacle || (ROLES.get(account.role) ?? "")}`);
     const team = chosenTeam();
     roomNote.textContent = team ? team.shortage || team.room : "";

@@ -54,10 +54,12 @@ export function showKey(page, secret) {
     try {
       await navigator.clipboard.writeText(what);
       isTaken = true;
+      said.classList.remove("refused");
       said.textContent = done;
     } catch {
       show(true);
       getSelection()?.selectAllChildren(text);
+      said.classList.add("refused");
       said.textContent = "Your browser refused the clipboard. The key is selected: copy it with Ctrl+C or ⌘C.";
     }
   }

@@ -10,14 +10,17 @@ const LONGEST_PAUSE = 8_000;
 /** @param {number} milliseconds */
 export const pause = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
 
+/** States in which the reason for waiting may change, and the state does not. */
+const MAY_HAVE_NEWS = new Set(["queued", "revoking"]);
+
 /**
- * The URL of a question that is answered as soon as the state is no longer `state`. While queued it
- * stays open for a short time only: why a request waits changes without a change of state.
+ * The URL of a question that is answered as soon as the state is no longer `state`. It stays open for
+ * a short time only where there may be other news: that AWS throttles, or refuses to delete.
  * @param {string} url
  * @param {string} state
  */
 export function longQuestion(url, state) {
-  return `${url}?wait=${state === "queued" ? 3 : 15}&state=${encodeURIComponent(state)}`;
+  return `${url}?wait=${MAY_HAVE_NEWS.has(state) ? 3 : 15}&state=${encodeURIComponent(state)}`;
 }
 
 /**

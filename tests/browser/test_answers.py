@@ -48,7 +48,7 @@ def test_a_lead_approves_and_the_engineer_collects_the_key(
     expect_no_key(engineer)
 
     lead = page_of("lead@example.com")
-    expect(lead.get_by_role("link", name="waiting for approval")).to_be_visible()
+    expect(lead.get_by_role("link", name="Team 1 to approve")).to_be_visible()
     lead.goto(address(engineer))
     answer = lead.get_by_role("region", name="do you agree?")
     for words in ("engineer@example.com", "dashboards-ci", "1 day", "nightly deploys"):

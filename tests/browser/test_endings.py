@@ -11,8 +11,9 @@ from tests.browser.watch import Watch
 
 def revoke(page: Page, reason: str = "") -> None:
     page.locator("summary", has_text="Revoke").click()
-    page.get_by_label("Reason").fill(reason)
-    page.get_by_role("button", name="Revoke this token").click()
+    form = page.locator("form").filter(has=page.get_by_role("button", name="Revoke this token"))
+    form.get_by_label("Reason").fill(reason)
+    form.get_by_role("button", name="Revoke this token").click()
 
 
 def test_an_owner_revokes_a_token_and_its_key_stops_working(live: Live, engineer: Page) -> None:

@@ -23,7 +23,7 @@ from tests.browser.steps import (
 )
 from tests.browser.watch import Watch
 
-WIDTHS = (360, 768, 1280)
+WIDTHS = (360, 768, 1000, 1280)
 SCHEMES = ("light", "dark")
 
 axe = Axe()

@@ -209,3 +209,12 @@ def account_id(page: Page, workspace: str, account: str) -> str:
     open_form(page)
     fill_in(page, "", workspace=workspace, account=account)
     return page.get_by_label("Service account").input_value()
+
+
+def test_the_chosen_lifetime_can_be_read_under_the_pointer(engineer: Page) -> None:
+    open_form(engineer)
+    chosen = engineer.get_by_role("button", name="1 hour", exact=True)
+    chosen.click()  # the pointer stays there
+    expect(chosen).to_have_attribute("aria-pressed", "true")
+    expect(chosen).to_have_css("color", "rgb(255, 255, 255)")
+    expect(chosen).to_have_css("background-color", "rgb(9, 63, 69)")

@@ -103,7 +103,7 @@ def test_who_signs_in_anew_in_another_tab_meanwhile_gets_the_key(
 ) -> None:
     """A sign-in changes the token against forged requests, and the waiting page has the old one."""
     watch.expect_status(401, 403)
-    live.slow_down_aws(3)
+    live.slow_down_aws(6)  # longer than a sign-in takes on a busy machine
     request_token(engineer)
     expect_state(engineer, "issuing")
     engineer.context.clear_cookies()

@@ -1,6 +1,7 @@
 """A token that waited for people is made when its recipient comes, and policy is asked again."""
 
 import base64
+import uuid
 from collections.abc import Callable
 from datetime import timedelta
 
@@ -12,6 +13,7 @@ from portal.flows.deliver import Confirmation, deliver
 from portal.flows.issue import issue
 from portal.flows.sweep import sweep
 from portal.models import Action, Approval, AuditEvent, Grant, State, Token, User
+from portal.models.queries import TokenQuerySet
 from portal.policy import NotPermittedError, WrongStateError
 from tests.conftest import acting
 from tests.person import KeyPair
@@ -68,6 +70,42 @@ def test_the_same_key_pair_once_more_is_the_same_collection(
     issue(approved.pk)
     assert collect(approved.pk, der, actor=acting(engineer)) == State.SEALED
     assert AuditEvent.objects.filter(action=Action.TOKEN_COLLECTED).count() == 1
+
+
+def test_a_message_that_came_before_the_recipient_did_issues_nothing_of_what_it_read(
+    approved: Token, engineer: User, der: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The worker has read a row without a public key, and stands still until it has one."""
+    claim = TokenQuerySet.claim
+
+    def claim_what_was_collected_meanwhile(rows: TokenQuerySet, attempt: int) -> bool:
+        collect(approved.pk, der, actor=acting(engineer))
+        return claim(rows, attempt)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(TokenQuerySet, "claim", claim_what_was_collected_meanwhile)
+        issue(approved.pk)
+    collect(approved.pk, der, actor=acting(engineer))
+    issue(approved.pk)
+    assert state_of(approved) == State.SEALED
+
+
+def test_an_approval_that_comes_while_the_recipient_collects_counts(
+    approved: Token, engineer: User, der: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The recipient's click was read before the lead's answer, and waited for its lock."""
+    Token.objects.update(state=State.AWAITING_APPROVAL, approved_by="", approved_at=None)
+    lock = TokenQuerySet.lock
+
+    def lock_after_the_approval(rows: TokenQuerySet, token_id: uuid.UUID) -> Token:
+        answered = {"approved_by": "lead@example.com", "approved_at": timezone.now()}
+        Token.objects.update(state=State.AWAITING_RECIPIENT, seconds_to_live=600, **answered)
+        return lock(rows, token_id)
+
+    monkeypatch.setattr(TokenQuerySet, "lock", lock_after_the_approval)
+    assert collect(approved.pk, der, actor=acting(engineer)) == State.QUEUED
+    assert state_of(approved) == State.QUEUED
+    assert approved.seconds_to_live == 600
 
 
 def test_another_browser_comes_too_late(approved: Token, engineer: User, der: bytes) -> None:

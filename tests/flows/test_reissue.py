@@ -16,7 +16,7 @@ from portal.flows.collect import collect
 from portal.flows.deliver import deliver
 from portal.flows.issue import issue
 from portal.flows.reissue import AlreadyReplacedError, Plan, next_name, reissue
-from portal.flows.request import RequestRefusedError
+from portal.flows.request import RequestRefusedError, Wish, request
 from portal.flows.revoke import delete_at_aws, revoke
 from portal.flows.sweep import sweep
 from portal.models import Action, Approval, AuditEvent, Grant, State, Team, Token, User
@@ -291,6 +291,42 @@ def test_the_limit_of_live_tokens_does_not_count_the_one_that_is_replaced(
 ) -> None:
     Grant.objects.update(max_live=1, max_live_per_person=1)
     assert reissue(old.pk, plan, actor=acting(engineer))[1]
+
+
+def test_two_tokens_at_the_limit_are_rotated_at_the_same_time(
+    old: Token, plan: Plan, engineer: User, make_token: Callable[..., Token]
+) -> None:
+    """While the first waits for its key, it and the one that it replaces are one."""
+    Grant.objects.update(max_live=2, max_live_per_person=2)
+    other = make_token(engineer, name="other", state=State.ACTIVE)
+    assert reissue(old.pk, plan, actor=acting(engineer))[1]
+    assert reissue(other.pk, plan, actor=acting(engineer))[1]
+    third = make_token(engineer, name="third", state=State.ACTIVE)
+    with pytest.raises(RequestRefusedError):
+        reissue(third.pk, plan, actor=acting(engineer))
+
+
+def test_a_key_that_got_lost_on_the_way_is_no_way_around_the_limit(
+    old: Token, plan: Plan, engineer: User
+) -> None:
+    """In the place of the new one comes another, and then nothing takes the old one's."""
+    Grant.objects.update(max_live=1)
+    new, _ = reissue(old.pk, plan, actor=acting(engineer))
+    issue(new.pk)
+    with pytest.raises(RequestRefusedError):
+        reissue(new.pk, now(plan), actor=acting(engineer))
+    assert fresh(new).state == State.SEALED
+
+
+def test_a_token_that_a_lead_is_to_take_over_counts_until_they_have_it(
+    old: Token, plan: Plan, lead: User, engineer: User, catalog: Catalog
+) -> None:
+    """It stays its owner's if the lead never takes it."""
+    Grant.objects.update(max_live_per_person=1)
+    reissue(old.pk, plan, actor=acting(lead))
+    wish = Wish(old.team, catalog.deployer, "another", HOUR, "", plan.public_key)
+    with pytest.raises(RequestRefusedError):
+        request(wish, actor=acting(engineer))
 
 
 # -- Names --------------------------------------------------------------------------------------

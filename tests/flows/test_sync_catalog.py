@@ -126,3 +126,42 @@ def test_applying_the_file_confirms_the_grants_that_it_names(
     assert plan.lines == [f"~ grant of platform for {catalog.workspace.name} / root: confirmed"]
     assert not is_suspended(grant)
     assert policy.limits_for(engineer, platform, catalog.deployer) is not None
+
+
+@pytest.mark.parametrize("how", ["renamed", "deleted"])
+def test_a_start_gives_nothing_to_another_account_that_has_taken_the_name(
+    aws: SandboxProcess, catalog: Catalog, grant: Grant, engineer: User, platform: Team, how: str
+) -> None:
+    """The file says a name; what was reviewed is the account that had it then."""
+    reviewed = catalog.deployer
+    entry = GrantEntry(
+        workspace=catalog.workspace.aws_id,
+        service_accounts=(reviewed.name,),
+        max_ttl=grant.max_ttl,
+        default_ttl=grant.default_ttl,
+        approval="never",
+        reason_required=False,
+        self_approval=False,
+        max_live=None,
+        max_live_per_person=None,
+    )
+    team = TeamEntry("platform", leads=(), members=(engineer.email,), grants=(entry,))
+    file = AccessFile(connections=(), people=(), teams=(team,))
+    apply_access(file, actor=SYSTEM)
+    assert policy.limits_for(engineer, platform, reviewed) is not None
+    if how == "renamed":
+        change(aws, reviewed, name="old")
+    else:
+        with boto3_client(aws) as amg:
+            amg.delete_workspace_service_account(
+                workspaceId=catalog.workspace.aws_id, serviceAccountId=reviewed.aws_id
+            )
+    change(aws, catalog.admin_account, name=reviewed.name)
+    plan = apply_access(file, actor=SYSTEM, confirm=False)
+    assert plan.lines[-1].endswith(", suspended")
+    assert policy.limits_for(engineer, platform, catalog.admin_account) is None
+    assert "another service account" in Grant.objects.get(team=platform).suspended_reason
+    apply_access(file, actor=SYSTEM, confirm=False)
+    assert policy.limits_for(engineer, platform, catalog.admin_account) is None
+    apply_access(file, actor=SYSTEM)
+    assert policy.limits_for(engineer, platform, catalog.admin_account) is not None

@@ -11,7 +11,9 @@ from tests.grafana.sandbox_process import SandboxProcess
 from tests.reliability.world import World, watched_world
 
 # Their assertions are the point, and only those of test modules are spelled out by themselves.
-pytest.register_assert_rewrite("tests.reliability.invariants", "tests.reliability.life")
+pytest.register_assert_rewrite(
+    "tests.reliability.invariants", "tests.reliability.life", "tests.reliability.people"
+)
 
 # SQLite has no connection that could be cut.
 collect_ignore = [] if STACK == "production" else ["test_database_cut.py"]

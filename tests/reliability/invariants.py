@@ -23,6 +23,7 @@ LONGEST_BACKOFF = timedelta(seconds=90)
 LONGEST_PAUSE = timedelta(seconds=300)
 """Between two tries of a revocation (flows/revoke.py), when AWS does not ask for more."""
 A_MOMENT = timedelta(seconds=2)
+OVERLAP_IS_OVER = "It was replaced, and the overlap is over."
 
 
 @dataclass(slots=True)
@@ -70,8 +71,10 @@ def check(world: World, sight: Sight) -> None:
     every_live_token_is_somebodys(sight)
     no_key_in_use_was_deleted(sight)
     what_is_still_under_way_is_remembered(world, sight)
+    the_old_token_ends_when_promised(sight)
     for row in sight.rows:
         somebody_will_move_it(row, sight.now)
+        who_approved_it_is_on_record(row, sight.stories[row.pk])
         the_ciphertext_is_there_only_while_sealed(row)
         assert row.may_exist_at_aws or row.unresolved_since is None, "the name would be given away"
         assert row.orphan_id == "" or row.unresolved_since is not None, "nobody would look again"
@@ -119,6 +122,9 @@ def what_is_still_under_way_is_remembered(world: World, sight: Sight) -> None:
 def somebody_will_move_it(row: Token, now: datetime) -> None:
     """Each open row has a time by which the sweep, or a worker, looks at it again."""
     match row.state:
+        case State.AWAITING_APPROVAL | State.AWAITING_RECIPIENT:
+            assert bytes(row.public_key) == b""
+            assert not row.may_exist_at_aws
         case State.QUEUED:
             assert row.not_before is None or row.not_before <= now + LONGEST_BACKOFF + A_MOMENT
         case State.ISSUING:
@@ -135,6 +141,32 @@ def somebody_will_move_it(row: Token, now: datetime) -> None:
         if row.not_before is not None and row.state not in (State.QUEUED, State.REVOKING):
             settled_by = max(row.last_signature_at + SIGNATURE_VALIDITY, now + LEASE)
             assert row.not_before <= settled_by + LONGEST_PAUSE + A_MOMENT
+
+
+def the_old_token_ends_when_promised(sight: Sight) -> None:
+    """At once, or when the overlap is over that began with the new key; else it is left alone."""
+    for row in sight.rows:
+        replacements = [one for one in sight.rows if one.replaces_id == row.pk]
+        if any(one.overlap_seconds is None for one in replacements):
+            assert row.state in (State.REVOKING, State.REVOKED), "it was replaced at once"
+        if row.revoke_at is not None:
+            assert row.expires_at is not None
+            ends = [
+                min(one.delivered_at + timedelta(seconds=one.overlap_seconds), row.expires_at)
+                for one in replacements
+                if one.delivered_at is not None and one.overlap_seconds is not None
+            ]
+            assert any(abs(row.revoke_at - end) < A_MOMENT for end in ends)
+        if row.end_reason == OVERLAP_IS_OVER:
+            assert row.revoke_at is not None
+            assert row.revoke_at <= sight.now + A_MOMENT, "too early"
+
+
+def who_approved_it_is_on_record(row: Token, story: list[str]) -> None:
+    """Never its owner; and who has to agree has not done so yet."""
+    assert (row.approved_at is not None) == (Action.TOKEN_APPROVED in story)
+    assert row.approved_at is None or row.state != State.AWAITING_APPROVAL
+    assert row.approved_by != row.owner.email
 
 
 def the_ciphertext_is_there_only_while_sealed(row: Token) -> None:

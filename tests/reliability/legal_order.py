@@ -4,12 +4,29 @@ import itertools
 from collections.abc import Iterable, Sequence
 
 from portal.models import Action, AuditEvent, State, Token
+from portal.models.states import AWAITING_PEOPLE
 
 WITHDRAWN_AND_ISSUED = "token.issued, though withdrawn"
 """The request was withdrawn while AWS was being called: nobody may have the key that came."""
 
 FOLLOWS: dict[str, set[str]] = {
-    Action.TOKEN_REQUESTED: {Action.TOKEN_ISSUED, Action.TOKEN_FAILED, Action.TOKEN_CANCELLED},
+    Action.TOKEN_REQUESTED: {
+        Action.TOKEN_REQUESTED,  # policy has come to ask for approval
+        Action.TOKEN_APPROVED,
+        Action.TOKEN_DENIED,
+        Action.TOKEN_COLLECTED,
+        Action.TOKEN_ISSUED,
+        Action.TOKEN_FAILED,
+        Action.TOKEN_CANCELLED,
+    },
+    Action.TOKEN_APPROVED: {Action.TOKEN_COLLECTED, Action.TOKEN_CANCELLED},
+    Action.TOKEN_COLLECTED: {
+        Action.TOKEN_REQUESTED,
+        Action.TOKEN_ISSUED,
+        Action.TOKEN_FAILED,
+        Action.TOKEN_CANCELLED,
+    },
+    Action.TOKEN_DENIED: set(),
     Action.TOKEN_CANCELLED: {WITHDRAWN_AND_ISSUED},
     WITHDRAWN_AND_ISSUED: {Action.TOKEN_REVOKED},
     Action.TOKEN_ISSUED: {
@@ -27,7 +44,10 @@ FOLLOWS: dict[str, set[str]] = {
 }
 
 LEAVES: dict[str, set[str]] = {
-    Action.TOKEN_REQUESTED: {State.QUEUED, State.ISSUING},
+    Action.TOKEN_REQUESTED: {*AWAITING_PEOPLE, State.QUEUED, State.ISSUING},
+    Action.TOKEN_APPROVED: {State.AWAITING_RECIPIENT},
+    Action.TOKEN_COLLECTED: {State.QUEUED, State.ISSUING},
+    Action.TOKEN_DENIED: {State.DENIED},
     Action.TOKEN_CANCELLED: {State.CANCELLED, State.ISSUING},
     WITHDRAWN_AND_ISSUED: {State.REVOKING},
     Action.TOKEN_ISSUED: {State.SEALED},
@@ -39,6 +59,16 @@ LEAVES: dict[str, set[str]] = {
     Action.TOKEN_FAILED: {State.FAILED},
     Action.TOKEN_PRUNED: {State.REVOKED, State.EXPIRED},
 }
+
+
+BESIDE = (Action.TOKEN_ORPHAN_REMOVED, Action.TOKEN_REISSUED)
+"""What moves the row nowhere: these two may come in between."""
+REPLACEABLE_AFTER = (
+    Action.TOKEN_DELIVERED,
+    Action.TOKEN_REVOKE_REQUESTED,  # of the same reissue: replaced at once
+    Action.TOKEN_REISSUED,
+    Action.TOKEN_ORPHAN_REMOVED,
+)
 
 
 def actions(token: Token) -> list[str]:
@@ -54,18 +84,21 @@ def fault_in(actions: Sequence[str], state: str) -> str:
     """
     if actions[:1] != [Action.TOKEN_REQUESTED]:
         return f"the story does not begin with its request: {actions}"
-    story = list(_without_orphans(actions))
+    for before, after in itertools.pairwise(actions):
+        if after == Action.TOKEN_REISSUED and before not in REPLACEABLE_AFTER:
+            return f"what has no live token was replaced: {actions}"
+    story = list(_story(actions))
     for before, after in itertools.pairwise(story):
         if after not in FOLLOWS[before]:
             return f"{after} can't follow {before}: {actions}"
     return "" if state in LEAVES[story[-1]] else f"{actions} does not leave it {state}"
 
 
-def _without_orphans(actions: Iterable[str]) -> Iterable[str]:
+def _story(actions: Iterable[str]) -> Iterable[str]:
     withdrawn = False
     for action in actions:
         withdrawn = withdrawn or action == Action.TOKEN_CANCELLED
         if action == Action.TOKEN_ISSUED and withdrawn:
             yield WITHDRAWN_AND_ISSUED
-        elif action != Action.TOKEN_ORPHAN_REMOVED:
+        elif action not in BESIDE:
             yield action

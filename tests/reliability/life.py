@@ -1,130 +1,65 @@
 """The rules of the state machine: what may happen to requests at any time."""
 
-import base64
 import contextlib
 import sys
 import uuid
-from functools import partial
 from typing import Any
 
 from hypothesis import strategies as st
-from hypothesis.stateful import (
-    RuleBasedStateMachine,
-    initialize,
-    invariant,
-    precondition,
-    rule,
-)
+from hypothesis.stateful import initialize, invariant, precondition, rule
 
-from portal import sealing
-from portal.flows.deliver import Confirmation, deliver
-from portal.flows.request import RequestRefusedError, Wish, request
-from portal.flows.revoke import cancel, revoke
 from portal.grafana.client import Client
 from portal.grafana.errors import GrafanaError
-from portal.models import Grant, ServiceAccount, State, Token, User
+from portal.models import Approval, Grant, ServiceAccount, State, Token
 from portal.models.queries import TokenQuerySet
-from portal.policy import WrongStateError
-from tests.conftest import Catalog, acting
-from tests.person import KeyPair
+from portal.models.states import AWAITING_PEOPLE
 from tests.reliability.invariants import Sight, audited_whole, check
+from tests.reliability.people import LIFETIMES, RECENT, Cast, People, die
 from tests.reliability.troubles import FAULTS, HAPPENINGS, RARE
-from tests.reliability.world import Killed, Message, Moment, World
+from tests.reliability.world import Message, Moment, World
 
 SKEWS = (0.0, -150.0, 120.0)
 """Seconds by which AWS's clock is ahead. Beyond 300 it would take no signature of ours."""
 PAUSES = (1, 31, 46, 46, 100, 400, 1000, 4000)
-LIFETIMES = (300, 3600)
 STRANGERS_LIFETIME = 80_000
 ROUNDS = 20
 SECONDS_A_ROUND = 100.0
 """After all faults: long enough for what nobody fetches (15 min) to be revoked, and settled."""
+A_WEEK = 7 * 86_400 + 60.0
+MOST_LIVE = (None, 2, 4)
+"""How many tokens the team may have."""
 
-RECENT = st.integers(0, 2)
-NEVER_OPENED = "0" * 64
-"""The fingerprint of no key."""
 
+class Life(People):
+    """What else may happen: workers, the broker, the scheduler, the network, AWS, and time."""
 
-class Life(RuleBasedStateMachine):
-    """Requests of one engineer, for one service account."""
-
-    def __init__(self, world: World, engineer: User, catalog: Catalog, keys: KeyPair) -> None:
-        super().__init__()
-        self.world = world
-        self.actor = acting(engineer)
-        self.team = engineer.teams.get()
-        self.catalog = catalog
-        self.keys = keys
-        self.tokens: list[uuid.UUID] = []
+    def __init__(self, world: World, people: Cast) -> None:
+        super().__init__(world, people)
         self.strangers: set[str] = set()
-        self.opened: dict[uuid.UUID, set[str]] = {}
-        """By request: the fingerprint of every key that its browser has opened."""
+        self.issued: set[uuid.UUID] = set()
 
-    @initialize(skew=st.sampled_from(SKEWS), duplicate_status=st.sampled_from((409, 400)))
-    def begin(self, skew: float, duplicate_status: int) -> None:
+    @initialize(
+        skew=st.sampled_from(SKEWS),
+        duplicate_status=st.sampled_from((409, 400)),
+        approval=st.sampled_from((Approval.NEVER, Approval.NEVER, Approval.ALWAYS)),
+        most_live=st.sampled_from(MOST_LIVE),
+        has_a_token=st.booleans(),
+    )
+    def begin(
+        self,
+        skew: float,
+        duplicate_status: int,
+        approval: Approval,
+        most_live: int | None,
+        has_a_token: bool,
+    ) -> None:
         self.world.begin(skew=skew)
         self.world.aws.settings(duplicate_status=duplicate_status)
-        Grant.objects.update(max_ttl=86_400, default_ttl=60)
-
-    # -- People -----------------------------------------------------------------------------------
-
-    @rule(seconds_to_live=st.sampled_from(LIFETIMES))
-    def somebody_asks(self, seconds_to_live: int) -> None:
-        limit = Grant.objects.filter(team=self.team).values_list("max_ttl", flat=True)[0]
-        self._ask(f"ci-{len(self.tokens) + 1}", min(seconds_to_live, limit))
-
-    def _ask(self, name: str, seconds_to_live: int) -> None:
-        wish = Wish(
-            team=self.team,
-            service_account=self.catalog.deployer,
-            name=name,
-            seconds_to_live=seconds_to_live,
-            reason="",
-            public_key=base64.b64decode(self.keys.public),
-        )
-        token, is_new = request(wish, actor=self.actor)
-        if is_new:
-            self.tokens.append(token.pk)
-            self.world.broker.append(Message("issue", token.pk))
-
-    @precondition(lambda self: self.tokens)
-    @rule(back=RECENT, confirms=st.sampled_from(("at once", "later", "killed")))
-    def the_page_opens_the_key(self, back: int, confirms: str) -> None:
-        token = self._token(back)
-        row = Token.objects.get(pk=token)
-        if row.sealed_key is not None:
-            key = self.keys.open(base64.b64encode(row.sealed_key).decode(), str(token))
-            self.opened.setdefault(token, set()).add(sealing.fingerprint(key))
-        if confirms != "later":
-            self.the_page_confirms(back, killed=confirms == "killed")
-
-    @precondition(lambda self: self.tokens)
-    @rule(back=RECENT, killed=st.booleans())
-    def the_page_confirms(self, back: int, killed: bool) -> None:
-        token = self._token(back)
-        for fingerprint in self.opened.get(token, {NEVER_OPENED}):
-            answer = self.world.run(
-                partial(deliver, token, fingerprint, actor=self.actor),
-                Moment.BEFORE_COMMIT if killed else None,
-                die,
-            )
-            if answer == Confirmation.DELIVERED:
-                assert fingerprint != NEVER_OPENED
-                assert Token.objects.get(pk=token).delivered_at is not None
-
-    @precondition(lambda self: self.tokens)
-    @rule(back=RECENT)
-    def the_owner_ends_it(self, back: int) -> None:
-        self._end(self._token(back))
-
-    def _end(self, token: uuid.UUID) -> None:
-        """Withdraw the request while it is one, and revoke the token after that."""
-        try:
-            revoke(token, actor=self.actor, reason="not needed")
-            self.world.broker.append(Message("revoke", token))
-        except WrongStateError:
-            with contextlib.suppress(WrongStateError):
-                cancel(token, actor=self.actor)
+        self.most_live = most_live
+        Grant.objects.update(max_ttl=86_400, default_ttl=60, approval=approval, max_live=most_live)
+        if has_a_token:
+            self.somebody_asks(LIFETIMES[1])
+            self.all_goes_well_for_once(0)
 
     # -- Workers, the broker, the scheduler, the network ------------------------------------------
 
@@ -162,14 +97,12 @@ class Life(RuleBasedStateMachine):
         broker = self.world.broker
         if not broker:
             self.somebody_asks(LIFETIMES[0])
+        if not broker:
+            return  # it was refused, or waits for people
         message = broker[position % len(broker)]
         if not stays:
             broker.remove(message)
         self.world.work(message, moment, lambda: self._interruption(happens, message, moment))
-
-    def _token(self, back: int) -> uuid.UUID:
-        """One of the last requests; the last one, if ``back`` is 0."""
-        return self.tokens[-1 - back % len(self.tokens)]
 
     def _interruption(self, happens: str, message: Message, moment: Moment | None) -> None:
         token = message.argument
@@ -177,6 +110,8 @@ class Life(RuleBasedStateMachine):
             die()
         elif happens == "ended" and isinstance(token, uuid.UUID):
             self._end(token)
+        elif happens == "access lost":
+            self.the_engineer_leaves_the_team()
         elif happens == "same message":
             self.world.work(message)
         elif happens == "out of time":
@@ -202,23 +137,20 @@ class Life(RuleBasedStateMachine):
     def something_rare_happens(self, what: str, back: int) -> None:
         match what:
             case "the name is asked for again":
-                # Refused while the name is held; once it is free it is anybody's.
-                with contextlib.suppress(RequestRefusedError):
-                    self._ask(Token.objects.get(pk=self._token(back)).name, 100)
+                # Once it is free it is anybody's.
+                self._ask(Token.objects.get(pk=self._token(back)).name, 100)
             case "the scheduler is killed":
                 self.world.run(self.world.sweep, Moment.BEFORE_COMMIT, die)
             case "the broker is emptied":
                 self.world.broker.clear()
+            case "the engineer leaves the team":
+                self.the_engineer_leaves_the_team()
             case "a stranger takes the name":
-                self._stranger(self.catalog.deployer, len(self.tokens))
+                self._stranger(self.people.catalog.deployer, len(self.tokens))
             case "a stranger takes the next name":
-                self._stranger(self.catalog.deployer, len(self.tokens) + 1)
+                self._stranger(self.people.catalog.deployer, len(self.tokens) + 1)
             case "a stranger takes the name for another account":
-                self._stranger(self.catalog.admin_account, len(self.tokens))
-
-    @rule(max_ttl=st.sampled_from((86_400, 120)))
-    def the_grant_changes(self, max_ttl: int) -> None:
-        Grant.objects.update(max_ttl=max_ttl)
+                self._stranger(self.people.catalog.admin_account, len(self.tokens))
 
     def _stranger(self, account: ServiceAccount, number: int) -> None:
         """A token that is made outside the portal."""
@@ -248,6 +180,21 @@ class Life(RuleBasedStateMachine):
         for row in Token.objects.filter(pk__in=self.opened):
             assert self.opened[row.pk] == {row.fingerprint}, "one request, one key"
 
+    @invariant()
+    def nothing_is_made_that_policy_does_not_want(self) -> None:
+        rows = Token.objects.filter(pk__in=self.tokens)
+        for row in rows:
+            assert row.seconds_to_live <= self.wanted[row.pk], "longer than was asked for"
+        # No step both changes the grant and makes a token.
+        made = set(rows.exclude(aws_token_id="").values_list("pk", flat=True)) - self.issued
+        self.issued |= made
+        if Grant.objects.filter(team=self.people.team, approval=Approval.ALWAYS).exists():
+            assert not rows.filter(pk__in=made, approved_at=None).exists(), "nobody approved it"
+        promised = [row for row in rows if row.holds_place]
+        replaced = {row.replaces_id for row in promised}
+        counted = [row for row in promised if row.revoke_at is None and row.pk not in replaced]
+        assert self.most_live is None or len(counted) <= self.most_live
+
     def teardown(self) -> None:
         """When all faults are over, what is left at AWS is what somebody has the key of."""
         if sys.exc_info()[0] is None:
@@ -274,18 +221,19 @@ class Life(RuleBasedStateMachine):
             sight.live
         )
         assert [f"{row.name} is {row.state}" for row in self._open()] == []
+        late = Token.objects.filter(state=State.ACTIVE, revoke_at__lt=sight.now)
+        assert not late.exists(), "an overlap is over, and the old token works on"
         audited_whole(world, sight, self.strangers)
+        self._quiet_time(A_WEEK)
+        assert not Token.objects.filter(state__in=AWAITING_PEOPLE).exists()
 
     def _open(self) -> TokenQuerySet:
         """Rows that the sweep and the workers are not done with."""
-        done = (State.ACTIVE, State.EXPIRED, State.REVOKED, State.FAILED, State.CANCELLED)
+        over = (State.EXPIRED, State.REVOKED, State.FAILED, State.DENIED, State.CANCELLED)
+        done = (State.ACTIVE, *over, *AWAITING_PEOPLE)
         return Token.objects.exclude(state__in=done, unresolved_since=None)
 
     def _quiet_time(self, seconds: float) -> None:
         self.world.pass_time(seconds)
         self.world.sweep()
         self.world.work_all()
-
-
-def die() -> None:
-    raise Killed

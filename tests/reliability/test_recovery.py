@@ -10,7 +10,7 @@ from portal.models import Action, AuditEvent, Grant, State, Token, User
 from tests.conftest import acting
 from tests.grafana.sandbox_process import PROD
 from tests.reliability.legal_order import actions
-from tests.reliability.life import die
+from tests.reliability.people import die
 from tests.reliability.troubles import CREATE, DELETE
 from tests.reliability.world import Message, Moment, World
 

@@ -10,11 +10,12 @@ RARE = (
     "the name is asked for again",
     "the scheduler is killed",
     "the broker is emptied",
+    "the engineer leaves the team",
     "a stranger takes the name",
     "a stranger takes the next name",
     "a stranger takes the name for another account",
 )
-HAPPENINGS = ("killed", "ended", "same message", "out of time", "lease over")
+HAPPENINGS = ("killed", "ended", "access lost", "same message", "out of time", "lease over")
 
 
 def _error(status: int, kind: str, when: str = "before", **members: Any) -> dict[str, Any]:

@@ -106,6 +106,7 @@ class World:
         self.aws.reset()
         self.skew_by(skew)
         Notice.objects.all().delete()
+        Token.objects.update(replaces=None)
         Token.objects.all().delete()
         redis.Redis.from_url(settings.CACHE_URL).flushdb()
         self.passed = 0.0

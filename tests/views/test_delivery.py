@@ -12,6 +12,7 @@ from django.test import Client
 from django.utils import timezone
 
 from portal import sealing, wakeup
+from portal.flows.sweep import sweep
 from portal.models import AuditEvent, State, Token, User
 from portal.views import delivery
 from tests.conftest import Catalog
@@ -103,7 +104,8 @@ def test_others_may_read_the_status_and_nothing_of_the_key(
     client = sign_in(request.getfixturevalue(who))
     before = everything()
     assert client.get(url(sealed, "status")).json()["state"] == "sealed"
-    assert client.get(url(sealed, "sealed")).status_code == 403
+    refused = client.get(url(sealed, "sealed"))
+    assert (refused.status_code, "recipient alone" in refused.json()["message"]) == (403, True)
     for fingerprint in (FINGERPRINT, sealing.fingerprint("another key"), "malformed"):
         confirmation = client.post(url(sealed, "delivered"), {"fingerprint": fingerprint})
         assert (confirmation.status_code, list(confirmation.json())) == (403, ["message"])
@@ -171,6 +173,32 @@ def test_a_throttled_request_says_why_it_waits(
     message = browser.get(url(token, "status")).json()["message"]
     assert "AWS asks us to slow down." in message
     assert "AWS request id: 5b1c-example." in message
+
+
+@pytest.mark.parametrize(
+    ("code", "happened"),
+    [
+        ("ThrottlingException", "AWS asks us to slow down."),
+        ("ConflictException", "The workspace is busy with another change."),
+        ("InternalServerException", "AWS had an internal error"),
+        ("OutcomeUnknown", "AWS did not answer, or its answer made no sense"),
+        ("NotSent", "The portal can't reach AWS."),
+        ("", "No worker took the request for an hour."),
+    ],
+)
+def test_a_request_that_waited_for_an_hour_is_not_said_to_be_tried_again(
+    make_token: Callable[..., Token], engineer: User, browser: Client, code: str, happened: str
+) -> None:
+    an_hour_ago = timezone.now() - timedelta(hours=1, seconds=1)
+    token = make_token(engineer, error_code=code, queued_at=an_hour_ago)
+    sweep()
+    said = browser.get(url(token, "status")).json()
+    assert said["state"] == "failed"
+    assert happened in said["message"]
+    for promise in ("Nothing to do", "tries again", "keeps trying", "AWS refused"):
+        assert promise not in said["message"]
+    page = browser.get(f"/tokens/{token.pk}/").content.decode()
+    assert "Nothing to do" not in page
 
 
 # -- The sealed key -----------------------------------------------------------------------------
@@ -423,8 +451,9 @@ def test_a_longer_wait_than_15_seconds_is_cut(
     assert delivery.LONGEST_WAIT == 15
     monkeypatch.setattr(delivery, "LONGEST_WAIT", 0.5)
     token = in_state(State.QUEUED)
-    seconds, answer = timed(browser, url(token, "sealed") + "?wait=86400")
-    assert (answer.status_code, seconds < 8) == (202, True)
+    for wait in ("86400", "9" * 400):
+        seconds, answer = timed(browser, url(token, "sealed") + f"?wait={wait}")
+        assert (answer.status_code, seconds < 8) == (202, True)
 
 
 def never_waits(monkeypatch: pytest.MonkeyPatch) -> None:

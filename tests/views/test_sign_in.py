@@ -210,6 +210,15 @@ def test_guessing_from_one_address_is_stopped(person: User) -> None:
     assert not is_in(client)
 
 
+def test_who_asks_too_often_is_told_what_to_do_on_a_page_of_ours(person: User) -> None:
+    client = Client()
+    answers = [client.post("/accounts/password/reset/", {"email": person.email}) for _ in range(6)]
+    assert [answer.status_code for answer in answers] == [302] * 5 + [429]
+    page = answers[-1].content.decode()
+    assert "Wait a few minutes, then try again." in page
+    assert "Token portal" in page
+
+
 def test_limits_can_be_turned_off_for_load_tests(person: User, settings: Settings) -> None:
     settings.ACCOUNT_RATE_LIMITS = False
     for _ in range(35):
@@ -227,6 +236,11 @@ def test_without_the_server_that_counts_people_still_get_in(
     client = Client()
     attempt(person.email, PASSWORD, client)
     assert is_in(client)
+
+
+def test_a_wrong_password_says_what_to_do(person: User) -> None:
+    page = attempt(person.email, WRONG).content.decode()
+    assert "The address or the password is wrong. Check both, or choose a new password" in page
 
 
 # -- Other doors --------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
+from django.db import OperationalError
 
 from portal.embedded import demo, preparation, product
 from portal.embedded.processes import Process, StartError, accepts, say, stop, wait_for
@@ -39,12 +40,16 @@ class Command(BaseCommand):
             say("Stopped.")
         except StartError as error:
             raise CommandError(str(error)) from None
+        except OperationalError as error:
+            line = " ".join(str(error).split())
+            raise CommandError(f"The database (DATABASE_URL) can't be used: {line}") from None
 
     def _ask_to_stop(self, *_: object) -> None:
         raise _StopAskedError
 
     def _start(self) -> None:
         product.require_free_port("PORT", settings.PORT)
+        preparation.require_access_file()
         for server in (product.broker(), product.sandbox()):
             if server is not None:
                 self.servers.append(server)

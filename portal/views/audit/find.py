@@ -38,7 +38,9 @@ def find(request: HttpRequest) -> HttpResponse:
     """The token that a key belongs to, as far as the person may know of it; or that none does."""
     user = edge.person(request)
     if not policy.may_find_by_key(user):
-        raise PermissionDenied("Team leads, auditors and admins look up whose token a key is.")
+        raise PermissionDenied(
+            "Team leads, auditors and admins look up whose token a key is: ask one of them to."
+        )
     if request.method != "POST":
         return render(request, "audit/find.html", {"form": FingerprintForm()})
     form = FingerprintForm(request.POST)

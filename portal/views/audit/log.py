@@ -31,7 +31,9 @@ def auditors_only(view: View[P]) -> View[P]:
     @wraps(view)
     def guarded(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
         if not policy.may_audit(edge.person(request)):
-            raise PermissionDenied("The audit log opens to auditors and admins alone.")
+            raise PermissionDenied(
+                "The audit log opens to auditors and admins alone: ask an admin of this portal."
+            )
         return view(request, *args, **kwargs)
 
     return guarded

@@ -1,0 +1,146 @@
+"""What two people do at the same moment: who waits for a lock finds the row as it is afterwards."""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import pytest
+from django.db import connection, transaction
+
+from portal.flows.deliver import Confirmation, deliver
+from portal.flows.hand_over import HandOverRefusedError, hand_over
+from portal.flows.reissue import Plan, reissue
+from portal.flows.request import RequestRefusedError, Wish, request
+from portal.flows.revoke import revoke, revoke_many
+from portal.models import Grant, State, Team, Token, User
+from tests.conftest import Catalog, acting
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+A_MOMENT = 1.0
+"""Seconds for which the first keeps what it has locked: the second is waiting by then."""
+
+
+@contextmanager
+def uncommitted(act: Callable[[], object]) -> Iterator[None]:
+    """Somebody has done this, and commits it a moment later."""
+    done, begun = threading.Event(), threading.Event()
+
+    def run() -> None:
+        try:
+            with transaction.atomic():
+                act()
+                done.set()
+                begun.wait(10)
+                threading.Event().wait(A_MOMENT)
+        finally:
+            done.set()
+            connection.close()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    assert done.wait(10)
+    begun.set()
+    try:
+        yield
+    finally:
+        thread.join()
+
+
+@pytest.fixture
+def token(make_token: Callable[..., Token], engineer: User) -> Token:
+    return make_token(engineer, state=State.ACTIVE)
+
+
+@pytest.fixture
+def given(token: Token, lead: User, teammate: User) -> Callable[[], object]:
+    return lambda: hand_over(token.pk, to=teammate.email, actor=acting(lead))
+
+
+def test_who_revokes_what_is_just_given_to_somebody_else_revokes_it(
+    token: Token, given: Callable[[], object], lead: User, teammate: User
+) -> None:
+    with uncommitted(given):
+        revoke(token.pk, actor=acting(lead), reason="it leaked")
+    token.refresh_from_db()
+    assert (token.state, token.owner) == (State.REVOKING, teammate)
+    told = token.notices.filter(kind="revoked")
+    assert [notice.recipient for notice in told] == [teammate]
+
+
+def test_who_ends_many_leaves_none_out_that_is_just_given_to_somebody_else(
+    token: Token,
+    given: Callable[[], object],
+    make_token: Callable[..., Token],
+    engineer: User,
+    lead: User,
+    platform: Team,
+) -> None:
+    both = [token.pk, make_token(engineer, state=State.ACTIVE).pk]
+    with uncommitted(given):
+        done = revoke_many(both, team=platform, actor=acting(lead), reason="left")
+    assert sorted(one.pk for one in done.revoked) == sorted(both)
+    assert set(Token.objects.values_list("state", flat=True)) == {State.REVOKING}
+
+
+def test_an_overlap_begins_though_the_old_token_is_just_given_to_somebody_else(
+    token: Token, given: Callable[[], object], make_token: Callable[..., Token], engineer: User
+) -> None:
+    Token.objects.filter(pk=token.pk).update(expires_at="2999-01-01T00:00:00Z")
+    new = make_token(
+        engineer,
+        state=State.SEALED,
+        sealed_key=b"ciphertext",
+        fingerprint="f" * 64,
+        replaces=token,
+        overlap_seconds=3600,
+    )
+    with uncommitted(given):
+        answer = deliver(new.pk, "f" * 64, actor=acting(engineer))
+    token.refresh_from_db()
+    assert answer == Confirmation.DELIVERED
+    assert token.revoke_at is not None
+
+
+def test_two_tokens_given_to_one_person_at_once_do_not_pass_the_limit(
+    token: Token,
+    given: Callable[[], object],
+    make_token: Callable[..., Token],
+    engineer: User,
+    lead: User,
+    teammate: User,
+) -> None:
+    Grant.objects.update(max_live_per_person=1)
+    other = make_token(engineer, state=State.ACTIVE)
+    with uncommitted(given), pytest.raises(HandOverRefusedError):
+        hand_over(other.pk, to=teammate.email, actor=acting(lead))
+    assert Token.objects.filter(owner=teammate).count() == 1
+
+
+@pytest.mark.parametrize("limit", ["max_live", "max_live_per_person"])
+def test_two_requests_at_once_do_not_pass_the_limit(
+    catalog: Catalog, platform: Team, engineer: User, limit: str
+) -> None:
+    Grant.objects.update(**{limit: 1})
+    wish = Wish(platform, catalog.deployer, "first", 3600, "", b"key")
+    second = Wish(platform, catalog.deployer, "second", 3600, "", b"key")
+    with (
+        uncommitted(lambda: request(wish, actor=acting(engineer))),
+        pytest.raises(RequestRefusedError),
+    ):
+        request(second, actor=acting(engineer))
+    assert [token.name for token in Token.objects.all()] == ["first"]
+
+
+def test_a_request_beside_a_reissue_does_not_pass_the_limit(
+    token: Token, catalog: Catalog, platform: Team, engineer: User
+) -> None:
+    Grant.objects.update(max_live=1)
+    wish = Wish(platform, catalog.deployer, "another", 3600, "", b"key")
+    plan = Plan(None, True, 3600, "", b"key")
+    with (
+        uncommitted(lambda: reissue(token.pk, plan, actor=acting(engineer))),
+        pytest.raises(RequestRefusedError),
+    ):
+        request(wish, actor=acting(engineer))
+    assert Token.objects.live().count() == 1
