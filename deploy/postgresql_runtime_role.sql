@@ -5,6 +5,8 @@
 --
 -- web, worker and scheduler then connect as portal_runtime, and only migrate as the owner.
 
+-- Before PostgreSQL 15 everybody may make objects here, and who can may have an owner's query use them.
+REVOKE CREATE ON SCHEMA public FROM PUBLIC;
 GRANT USAGE ON SCHEMA public TO portal_runtime;
 GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO portal_runtime;
 GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA public TO portal_runtime;

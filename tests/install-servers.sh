@@ -1,11 +1,12 @@
 #!/bin/sh
-# Makes sure that the tests' servers are there: PostgreSQL, Redis and Chromium. On Debian as root it
+# Makes sure that the tests' servers are there: PostgreSQL, Redis, Chromium. On Debian as root it
 # installs what is missing; elsewhere it says in one line what is.
 set -eu
 
 missing=""
 ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || command -v initdb >/dev/null || missing="$missing postgresql"
 command -v redis-server >/dev/null || missing="$missing redis-server"
+command -v openssl >/dev/null || missing="$missing openssl"
 [ -x /usr/bin/chromium ] || missing="$missing chromium"
 [ -e /usr/share/fonts/truetype/dejavu/DejaVuSans.ttf ] || missing="$missing fonts-dejavu-core"
 [ -n "$missing" ] || exit 0

@@ -1,0 +1,230 @@
+"""The production deployment as deploy/ describes it: its units' own commands, on real servers.
+
+systemd itself is not here; what it would start is, with the environment that it would give.
+"""
+
+import json
+import re
+import secrets
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psycopg
+import pytest
+import requests
+
+from tests.grafana.sandbox_process import PROD, SandboxProcess
+from tests.person import KeyPair, Person
+from tests.product import ROOT, clean_environment, within
+from tests.servers import Postgres, Redis, free_port
+
+UNITS = ROOT / "deploy" / "systemd"
+PASSWORD = "correct horse battery staple"
+ACCESS = """
+version: 1
+connections: {main: {region: eu-west-1}}
+people: [{email: admin@example.com, admin: true}]
+teams:
+  platform:
+    members: [engineer@example.com]
+    grants: [{workspace: "*"}]
+"""
+
+
+def commands(unit: str, port: int) -> list[list[str]]:
+    """What the unit starts, from this checkout and on a free port."""
+    text = (UNITS / f"{unit}.service").read_text()
+    binaries = str(Path(sys.executable).parent)
+    found = []
+    for line in re.findall(r"^ExecStart=(.+)$", text, re.MULTILINE):
+        line = line.replace("/opt/portal/.venv/bin", binaries)
+        found.append(shlex.split(line.replace("127.0.0.1:8000", f"127.0.0.1:{port}")))
+    assert found
+    return found
+
+
+@dataclass(slots=True)
+class Deployment:
+    port: int
+    directory: Path
+    environment: dict[str, str]
+    owner_url: str
+    running: dict[str, "subprocess.Popen[bytes]"] = field(default_factory=dict)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def run(self, *command: str, **environment: str) -> str:
+        done = subprocess.run(
+            command,
+            cwd=ROOT,
+            env={**self.environment, **environment},
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    def manage(self, *command: str, **environment: str) -> str:
+        return self.run(sys.executable, "manage.py", *command, **environment)
+
+    def start(self, unit: str) -> None:
+        [command] = commands(unit, self.port)
+        with self.log(unit).open("ab") as log:
+            self.running[unit] = subprocess.Popen(
+                command, cwd=ROOT, env=self.environment, stdout=log, stderr=log
+            )
+
+    def log(self, unit: str) -> Path:
+        return self.directory / f"{unit}.log"
+
+    def stop(self, unit: str) -> int:
+        """As KillMode=mixed does: the first process alone is asked."""
+        process = self.running.pop(unit)
+        process.send_signal(signal.SIGTERM)
+        return process.wait(40)
+
+    def degraded(self) -> list[str]:
+        try:
+            answer = requests.get(f"{self.url}/readyz", timeout=5)
+        except requests.ConnectionError:
+            return ["web"]
+        degraded: list[str] = answer.json()["degraded"]
+        return degraded
+
+
+@pytest.fixture(scope="module")
+def deployment() -> Iterator[Deployment]:
+    """Installed as docs/OPERATIONS.md says, and started."""
+    # Not pytest's own directory, which PostgreSQL's user can't reach.
+    directory = Path(tempfile.mkdtemp(prefix="portal-deployment-"))
+    postgres, redis = Postgres(directory), Redis()
+    postgres.start()
+    redis.start()
+    port = free_port()
+    with psycopg.connect(postgres.url, autocommit=True) as database:
+        database.execute("CREATE ROLE portal_owner LOGIN")
+        database.execute("CREATE ROLE portal_runtime LOGIN")
+        database.execute("CREATE DATABASE tokens OWNER portal_owner")
+    as_role = f"postgres://{{}}@127.0.0.1:{postgres.port}/tokens"
+    with SandboxProcess(directory) as sandbox:
+        deployment = Deployment(
+            port,
+            directory,
+            {
+                **clean_environment(),
+                **sandbox.environment,
+                "DATABASE_URL": as_role.format("portal_runtime"),
+                "CELERY_BROKER_URL": redis.url,
+                "EMAIL_URL": f"filemail://{directory}/mails",
+                "SECRET_KEY": secrets.token_urlsafe(48),
+                "AUDIT_KEY": secrets.token_urlsafe(48),
+                "PORTAL_ORIGIN": f"http://127.0.0.1:{port}",
+                "ALLOWED_HOSTS": "127.0.0.1",
+                "PORTAL_STATIC_ROOT": str(directory / "static"),
+                "PORTAL_DATA_DIR": str(directory / "not-there"),
+                "PORTAL_WORKER_PROCESSES": "2",
+            },
+            as_role.format("portal_owner"),
+        )
+        try:
+            for command in commands("portal-migrate", port):
+                deployment.run(*command, DATABASE_URL=deployment.owner_url)
+            with psycopg.connect(deployment.owner_url) as database:
+                database.execute((ROOT / "deploy" / "postgresql_runtime_role.sql").read_bytes())
+            for unit in ("portal-web", "portal-worker", "portal-scheduler"):
+                deployment.start(unit)
+            yield deployment
+        finally:
+            for unit in list(deployment.running):
+                deployment.stop(unit)
+            redis.stop()
+            postgres.stop()
+    shutil.rmtree(directory, ignore_errors=True)
+
+
+def logs(deployment: Deployment) -> str:
+    return "\n".join(path.read_text() for path in deployment.directory.glob("*.log"))
+
+
+def test_a_person_gets_a_key_that_works(deployment: Deployment) -> None:
+    access = deployment.directory / "access.yml"
+    access.write_text(ACCESS)
+    (deployment.directory / "first.yml").write_text("version: 1\nconnections: {main: {}}\n")
+    deployment.manage("apply_access", str(deployment.directory / "first.yml"))
+    deployment.manage("sync_catalog")
+    deployment.manage("apply_access", str(access))
+    set_password = (
+        "from portal.models import User; u = User.objects.get(email='engineer@example.com'); "
+        f"u.set_password({PASSWORD!r}); u.save()"
+    )
+    deployment.manage("shell", "-c", set_password)
+    assert within(60, lambda: deployment.degraded() == []), (
+        deployment.degraded(),
+        logs(deployment),
+    )
+    person, keys = Person(deployment.url), KeyPair()
+    person.sign_in("engineer@example.com", PASSWORD)
+    token = person.request(
+        keys, workspace=PROD, service_account="2", name="ci", seconds_to_live="3600"
+    )
+    key = person.take(keys, token)
+    org = requests.get(
+        f"{deployment.environment['AWS_ENDPOINT_URL_GRAFANA']}/api/org",
+        headers={"Authorization": f"Bearer {key}"},
+        timeout=10,
+    )
+    assert org.status_code == 200
+    assert "intact" in deployment.manage("verify_audit")
+    assert not (deployment.directory / "not-there").exists(), "production writes no data directory"
+    assert key not in logs(deployment)
+
+
+def test_what_runs_can_neither_change_the_log_nor_take_its_triggers_down(
+    deployment: Deployment,
+) -> None:
+    refused = [
+        "UPDATE portal_auditevent SET actor = 'nobody'",
+        "DELETE FROM portal_auditevent",
+        "TRUNCATE portal_auditevent",
+        "DELETE FROM portal_audithead",
+        "ALTER TABLE portal_auditevent DISABLE TRIGGER ALL",
+        "DROP TRIGGER portal_audit_append_only ON portal_auditevent",
+        "DROP TABLE portal_auditevent",
+        "CREATE FUNCTION portal_audit_refuse(integer) RETURNS integer LANGUAGE sql AS 'SELECT 1'",
+        "SET session_replication_role = replica",
+    ]
+    for statement in refused:
+        with (
+            psycopg.connect(deployment.environment["DATABASE_URL"]) as database,
+            pytest.raises(psycopg.errors.InsufficientPrivilege),
+        ):
+            database.execute(statement)
+
+
+def test_every_line_of_every_log_is_one_json_event(deployment: Deployment) -> None:
+    assert within(30, lambda: "request_finished" in deployment.log("portal-web").read_text())
+    for unit in ("portal-web", "portal-worker", "portal-scheduler"):
+        for line in deployment.log(unit).read_text().splitlines():
+            assert json.loads(line)["timestamp"], (unit, line)
+
+
+def test_each_of_them_stops_when_asked(deployment: Deployment) -> None:
+    children = {
+        unit: Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+        for unit, process in deployment.running.items()
+    }
+    for unit in list(deployment.running):
+        assert deployment.stop(unit) == 0, deployment.log(unit).read_text()
+    for unit, pids in children.items():
+        assert [pid for pid in pids if Path(f"/proc/{pid}").exists()] == [], unit
