@@ -81,7 +81,7 @@ def _rows(size: int) -> Iterator[list[Any]]:
         if said["token"] and number % len(LIFE) == 1 and chance.random() < 0.02:
             told |= {"action": "token.failed", "outcome": "failed", "error_code": "Throttling"}
         at = began + number * step
-        link = chain.link(key, head, at, told)
+        link = chain.link(key, head, at, chain.body(told))
         head = Head(number + 1, link.hash)
         told |= {"seq": head.seq, "at": at, "format": FORMAT, "key_id": key_id(key)}
         told |= {"token_id": told["token"], **link._asdict()}

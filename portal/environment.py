@@ -17,7 +17,9 @@ from django.core.exceptions import ImproperlyConfigured
 
 T = TypeVar("T")
 
-env = environ.FileAwareEnv()
+# Read as a mapping, not by ``env.str``: that takes a value such as "$ecret" for another variable's
+# name, and a secret may begin with anything.
+env = environ.FileAwareEnv().ENVIRON
 
 EMBEDDED_FILE = "portal.env"
 """The file in PORTAL_DATA_DIR that holds what the embedded default has generated for itself."""
@@ -43,11 +45,10 @@ def read(name: str, parse: Callable[[str], T], *, default: str | None = None, wa
     ``wanted`` completes the sentence "setting NAME must be …" when it is missing or malformed.
     """
     try:
-        # Not `env.str`, which takes a value that begins with "$" for another variable's name.
-        text = env.ENVIRON.get(name, default)
+        text = env.get(name, default)
     except (OSError, UnicodeDecodeError):
         refuse(name, f"is missing or unreadable: it must be {wanted}")
-    if text is None:
+    if text is None or (default is None and not text.strip()):
         refuse(name, f"is missing: it must be {wanted}")
     text = text.strip()
     if not text and os.environ.get(f"{name}_FILE"):
@@ -75,6 +76,8 @@ def whole_number(least: int, most: int) -> Callable[[str], int]:
     """A parser for a whole number between two bounds, both included."""
 
     def parse(text: str) -> int:
+        if not re.fullmatch(r"[0-9]{1,19}", text):
+            raise ValueError
         number = int(text)
         if not least <= number <= most:
             raise ValueError
@@ -135,11 +138,23 @@ def secret(text: str) -> str:
     return text
 
 
+def directory(name: str, *, default: Path) -> Path:
+    """The setting ``name`` as the absolute path of a directory, which need not be there yet."""
+
+    def parse(text: str) -> Path:
+        if not text or not text.isprintable():
+            raise ValueError
+        return Path(text).resolve()
+
+    return read(name, parse, default=str(default), wanted="the path of a directory")
+
+
 def origin(text: str) -> str:
     """A web origin such as ``https://tokens.example.com``: scheme and host, no path."""
     text = text.removesuffix("/")
     if not _ORIGIN.fullmatch(text):
         raise ValueError
+    _ = urlsplit(text).port  # raises ValueError for what is none
     return text.lower()  # as browsers write it
 
 
@@ -147,7 +162,12 @@ def database(text: str) -> dict[str, Any]:
     """Django's database settings from a URL such as ``postgres://user:password@host/name``."""
     if not text.startswith(DATABASE_SCHEMES):
         raise ValueError
+    # Without a path this is a database in memory, and each process would have its own.
+    if text.startswith("sqlite:") and not re.match(r"sqlite:///.", text):
+        raise ValueError
     found = dict(environ.Env.db_url_config(text))
+    if not found["NAME"]:
+        raise ValueError
     options = found.setdefault("OPTIONS", {})
     if found["ENGINE"].endswith("sqlite3"):
         # A writer takes the lock when its transaction begins: a read that turns into a write
@@ -166,9 +186,12 @@ def database(text: str) -> dict[str, Any]:
 
 def broker(text: str) -> str:
     """The URL of a Valkey or Redis server."""
-    if not text.startswith(BROKER_SCHEMES):
+    parts = urlsplit(text)
+    is_socket = parts.scheme in ("redis+socket", "unix")
+    if not text.startswith(BROKER_SCHEMES) or parts.port == 0:
         raise ValueError
-    _ = urlsplit(text).port  # raises ValueError for what is none
+    if not (parts.path.strip("/") if is_socket else parts.hostname):
+        raise ValueError
     return text
 
 
@@ -183,9 +206,23 @@ def mail(text: str) -> dict[str, Any]:
 def load_embedded_secrets(data_dir: Path) -> None:
     """Give the embedded default the secrets that it has generated for itself, once.
 
-    What stands in the environment wins. The file is readable by its owner alone.
+    What stands in the environment wins. The file, and whatever this process writes from now on, is
+    readable by its owner alone.
     """
-    data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    os.umask(0o077)
+    try:
+        data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        text = _generated(data_dir)
+    except OSError as error:
+        refuse("PORTAL_DATA_DIR", f"names a directory that can't be used: {error.strerror}")
+    for line in text.splitlines():
+        name, _, value = line.partition("=")
+        if f"{name}_FILE" not in env:
+            env.setdefault(name, value)
+
+
+def _generated(data_dir: Path) -> str:
+    """The file of generated secrets, written first if there is none."""
     file = data_dir / EMBEDDED_FILE
     if not file.exists():
         lines = {
@@ -205,10 +242,7 @@ def load_embedded_secrets(data_dir: Path) -> None:
             pass
         finally:
             draft.unlink()
-    for line in file.read_text().splitlines():
-        name, _, value = line.partition("=")
-        if f"{name}_FILE" not in env.ENVIRON:
-            env.ENVIRON.setdefault(name, value)
+    return file.read_text()
 
 
 def point_at_sandbox(port: int) -> None:

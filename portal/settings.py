@@ -19,7 +19,7 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 
 # -- Where and how it runs ----------------------------------------------------------------------
 
-DATA_DIR = Path(environment.text("PORTAL_DATA_DIR", default=str(BASE_DIR / "var"))).resolve()
+DATA_DIR = environment.directory("PORTAL_DATA_DIR", default=BASE_DIR / "var")
 PORT = read("PORT", environment.whole_number(1, 65535), default="8000", wanted="a port, 1-65535")
 EMBEDDED = ("DATABASE_URL" not in os.environ and "DATABASE_URL_FILE" not in os.environ) or (
     read("PORTAL_EMBEDDED", environment.one_of("0", "1"), default="0", wanted="0 or 1") == "1"
@@ -66,6 +66,7 @@ SANDBOX_PORT = read(
 )
 if GRAFANA == "sandbox":
     environment.point_at_sandbox(SANDBOX_PORT)
+INVENTORY_SECONDS = environment.number("PORTAL_INVENTORY_SECONDS", 0, 86_400, default=900)
 TOKEN_QUOTA = environment.number("PORTAL_TOKEN_QUOTA", 1, 100_000, default=100)
 UNCLAIMED_SECONDS = environment.number("PORTAL_UNCLAIMED_SECONDS", 1, 86_400, default=900)
 RATE_LIMITS = read("PORTAL_RATE_LIMITS", environment.switch, default="on", wanted="on or off")

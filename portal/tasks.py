@@ -10,9 +10,10 @@ from celery.signals import worker_init
 from django.db import DatabaseError, transaction
 from kombu.exceptions import OperationalError
 
-from portal import appendonly, wakeup
+from portal import wakeup
 from portal.audit import Actor
 from portal.celery import app
+from portal.flows.begin import begin
 from portal.flows.end_access import end_access
 from portal.flows.issue import issue
 from portal.flows.mail import mail
@@ -20,6 +21,7 @@ from portal.flows.prune import prune
 from portal.flows.recover import settle
 from portal.flows.revoke import delete_at_aws
 from portal.flows.sweep import Swept
+from portal.flows.take_inventory import take_inventory
 from portal.grafana.clients import client_for
 from portal.models import Connection, Heartbeat, Token
 
@@ -27,9 +29,8 @@ log = logging.getLogger(__name__)
 
 
 @worker_init.connect
-def require_append_only_log(**_: Any) -> None:
-    """A worker writes nothing to a log that could be changed afterwards."""
-    appendonly.require()
+def check_before_the_first_task(**_: Any) -> None:
+    begin()
 
 
 @worker_init.connect
@@ -71,6 +72,11 @@ def send_mail(notice_id: int) -> None:
     mail(notice_id)
 
 
+@app.task(name="portal.inventory")
+def list_tokens(service_account_id: int) -> None:
+    take_inventory(service_account_id)
+
+
 @app.task(name="portal.heartbeat", expires=20)
 def heartbeat() -> None:
     Heartbeat.beat("worker")
@@ -107,6 +113,7 @@ def follow_up(swept: Swept) -> None:
         *((settle_token.delay, str(token_id)) for token_id in swept.settle),
         *((prune_account.delay, account_id) for account_id in swept.prune),
         *((send_mail.delay, notice_id) for notice_id in swept.mail),
+        *((list_tokens.delay, account_id) for account_id in swept.inventory),
     ]
     # Where one message fails, the others would: a sweep must not wait for each of them.
     if not all(_send(delay, argument) for delay, argument in messages):

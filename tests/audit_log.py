@@ -6,9 +6,9 @@ from typing import Any
 from django.conf import settings
 from django.db import transaction
 
-from portal.audit import chain
+from portal.audit import chain, rows
 from portal.audit.chain import Head
-from portal.audit.head import lock_head, move_head
+from portal.audit.head import lock_head
 from portal.audit.verify import FORMAT, key_id
 from portal.models import Action, AuditEvent, Outcome
 
@@ -20,10 +20,8 @@ def tell(action: Action, *, at: datetime | None = None, **columns: Any) -> Audit
     with transaction.atomic():
         head, now = lock_head()
         event.at = at or now
-        told = {name: getattr(event, name) for name in chain.TOLD if name != "token"}
-        told["token"] = event.token_id and str(event.token_id)
         event.seq, event.format, event.key_id = head.seq + 1, FORMAT, key_id(key)
-        event.text, event.prev_hash, event.hash = chain.link(key, head, event.at, told)
-        event.save(force_insert=True)
-        move_head(Head(event.seq, event.hash))
+        body = chain.body(rows.told(event))
+        event.text, event.prev_hash, event.hash = chain.link(key, head, event.at, body)
+        rows.write([[*rows.known(event), *rows.linked(event)]], Head(event.seq, event.hash))
     return event

@@ -28,6 +28,7 @@ os.environ.update(
     PORTAL_DEMO_PASSWORD="correct horse battery staple",
     PORTAL_SANDBOX_PORT=str(free_port()),
     PORTAL_LOG_LEVEL="DEBUG",
+    PORTAL_INVENTORY_SECONDS="0",
 )
 if STACK == "production":
     postgres, redis = Postgres(DIRECTORY), Redis()

@@ -10,7 +10,7 @@ from django.db.transaction import TransactionManagementError
 from django.utils import timezone
 
 from portal import audit, sealing
-from portal.audit import SYSTEM, Actor, recording
+from portal.audit import SYSTEM, Actor, rows
 from portal.flows.deliver import deliver
 from portal.flows.request import Wish, request
 from portal.flows.revoke import cancel, revoke
@@ -243,7 +243,7 @@ def test_what_cannot_be_recorded_does_not_happen(
         raise DatabaseError("the disk is full")
 
     with monkeypatch.context() as broken:
-        broken.setattr(recording, "move_head", full)
+        broken.setattr(rows, "write", full)
         with pytest.raises(DatabaseError):
             act(token, engineer, catalog)
     assert list(Token.objects.values()) == before

@@ -106,10 +106,18 @@ MALFORMED = [
     ("PORTAL_ORIGIN", "https://me:portal@example.org"),
     ("PORTAL_ORIGIN", "https://portal.example.org\nSet-Cookie: a=b"),
     ("PORTAL_ORIGIN", "https://portal.example.org:port"),
+    ("PORTAL_ORIGIN", "https://portal.example.org:99999"),
+    ("PORTAL_ORIGIN", "https://portal example.org"),
     ("DATABASE_URL", "mysql://portal:db-password@127.0.0.1/portal"),
     ("DATABASE_URL", "db-password"),
+    ("DATABASE_URL", "postgres://portal:db-password@127.0.0.1:port/portal"),
+    ("DATABASE_URL", "postgres://portal:db-password@127.0.0.1/"),
+    ("DATABASE_URL", "sqlite:///"),
+    ("DATABASE_URL", "sqlite://portal.sqlite3"),
     ("CELERY_BROKER_URL", "amqp://guest:broker-password@127.0.0.1"),
+    ("CELERY_BROKER_URL", "redis:"),
     ("CELERY_BROKER_URL", "redis://:broker-password@127.0.0.1:port/0"),
+    ("CELERY_BROKER_URL", "unix://"),
     ("CACHE_URL", "memcached://127.0.0.1:11211"),
     ("EMAIL_URL", "mail-password"),
     ("EMAIL_URL", "carrier-pigeon://mail-password@loft"),
@@ -126,6 +134,9 @@ MALFORMED = [
     ("PORTAL_GRAFANA", "Sandbox"),
     ("PORTAL_TOKEN_QUOTA", "0"),
     ("PORTAL_TOKEN_QUOTA", "1e2"),
+    ("PORTAL_TOKEN_QUOTA", "1_0"),
+    ("PORTAL_TOKEN_QUOTA", "٣"),
+    ("PORTAL_DATA_DIR", ""),
     ("PORTAL_UNCLAIMED_SECONDS", "15m"),
     ("PORTAL_UNCLAIMED_SECONDS", "0"),
     ("PORTAL_RATE_LIMITS", "true"),
@@ -205,10 +216,22 @@ def test_the_end_of_a_files_line_is_no_part_of_a_secret(start: Start, tmp_path: 
     assert said(shown) == "a monitor's own token"
 
 
-def test_a_value_names_no_other_variable(start: Start) -> None:
-    """A random secret may begin with a dollar."""
-    given = PRODUCTION | {"SECRET_KEY": f"${SECRET}", "PORTAL_MONITOR_TOKEN": "$PATH"}
-    assert said(start(say="[s.SECRET_KEY, s.MONITOR_TOKEN]", **given)) == [f"${SECRET}", "$PATH"]
+@pytest.mark.parametrize("name", ["PORTAL_DEMO_PASSWORD", "PORTAL_MONITOR_TOKEN"])
+def test_an_optional_secret_may_stand_in_a_file_too(
+    start: Start, tmp_path: Path, name: str
+) -> None:
+    file = tmp_path / "secret"
+    file.write_text(f"{SECRET}\n")
+    shown = start(say=f"s.{name.removeprefix('PORTAL_')}", **{f"{name}_FILE": str(file)})
+    assert said(shown) == SECRET
+
+
+def test_a_data_directory_that_cannot_be_one_is_named(start: Start, tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.touch()
+    for path in (file, file / "below"):
+        line = refusal(start(PORTAL_DATA_DIR=str(path)))
+        assert line.startswith("portal: setting PORTAL_DATA_DIR names a directory that can't be")
 
 
 def test_the_sandbox_in_production_wants_its_secret(start: Start) -> None:
@@ -232,6 +255,23 @@ def test_generated_secrets_are_kept_and_readable_by_their_owner_alone(
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert stat.S_IMODE(file.parent.stat().st_mode) == 0o700
     assert list(file.parent.iterdir()) == [file]
+
+
+def test_what_the_embedded_default_writes_is_for_its_owner_alone(tmp_path: Path) -> None:
+    """Also by a single command, in a directory that somebody else has made."""
+    data = tmp_path / "data"
+    data.mkdir(mode=0o755)
+    code = "import os; os.umask(0o022); import django; django.setup(); from django.core import mail"
+    code += (
+        "\nfrom django.core.management import call_command; call_command('migrate', verbosity=0)"
+    )
+    code += "\nmail.send_mail('a', 'b', 'c@example.com', ['d@example.com'])"
+    done = run_python(code, data)
+    assert done.returncode == 0, done.stderr
+    written = [path for path in data.rglob("*") if path.is_file()]
+    assert {"portal.env", "portal.sqlite3"} < {path.name for path in written}
+    assert len(written) >= 3
+    assert [path for path in written if path.stat().st_mode & 0o077] == []
 
 
 def test_processes_that_start_at_once_agree_on_what_is_generated(start: Start) -> None:

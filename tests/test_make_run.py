@@ -124,6 +124,44 @@ def test_a_port_in_use_is_named_in_one_line(tmp_path: Path) -> None:
     product.close()
 
 
+def refused(**settings: str) -> str:
+    """The one line with which a start was refused; nothing of it runs any more."""
+    product = Product(**settings)
+    try:
+        assert product.launch().wait(60) == 1
+        assert product.processes() == []
+        [line] = product.log().splitlines()
+        return line
+    finally:
+        product.close()
+
+
+def test_an_access_file_that_is_none_stops_the_start(tmp_path: Path) -> None:
+    file = tmp_path / "access.yaml"
+    line = refused(PORTAL_ACCESS_FILE=str(file))
+    assert line.startswith("portal: setting PORTAL_ACCESS_FILE names a file that can't be read")
+    file.write_text("version: 1\nteams:\n  platform: {membres: []}\npepole: []\n")
+    line = refused(PORTAL_ACCESS_FILE=str(file))
+    assert line.startswith("portal: setting PORTAL_ACCESS_FILE names a file with a mistake: ")
+    assert "line 3, column 14: teams.platform: does not know 'membres' (and 1 more" in line
+    file.write_bytes(b"\xff")
+    assert "PORTAL_ACCESS_FILE names a file that can't be read" in refused(
+        PORTAL_ACCESS_FILE=str(file)
+    )
+
+
+def test_a_database_that_does_not_answer_is_named_last() -> None:
+    product = Product(DATABASE_URL="postgres://portal:db-password@127.0.0.1:1/portal")
+    try:
+        assert product.launch().wait(60) == 1
+        log = product.log()
+        assert "The database (DATABASE_URL) can't be used: " in log.splitlines()[-1]
+        assert "db-password" not in log
+        assert "Traceback" not in log
+    finally:
+        product.close()
+
+
 def test_health_is_told_once_the_catalog_is_read_and_the_demo_has_its_grants(
     tmp_path: Path, keys: KeyPair
 ) -> None:
@@ -132,7 +170,10 @@ def test_health_is_told_once_the_catalog_is_read_and_the_demo_has_its_grants(
     with SandboxProcess(tmp_path) as aws:
         aws.fault("hang", operation="ListWorkspaces", seconds=slow)
         product = Product(
-            PORTAL_GRAFANA="aws", PORTAL_DEMO_PASSWORD="a demo password", **aws.environment
+            PORTAL_GRAFANA="aws",
+            PORTAL_DEMO_PASSWORD="a demo password",
+            ALLOWED_HOSTS="*",
+            **aws.environment,
         )
         try:
             started = time.monotonic()

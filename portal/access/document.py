@@ -111,8 +111,8 @@ class _Builder:
             if key.value in seen:
                 self.problems.append(Problem(key.at(""), f"{key.value!r} stands here twice"))
             seen.add(key.value)
-        # What a merge brings stands before what the mapping says itself, which so wins. PyYAML's own
-        # way copies: nine lines that each merge the one before nine times would fill memory.
+        # What a merge brings stands before what the mapping says itself, which so wins. PyYAML
+        # copies: nine lines that each merge the one before nine times would fill memory.
         pairs: dict[Any, tuple[Item, Item]] = {}
         for key, value in node.value:
             if key.tag == _MERGE:

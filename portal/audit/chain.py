@@ -44,16 +44,18 @@ def moment(at: datetime) -> str:
     return f"{at.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%fZ}"
 
 
-def event_text(key: bytes, seq: int, at: datetime, told: Mapping[str, object]) -> str:
-    """The JSON text of an event: plain ASCII, so that it is the same bytes wherever it is kept."""
-    said = {"seq": seq, "format": FORMAT, "key_id": key_id(key), "at": moment(at)}
-    said |= {name: told[name] for name in TOLD}
-    return json.dumps(said, separators=(",", ":"))
+def body(told: Mapping[str, object]) -> str:
+    """An event's text after its time: all of it that can be written before the head is known."""
+    return json.dumps({name: told[name] for name in TOLD}, separators=(",", ":"))[1:]
 
 
-def link(key: bytes, head: Head, at: datetime, told: Mapping[str, object]) -> Link:
-    """The next event's link, to the head that it follows."""
-    text = event_text(key, head.seq + 1, at, told)
+def link(key: bytes, head: Head, at: datetime, body: str) -> Link:
+    """The next event's link, to the head that it follows.
+
+    Its text is JSON, and plain ASCII, so that it is the same bytes wherever it is kept.
+    """
+    begin = f'"seq":{head.seq + 1},"format":{FORMAT},"key_id":"{key_id(key)}","at":"{moment(at)}"'
+    text = f"{{{begin},{body}"
     return Link(text, head.hash, event_hash(key, head.hash.encode(), text.encode()))
 
 

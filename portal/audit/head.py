@@ -31,12 +31,6 @@ def lock_head() -> tuple[Head, datetime]:
     return _fetch(_LOCK[connection.vendor])
 
 
-def move_head(head: Head) -> None:
-    """Store the locked head."""
-    with connection.cursor() as cursor:
-        cursor.execute("UPDATE portal_audithead SET seq = %s, hash = %s", [head.seq, head.hash])
-
-
 def read_head() -> tuple[Head, datetime]:
     """The head as it is now, and the time by the database's clock. Raises HeadMissingError."""
     return _fetch(_READ[connection.vendor])

@@ -7,12 +7,20 @@ from typing import Any
 from django.conf import settings
 from django.db import transaction
 
-from portal.audit import chain, keys
+from portal.audit import chain, keys, rows
 from portal.audit.chain import Head
-from portal.audit.head import lock_head, move_head
+from portal.audit.head import lock_head
 from portal.audit.verify import FORMAT, key_id
 from portal.logs import mask
-from portal.models import Action, AuditEvent, Outcome, Team, Token, User
+from portal.models import (
+    Action,
+    AuditEvent,
+    Outcome,
+    ServiceAccount,
+    Team,
+    Token,
+    User,
+)
 
 _ADDRESS = AuditEvent._meta.get_field("address")
 
@@ -44,6 +52,7 @@ def record(
     outcome: Outcome = Outcome.SUCCEEDED,
     token: Token | None = None,
     team: Team | None = None,
+    service_account: ServiceAccount | None = None,
     aws_request_id: str = "",
     aws_token_id: str = "",
     error_code: str = "",
@@ -63,6 +72,7 @@ def record(
         outcome=outcome,
         **_who(actor),
         aws_request_id=_clean(aws_request_id, 100),
+        aws_token_id=_clean(aws_token_id, 40),
         error_code=_clean(error_code, 80),
         # People type reasons, and may paste the key that leaked.
         reason=_clean(mask(reason), 500),
@@ -71,20 +81,21 @@ def record(
     )
     if token is not None:
         team = token.team
-        account = token.service_account
+        service_account = token.service_account
         event.token_id = token.pk
         event.token_name = token.name
         event.owner_id = token.owner_id
         event.owner = token.owner.email
-        event.workspace = token.workspace.aws_id
-        event.workspace_name = token.workspace.name
-        event.service_account = account.aws_id
-        event.service_account_name = account.name
-        event.grafana_role = account.grafana_role
         event.seconds_to_live = token.seconds_to_live
         event.attempt = token.attempt
         event.aws_token_id = _clean(aws_token_id or token.aws_token_id, 40)
         event.fingerprint = token.fingerprint
+    if service_account is not None:
+        event.workspace = service_account.workspace.aws_id
+        event.workspace_name = service_account.workspace.name
+        event.service_account = service_account.aws_id
+        event.service_account_name = service_account.name
+        event.grafana_role = service_account.grafana_role
     if team is not None:
         event.team_id = team.pk
         event.team = team.slug
@@ -133,21 +144,25 @@ def _who(actor: Actor) -> dict[str, Any]:
 
 
 def _append(events: Sequence[AuditEvent]) -> None:
-    """Give each event its number, its time and its place in the chain, and write them."""
+    """Give each event its number, its time and its place in the chain, and write them.
+
+    Whoever records anything waits while the head is locked: what can be made ready is ready before.
+    """
     if not events:
         return
     key = keys.current()
-    head, at = lock_head()
+    ready = []
     for event in events:
-        event.at = at
-        told = {name: getattr(event, name) for name in chain.TOLD if name != "token"}
-        told["token"] = event.token_id and str(event.token_id)
-        event.seq = head.seq + 1
         event.format, event.key_id = FORMAT, key_id(key)
-        event.text, event.prev_hash, event.hash = chain.link(key, head, at, told)
+        ready.append((event, chain.body(rows.told(event)), rows.known(event)))
+    head, at = lock_head()
+    written = []
+    for event, body, known in ready:
+        event.seq, event.at = head.seq + 1, at
+        event.text, event.prev_hash, event.hash = chain.link(key, head, at, body)
         head = Head(event.seq, event.hash)
-    AuditEvent.objects.bulk_create(events)
-    move_head(head)
+        written.append([*known, *rows.linked(event)])
+    rows.write(written, head)
 
 
 def _clean(text: str, longest: int) -> str:

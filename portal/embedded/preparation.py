@@ -9,6 +9,7 @@ from django.core.management import call_command
 from portal import access
 from portal.audit import SYSTEM
 from portal.embedded import demo
+from portal.environment import refuse
 from portal.flows.apply_access import apply_access, connect
 from portal.flows.sync_catalog import sync_catalog
 from portal.grafana.errors import GrafanaError
@@ -20,6 +21,24 @@ def prepare_database() -> None:
     call_command("migrate", interactive=False, verbosity=0)
     if settings.DEMO_PASSWORD:
         demo.set_passwords()
+
+
+def require_access_file() -> None:
+    """Stop the start if PORTAL_ACCESS_FILE names no access file.
+
+    Whether the catalog knows what the file names can only be told later.
+    """
+    if not settings.ACCESS_FILE:
+        return
+    try:
+        access.parse(Path(settings.ACCESS_FILE).read_bytes().decode())
+    except (OSError, UnicodeDecodeError) as error:
+        why = getattr(error, "strerror", "it is no text")
+        refuse("PORTAL_ACCESS_FILE", f"names a file that can't be read: {why}")
+    except access.AccessFileError as error:
+        first, *others = error.problems
+        more = f" (and {len(others)} more: apply_access says them all)" if others else ""
+        refuse("PORTAL_ACCESS_FILE", f"names a file with a mistake: {first}{more}")
 
 
 def prepare_catalog() -> list[str]:

@@ -130,7 +130,8 @@ def collect_static_files() -> None:
 def is_healthy() -> bool:
     connection = http.client.HTTPConnection("127.0.0.1", settings.PORT, timeout=2)
     try:
-        connection.request("GET", "/healthz", headers={"Host": settings.ALLOWED_HOSTS[0]})
+        host = settings.ALLOWED_HOSTS[0].replace("*", "127.0.0.1")
+        connection.request("GET", "/healthz", headers={"Host": host})
         return connection.getresponse().status == 200
     except (OSError, http.client.HTTPException):
         return False

@@ -17,10 +17,11 @@ from portal.audit import SYSTEM
 from portal.flows import calendar
 from portal.flows.end_access import end_access
 from portal.flows.sign_in import record_counted_failures
-from portal.models import Action, Notice, NoticeKind, Outcome, State, Token
+from portal.models import Action, Notice, NoticeKind, Outcome, ServiceAccount, State, Token
 from portal.models.queries import AT_A_TIME, TokenQuerySet
 
 RING_AGAIN_AFTER = timedelta(seconds=30)
+LISTS_AT_A_TIME = 4
 QUEUED_FOR_TOO_LONG = timedelta(hours=1)
 
 NOBODY_TOOK_IT = "QueuedTooLong"
@@ -35,6 +36,7 @@ class Swept:
     settle: list[uuid.UUID] = field(default_factory=list)
     prune: list[int] = field(default_factory=list)
     mail: list[int] = field(default_factory=list)
+    inventory: list[int] = field(default_factory=list)
     changed: list[uuid.UUID] = field(default_factory=list)
 
 
@@ -55,6 +57,7 @@ def sweep() -> Swept:
     swept.settle = ring_again(Token.objects.unsettled())
     swept.prune = accounts_to_prune()
     swept.mail = mails_to_send()
+    swept.inventory = accounts_to_list()
     record_counted_failures()
     return swept
 
@@ -161,6 +164,23 @@ def accounts_to_prune() -> list[int]:
     """Service accounts with tokens whose time is over and that AWS still lists."""
     due = Token.objects.prunable().due().order_by("service_account")
     return list(due.values_list("service_account", flat=True).distinct()[:AT_A_TIME])
+
+
+def accounts_to_list() -> list[int]:
+    """Service accounts whose tokens AMG has not listed for a while.
+
+    Few at a time: what a person waits for goes between them.
+    """
+    if not settings.INVENTORY_SECONDS:
+        return []
+    long_ago = Now() - timedelta(seconds=settings.INVENTORY_SECONDS)
+    due = ServiceAccount.objects.to_list().filter(
+        Q(list_asked_at=None) | Q(list_asked_at__lt=long_ago)
+    )
+    ids = list(due.order_by("list_asked_at", "pk").values_list("pk", flat=True)[:LISTS_AT_A_TIME])
+    if ids:
+        ServiceAccount.objects.filter(pk__in=ids).update(list_asked_at=Now())
+    return ids
 
 
 def ring_again(tokens: TokenQuerySet) -> list[uuid.UUID]:

@@ -2,6 +2,7 @@
 
 from portal.models.audit import Action, AuditEvent, AuditHead, Outcome
 from portal.models.catalog import Approval, Connection, Grant, ServiceAccount, Workspace
+from portal.models.inventory import Drift, ListedToken
 from portal.models.notices import Notice, NoticeKind
 from portal.models.people import Membership, Role, Team, User
 from portal.models.runtime import FailedSignIns, Heartbeat
@@ -14,9 +15,11 @@ __all__ = [
     "AuditEvent",
     "AuditHead",
     "Connection",
+    "Drift",
     "FailedSignIns",
     "Grant",
     "Heartbeat",
+    "ListedToken",
     "Membership",
     "Notice",
     "NoticeKind",

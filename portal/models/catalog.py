@@ -5,6 +5,7 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 
 from portal.models.people import Team
+from portal.models.states import LIVE
 
 LONGEST_LIFETIME = 2_592_000
 """Seconds: 30 days, the most that CreateWorkspaceServiceAccountToken accepts."""
@@ -90,6 +91,15 @@ class ServiceAccountQuerySet(models.QuerySet["ServiceAccount"]):
         """Those that AMG listed at the last sync, in workspaces that it listed too."""
         return self.filter(gone_at=None, workspace__gone_at=None)
 
+    def to_list(self) -> "ServiceAccountQuerySet":
+        """Those whose tokens AMG is to list: where it has any, or should, or had some."""
+        is_there = models.Q(gone_at=None, workspace__gone_at=None)
+        return self.filter(
+            is_there
+            | models.Q(pk__in=self.model.objects.filter(listed_tokens__isnull=False).values("pk"))
+            | models.Q(pk__in=self.model.objects.filter(tokens__state__in=LIVE).values("pk"))
+        )
+
 
 class ServiceAccount(models.Model):
     """A Grafana service account of a workspace, as the last sync saw it."""
@@ -102,6 +112,8 @@ class ServiceAccount(models.Model):
     grafana_role = models.CharField(max_length=20)
     is_disabled = models.BooleanField(default=False)
     gone_at = models.DateTimeField(null=True)
+    list_asked_at = models.DateTimeField("when its tokens were last to be listed", null=True)
+    listed_at = models.DateTimeField("when its tokens were last listed", null=True)
 
     objects = ServiceAccountQuerySet.as_manager()
 

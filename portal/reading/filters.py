@@ -95,16 +95,16 @@ class Filter:
             found |= alternative.condition
         return found & self.without_text()
 
-    def without_text(self) -> Q:
-        """All of it but the free text."""
+    def without_text(self, *, moment: str = "at") -> Q:
+        """All of it but the free text; ``moment`` is what events call their time."""
         found = Q()
         for column in ("actor", "team", "workspace", "service_account", "action", "outcome"):
             if value := getattr(self, column):
                 found &= Q(**{column: value})
         if self.since:
-            found &= Q(at__gte=self.since)
+            found &= Q(**{f"{moment}__gte": self.since})
         if self.until:
-            found &= Q(at__lt=self.until)
+            found &= Q(**{f"{moment}__lt": self.until})
         return found
 
     def alternatives(self) -> list[Alternative]:

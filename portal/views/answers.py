@@ -18,6 +18,7 @@ from portal.policy import NotPermittedError, WrongStateError
 from portal.tasks import enqueue_issue
 from portal.views import edge, record, tokens
 from portal.views.actions import conflict
+from portal.views.delivery import RECIPIENT_ALONE
 
 
 @require_POST
@@ -68,7 +69,7 @@ def collect(request: HttpRequest, token_id: uuid.UUID) -> HttpResponse:
     """Have the token made for the browser that sends its public key."""
     token = tokens.find(request, token_id)
     if not policy.may_receive(edge.person(request), token):
-        raise PermissionDenied
+        raise PermissionDenied(RECIPIENT_ALONE)
     form = CollectForm(request.POST)
     if not form.is_valid():
         if token.state != State.AWAITING_RECIPIENT:

@@ -24,6 +24,7 @@ LOOK_AGAIN_SECONDS = 1.0
 """A ring may be lost with its server; the row is read again this often while waiting."""
 WAITS_FOR_A_HUMAN = (State.AWAITING_APPROVAL, State.AWAITING_RECIPIENT)
 FINGERPRINT = re.compile(r"[0-9a-f]{64}")
+RECIPIENT_ALONE = "The key is for its recipient alone: nobody else can fetch or collect it."
 
 
 @answers_json
@@ -75,7 +76,7 @@ def _find_own(request: HttpRequest, token_id: uuid.UUID) -> Token:
     """The token, if the person is its recipient: others of the team may see it, and get 403."""
     token = tokens.find_bare(request, token_id)
     if not policy.may_receive(edge.person(request), token):
-        raise PermissionDenied
+        raise PermissionDenied(RECIPIENT_ALONE)
     return token
 
 
@@ -121,5 +122,5 @@ def _wait(request: HttpRequest, token: Token, unchanged: Callable[[Token], bool]
 
 def _seconds_to_wait(request: HttpRequest) -> float:
     with contextlib.suppress(ValueError):
-        return max(0.0, min(float(int(request.GET.get("wait", "0"))), LONGEST_WAIT))
+        return max(0.0, min(int(request.GET.get("wait", "0")), LONGEST_WAIT))
     return 0.0

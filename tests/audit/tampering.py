@@ -6,7 +6,7 @@ from typing import Any
 from django.db import connection
 
 from portal.appendonly import TRIGGERS
-from portal.audit import chain
+from portal.audit import chain, rows
 from portal.audit.chain import Head
 from portal.models import AuditEvent, AuditHead
 
@@ -75,9 +75,8 @@ def forge(seq: int, key: bytes, **columns: Any) -> None:
     """Make an event say something else, text and hash included, with a key."""
     change(seq, **columns)
     event = AuditEvent.objects.get(seq=seq)
-    told = {name: getattr(event, name) for name in chain.TOLD if name != "token"}
-    told["token"] = event.token_id and str(event.token_id)
-    link = chain.link(key, Head(seq - 1, event.prev_hash), event.at, told)
+    body = chain.body(rows.told(event))
+    link = chain.link(key, Head(seq - 1, event.prev_hash), event.at, body)
     change(seq, text=link.text, hash=link.hash)
 
 

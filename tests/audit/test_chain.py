@@ -26,6 +26,7 @@ from tests.conftest import acting
 pytestmark = pytest.mark.django_db
 
 WRITERS, EACH = 8, 25
+IS_POSTGRESQL = connection.vendor == "postgresql"
 
 
 def test_events_are_numbered_from_one_and_each_holds_the_hash_of_the_one_before(
@@ -154,8 +155,9 @@ def test_addresses_can_be_left_out(engineer: User, settings: Settings) -> None:
     assert "192.0.2.7" not in event.text
 
 
-def test_an_event_costs_three_statements(db: None) -> None:
-    """They lie on the way of every key: no more of them unseen."""
+def test_an_event_costs_two_statements(db: None) -> None:
+    """They lie on the way of every key, and from the first on everybody waits: no more of them
+    unseen. SQLite, where a statement is no way there and back, takes a third."""
     statements = []
 
     def count(execute: Callable[..., object], sql: str, *others: object) -> object:
@@ -164,7 +166,8 @@ def test_an_event_costs_three_statements(db: None) -> None:
 
     with transaction.atomic(), connection.execute_wrapper(count):
         audit.record(Action.CATALOG_SYNCED, actor=SYSTEM)
-    assert statements == ["SELECT", "INSERT", "UPDATE"]
+    two = ["SELECT", "WITH"]
+    assert statements == (two if IS_POSTGRESQL else ["SELECT", "INSERT", "UPDATE"])
 
 
 @pytest.mark.django_db(transaction=True)

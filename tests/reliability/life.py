@@ -43,14 +43,23 @@ class Life(People):
         duplicate_status=st.sampled_from((409, 400)),
         approval=st.sampled_from((Approval.NEVER, Approval.NEVER, Approval.ALWAYS)),
         most_live=st.sampled_from(MOST_LIVE),
+        has_a_token=st.booleans(),
     )
     def begin(
-        self, skew: float, duplicate_status: int, approval: Approval, most_live: int | None
+        self,
+        skew: float,
+        duplicate_status: int,
+        approval: Approval,
+        most_live: int | None,
+        has_a_token: bool,
     ) -> None:
         self.world.begin(skew=skew)
         self.world.aws.settings(duplicate_status=duplicate_status)
         self.most_live = most_live
         Grant.objects.update(max_ttl=86_400, default_ttl=60, approval=approval, max_live=most_live)
+        if has_a_token:
+            self.somebody_asks(LIFETIMES[1])
+            self.all_goes_well_for_once(0)
 
     # -- Workers, the broker, the scheduler, the network ------------------------------------------
 
@@ -134,6 +143,8 @@ class Life(People):
                 self.world.run(self.world.sweep, Moment.BEFORE_COMMIT, die)
             case "the broker is emptied":
                 self.world.broker.clear()
+            case "the engineer leaves the team":
+                self.the_engineer_leaves_the_team()
             case "a stranger takes the name":
                 self._stranger(self.people.catalog.deployer, len(self.tokens))
             case "a stranger takes the next name":

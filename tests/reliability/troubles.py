@@ -10,6 +10,7 @@ RARE = (
     "the name is asked for again",
     "the scheduler is killed",
     "the broker is emptied",
+    "the engineer leaves the team",
     "a stranger takes the name",
     "a stranger takes the next name",
     "a stranger takes the name for another account",

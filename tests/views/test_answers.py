@@ -139,6 +139,20 @@ def test_who_answers_too_late_is_told_who_did_and_when(
     assert asked.state_at.strftime("%Y-%m-%d %H:%M") in html
 
 
+@pytest.mark.parametrize("action", ["approve", "deny"])
+def test_who_answers_after_an_approval_is_told_who_approved_and_when(
+    asked: Token, leader: Client, post: Post, action: str
+) -> None:
+    post(leader, url(asked, "approve"))
+    answer = post(leader, url(asked, action), reason="no")
+    html = answer.content.decode()
+    asked.refresh_from_db()
+    assert answer.status_code == 409
+    assert "lead@example.com approved it" in html
+    assert asked.approved_at is not None
+    assert asked.approved_at.strftime("%Y-%m-%d %H:%M") in html
+
+
 # -- Collecting ---------------------------------------------------------------------------------
 
 

@@ -264,6 +264,11 @@ page = client.get("/accounts/login/")
 signed_in = client.post(
     "/accounts/login/", {"login": "engineer@example.com", "password": "a password of ours"}
 )
+# What is told on the next page must come by no cookie of its own.
+client.post("/accounts/password/change/", {
+    "oldpassword": "a password of ours",
+    "password1": "another of ours", "password2": "another of ours",
+})
 print(json.dumps({
     "status": [page.status_code, signed_in.status_code, Client().get("/healthz").status_code],
     "hsts": page.headers.get("Strict-Transport-Security"),

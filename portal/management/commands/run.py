@@ -1,12 +1,12 @@
 """``make run``: the whole product on one machine, in the foreground."""
 
-import os
 import signal
 import time
 from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
+from django.db import OperationalError
 
 from portal.embedded import demo, preparation, product
 from portal.embedded.processes import Process, StartError, accepts, say, stop, wait_for
@@ -21,7 +21,6 @@ class Command(BaseCommand):
     requires_system_checks = ()  # the web process runs them; here they would only cost time
 
     def handle(self, *args: Any, **options: Any) -> None:
-        os.umask(0o077)  # what the product writes is for nobody else
         self.servers: list[Process] = []
         self.application: list[Process] = []
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -41,12 +40,16 @@ class Command(BaseCommand):
             say("Stopped.")
         except StartError as error:
             raise CommandError(str(error)) from None
+        except OperationalError as error:
+            line = " ".join(str(error).split())
+            raise CommandError(f"The database (DATABASE_URL) can't be used: {line}") from None
 
     def _ask_to_stop(self, *_: object) -> None:
         raise _StopAskedError
 
     def _start(self) -> None:
         product.require_free_port("PORT", settings.PORT)
+        preparation.require_access_file()
         for server in (product.broker(), product.sandbox()):
             if server is not None:
                 self.servers.append(server)

@@ -11,11 +11,13 @@ from django.conf import settings
 from django.core.management.base import BaseCommand
 from django.db import DatabaseError, connection
 
-from portal import appendonly, tasks
+from portal import tasks
 from portal.audit.publishing import publish_head
 from portal.embedded import preparation
+from portal.flows.begin import begin
 from portal.flows.sweep import sweep
-from portal.models import Heartbeat
+from portal.flows.take_inventory import take_inventory
+from portal.models import Heartbeat, ServiceAccount
 
 SYNC_SECONDS = 300.0
 SYNC_AGAIN_SECONDS = 15.0
@@ -41,10 +43,11 @@ class Command(BaseCommand):
         if pause is None:
             tasks.follow_up(sweep())
             self._sync()
+            self._take_inventory()
             self._beat()
             publish_head()
             return
-        appendonly.require()
+        begin()
         stop = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stop.set())
@@ -72,6 +75,12 @@ class Command(BaseCommand):
         for problem in problems:
             log.warning("sync.failed", extra={"problem": problem})
         return not problems
+
+    def _take_inventory(self) -> None:
+        """Now, and so not by the workers."""
+        if settings.INVENTORY_SECONDS:
+            for pk in ServiceAccount.objects.to_list().values_list("pk", flat=True):
+                take_inventory(pk)
 
     def _beat(self) -> None:
         Heartbeat.beat("scheduler")

@@ -1,0 +1,36 @@
+"""A process of the portal begins: what must hold before it serves or moves anything."""
+
+import sys
+
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.db import OperationalError, ProgrammingError, connection
+
+from portal import appendonly
+
+
+def begin() -> None:
+    """End the process with one line where the log could be changed, or demo people could come in.
+
+    A database that does not answer yet is waited for by whoever needs it, not here. No connection
+    is left open: whoever starts may fork next.
+    """
+    demo_people = [] if settings.EMBEDDED else _demo_people()
+    appendonly.require()
+    if demo_people:
+        sys.exit(
+            f"portal: this database has demo people ({', '.join(demo_people)}), whose password may "
+            "be known, and production has none: close their accounts, or use another database."
+        )
+
+
+def _demo_people() -> list[str]:
+    """The addresses of the demo people who may sign in."""
+    # Asked for, not imported: the web process imports this before Django has its models.
+    people = get_user_model().objects.filter(is_demo=True, is_active=True).order_by("email")
+    try:
+        return list(people.values_list("email", flat=True))
+    except (OperationalError, ProgrammingError):  # away, or not migrated yet
+        return []
+    finally:
+        connection.close()

@@ -1,0 +1,165 @@
+"""Reads which tokens AMG has for a service account, and holds them against ours.
+
+Nothing is changed at AWS, nor in the tokens' states: what differs is recorded, once, and shown.
+"""
+
+import logging
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+from django.db import transaction
+from django.db.models import Q
+from django.db.models.functions import Now
+
+from portal import audit, pace
+from portal.audit import SYSTEM
+from portal.grafana.clients import client_for
+from portal.grafana.errors import GrafanaError, ResourceNotFoundException, ThrottlingException
+from portal.grafana.types import TokenSummary
+from portal.logs import mask
+from portal.models import Action, Drift, ListedToken, ServiceAccount, State, Token
+
+SURELY_LISTED = timedelta(minutes=1)
+"""How long after its creation a token is missed: AWS promises nobody a list that is up to date."""
+
+_SEEN = ("name", "created_at", "expires_at", "last_used_at", "drift", "found_at")
+
+log = logging.getLogger(__name__)
+
+
+def take_inventory(service_account_id: int) -> bool:
+    """Bring our copy of one account's list up to date; False when AWS did not give the list.
+
+    Each difference is one event ``token.drift_found``, written when it is first seen.
+    """
+    account = ServiceAccount.objects.select_related("workspace__connection").get(
+        pk=service_account_id
+    )
+    asked_at = Token.objects.database_now()
+    try:
+        listed, request_id = _read_list(account)
+    except (GrafanaError, pace.NotYetError) as error:
+        log.warning("inventory.not_taken", extra={"error": type(error).__name__})
+        return False
+    # What was made or removed after the list was read is in our rows by now, or in doubt there.
+    ids = {one.id for one in listed}
+    foreign = _foreign(account, listed)
+    vanished = _vanished(account, ids, asked_at)
+    with transaction.atomic():
+        # One at a time, and no older list over a newer one.
+        row = ServiceAccount.objects.select_for_update(no_key=True).get(pk=account.pk)
+        if row.listed_at is not None and row.listed_at > asked_at:
+            return True
+        found = _store(account, listed, foreign, vanished)
+        ServiceAccount.objects.filter(pk=account.pk).update(listed_at=asked_at)
+        by_id = {token.aws_token_id: token for token in vanished}
+        for entry in found:
+            audit.record(
+                Action.TOKEN_DRIFT_FOUND,
+                actor=SYSTEM,
+                token=by_id.get(entry.aws_id),
+                service_account=account,
+                aws_token_id=entry.aws_id,
+                aws_request_id=request_id,
+                subject=f"{Drift(entry.drift).label}: {entry.name}",
+            )
+    _note_last_use(account, listed)
+    return True
+
+
+def _read_list(account: ServiceAccount) -> tuple[tuple[TokenSummary, ...], str]:
+    """AMG's whole list, and AWS's id of the call. An account that is gone has no tokens."""
+    connection = account.workspace.connection
+    client = client_for(**connection.client_settings)
+    try:
+        with pace.turn(connection.name, throttled_by=ThrottlingException):
+            listed = client.list_tokens(account.workspace.aws_id, account.aws_id)
+    except ResourceNotFoundException as gone:
+        return (), gone.request_id
+    return listed.tokens, listed.request_id
+
+
+def _foreign(account: ServiceAccount, listed: Iterable[TokenSummary]) -> set[str]:
+    """The ids that stand on no row of ours, and that no request of ours may just have made."""
+    rows = Token.objects.filter(workspace=account.workspace_id)
+    doubtful = Q(state=State.ISSUING) | ~Q(unresolved_since=None) | ~Q(orphan_id="")
+    names = set(
+        rows.filter(doubtful, name__in=[one.name for one in listed]).values_list("name", flat=True)
+    )
+    # After that question: what was in doubt a moment ago has its id by now.
+    known = set(
+        rows.filter(aws_token_id__in=[one.id for one in listed]).values_list(
+            "aws_token_id", flat=True
+        )
+    )
+    return {one.id for one in listed if one.id not in known and one.name not in names}
+
+
+def _vanished(account: ServiceAccount, listed: set[str], asked_at: datetime) -> list[Token]:
+    """Our live tokens that AMG should have listed and did not."""
+    expected = Token.objects.for_pages().filter(
+        service_account=account,
+        state__in=(State.SEALED, State.ACTIVE),
+        sealed_at__lt=asked_at - SURELY_LISTED,
+        expires_at__gt=asked_at,
+    )
+    return [token for token in expected.order_by("pk") if token.aws_token_id not in listed]
+
+
+def _store(
+    account: ServiceAccount,
+    listed: Iterable[TokenSummary],
+    foreign: set[str],
+    vanished: Iterable[Token],
+) -> list[ListedToken]:
+    """Make our copy the same as the list; returns what is newly found to differ."""
+    before = {entry.aws_id: entry for entry in account.listed_tokens.all()}
+    found: list[ListedToken] = []
+    new: list[ListedToken] = []
+    changed: list[ListedToken] = []
+
+    def put(aws_id: str, drift: str, **seen: object) -> None:
+        entry = before.pop(aws_id, None) or ListedToken(service_account=account, aws_id=aws_id)
+        if drift and drift != entry.drift:
+            seen["found_at"] = Now()
+            found.append(entry)
+        elif not drift:
+            seen["found_at"] = None
+        seen["drift"] = drift
+        if entry._state.adding:
+            new.append(entry)
+        elif any(getattr(entry, name) != value for name, value in seen.items()):
+            changed.append(entry)
+        for name, value in seen.items():
+            setattr(entry, name, value)
+
+    for one in listed:
+        put(
+            one.id,
+            Drift.FOREIGN if one.id in foreign else "",
+            name=mask(one.name)[:255],
+            created_at=one.created_at,
+            expires_at=one.expires_at,
+            last_used_at=one.last_used_at,
+        )
+    for token in vanished:
+        put(
+            token.aws_token_id,
+            Drift.VANISHED,
+            name=token.name,
+            created_at=token.issued_at,
+            expires_at=token.expires_at,
+        )
+    ListedToken.objects.filter(pk__in=[entry.pk for entry in before.values()]).delete()
+    ListedToken.objects.bulk_update(changed, _SEEN)
+    ListedToken.objects.bulk_create(new)
+    return found
+
+
+def _note_last_use(account: ServiceAccount, listed: Iterable[TokenSummary]) -> None:
+    """Keep on our rows when AMG last saw their keys used."""
+    used = {one.id: one.last_used_at for one in listed if one.last_used_at is not None}
+    rows = Token.objects.filter(service_account=account, aws_token_id__in=used)
+    for pk, aws_token_id, before in rows.values_list("pk", "aws_token_id", "last_used_at"):
+        if before is None or before < used[aws_token_id]:
+            Token.objects.filter(pk=pk).update(last_used_at=used[aws_token_id])
