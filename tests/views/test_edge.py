@@ -237,14 +237,16 @@ def test_no_page_needs_what_the_policy_forbids(
 
 def test_static_files_may_be_kept_and_are_protected_too(world: World) -> None:
     html = world.anonymous.get("/accounts/login/").content.decode()
-    [stylesheet] = re.findall(r'rel="stylesheet" href="([^"]+)"', html)
-    answer = world.anonymous.get(stylesheet)
-    assert answer.status_code == 200
-    assert b"".join(answer.streaming_content)  # type: ignore[attr-defined]  # a file
-    assert answer.headers["Content-Type"].startswith("text/css")
-    assert "immutable" in answer.headers["Cache-Control"]
-    assert answer.headers["X-Content-Type-Options"] == "nosniff"
-    assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
+    stylesheets = re.findall(r'rel="stylesheet" href="([^"]+)"', html)
+    assert stylesheets
+    for stylesheet in stylesheets:
+        answer = world.anonymous.get(stylesheet)
+        assert answer.status_code == 200
+        assert b"".join(answer.streaming_content)  # type: ignore[attr-defined]  # a file
+        assert answer.headers["Content-Type"].startswith("text/css")
+        assert "immutable" in answer.headers["Cache-Control"]
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
+        assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
 
 
 # -- Cookies and TLS ----------------------------------------------------------------------------
