@@ -13,7 +13,7 @@ from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from portal import policy
-from portal.models import ListedToken, ServiceAccount, Token, Workspace
+from portal.models import Drift, ListedToken, ServiceAccount, Token, Workspace
 from portal.views import edge
 
 PER_PAGE = 50
@@ -34,7 +34,9 @@ def index(request: HttpRequest) -> HttpResponse:
         entries = entries.filter(service_account__workspace__aws_id=asked)
         accounts = accounts.filter(workspace__aws_id=asked)
     drifted = entries.exclude(drift="").order_by("-found_at", "pk")
-    listed = entries.order_by("service_account__workspace__name", "service_account__name", "name")
+    listed = entries.exclude(drift=Drift.VANISHED).order_by(
+        "service_account__workspace__name", "service_account__name", "name"
+    )
     page = Paginator(listed, PER_PAGE).get_page(request.GET.get("page"))
     too_old = Now() - timedelta(seconds=2 * settings.INVENTORY_SECONDS)
     unread = accounts.filter(Q(listed_at=None) | Q(listed_at__lt=too_old))
