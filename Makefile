@@ -27,11 +27,11 @@ $(VENV)/.dev: $(VENV)/.run requirements-dev.txt
 	@touch $@
 
 # Everything on the embedded default; then what touches database and broker again, on a real
-# PostgreSQL and a real Redis. Two at a time: most tests wait for a process of their own.
+# PostgreSQL and a real Redis. Three at a time: most tests wait for a process of their own.
 test: $(VENV)/.dev
 	@sh tests/install-servers.sh
-	@$(BIN)/python -m pytest -q -n 2 --dist loadfile $(ARGS)
-	@PORTAL_TEST_STACK=production $(BIN)/python -m pytest -q -n 2 --dist loadfile \
+	@$(BIN)/python -m pytest -q -n 3 --dist loadfile $(ARGS)
+	@PORTAL_TEST_STACK=production $(BIN)/python -m pytest -q -n 3 --dist loadfile \
 	  tests/audit tests/flows tests/reliability tests/views $(ARGS)
 
 check: $(VENV)/.dev
