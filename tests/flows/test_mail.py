@@ -17,7 +17,7 @@ from portal import notify
 from portal.flows.mail import mail
 from portal.flows.revoke import cancel, revoke
 from portal.flows.sweep import sweep
-from portal.models import Action, AuditEvent, Notice, NoticeKind, State, Token, User
+from portal.models import Action, AuditEvent, Notice, NoticeKind, State, Team, Token, User
 from tests.conftest import acting
 
 pytestmark = pytest.mark.django_db
@@ -235,6 +235,14 @@ def test_owner_and_lead_are_told_seven_days_and_one_day_before_once_each(
 
 def test_without_a_lead_an_admin_is_told_too(ending: Callable[..., Token], admin: User) -> None:
     ending(6)
+    send_all()
+    assert sorted(m.to[0] for m in outbox.outbox) == ["admin@example.com", "engineer@example.com"]
+
+
+def test_the_admins_are_told_of_a_closed_teams_tokens_and_its_leads_are_not(
+    ending: Callable[..., Token], lead: User, admin: User
+) -> None:
+    Team.objects.filter(pk=ending(6).team_id).update(closed_at=timezone.now())
     send_all()
     assert sorted(m.to[0] for m in outbox.outbox) == ["admin@example.com", "engineer@example.com"]
 

@@ -3,16 +3,19 @@
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 
 import pytest
 from django.db import connection, transaction
+from django.utils import timezone
 
 from portal.flows.deliver import Confirmation, deliver
 from portal.flows.hand_over import HandOverRefusedError, hand_over
 from portal.flows.reissue import Plan, reissue
 from portal.flows.request import RequestRefusedError, Wish, request
 from portal.flows.revoke import revoke, revoke_many
-from portal.models import Grant, State, Team, Token, User
+from portal.flows.sweep import revoke_unclaimed
+from portal.models import Action, AuditEvent, Grant, State, Team, Token, User
 from tests.conftest import Catalog, acting
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -144,3 +147,33 @@ def test_a_request_beside_a_reissue_does_not_pass_the_limit(
     ):
         request(wish, actor=acting(engineer))
     assert Token.objects.live().count() == 1
+
+
+@pytest.fixture
+def sealed(make_token: Callable[..., Token], engineer: User) -> Token:
+    """A key that nobody has taken in time, and that the next sweep wipes."""
+    return make_token(
+        engineer,
+        state=State.SEALED,
+        sealed_key=b"ciphertext",
+        sealed_at=timezone.now() - timedelta(days=1),
+        fingerprint="f" * 64,
+        aws_token_id="17",
+    )
+
+
+def test_a_sweep_leaves_a_key_alone_that_is_just_confirmed(sealed: Token, engineer: User) -> None:
+    with uncommitted(lambda: deliver(sealed.pk, "f" * 64, actor=acting(engineer))):
+        revoke_unclaimed()
+    revoke_unclaimed()
+    sealed.refresh_from_db()
+    assert (sealed.state, sealed.sealed_key) == (State.ACTIVE, None)
+
+
+def test_a_key_that_a_sweep_is_just_wiping_is_not_confirmed(sealed: Token, engineer: User) -> None:
+    with uncommitted(revoke_unclaimed):
+        answer = deliver(sealed.pk, "f" * 64, actor=acting(engineer))
+    sealed.refresh_from_db()
+    assert (answer, sealed.state) == (Confirmation.GONE, State.REVOKING)
+    told = AuditEvent.objects.filter(token_id=sealed.pk).values_list("action", flat=True)
+    assert list(told) == [Action.TOKEN_UNCLAIMED]
