@@ -157,6 +157,10 @@ def the_old_token_ends_when_promised(sight: Sight) -> None:
                 if one.delivered_at is not None and one.overlap_seconds is not None
             ]
             assert any(abs(row.revoke_at - end) < A_MOMENT for end in ends)
+        if row.end_reason.startswith("Replaced by"):
+            assert any(one.overlap_seconds is None for one in replacements), (
+                "its overlap is to come"
+            )
         if row.end_reason == OVERLAP_IS_OVER:
             assert row.revoke_at is not None
             assert row.revoke_at <= sight.now + A_MOMENT, "too early"
