@@ -273,6 +273,14 @@ def test_a_lead_finds_the_teams_token_and_nothing_of_others(
 # -- How they look ------------------------------------------------------------------------------
 
 
+def test_the_inventory_looks_right(auditor: Page) -> None:
+    auditor.goto("/tokens/")
+    auditor.click("[data-menu] summary")
+    auditor.get_by_role("link", name="Inventory").click()
+    expect(auditor.get_by_role("heading", name="What differs")).to_be_visible()
+    assert_looks_right(auditor)
+
+
 def test_the_log_with_its_charts_looks_right(engineer: Page, auditor: Page) -> None:
     taken(engineer)
     auditor.goto("/audit/?since=7d")
