@@ -18,7 +18,7 @@ REFUSED = "the audit log is append-only: its events can be neither changed nor d
 
 TRIGGERS = {
     "postgresql": [NAME],
-    "sqlite": [f"{NAME}_update", f"{NAME}_delete", f"{NAME}_replace"],
+    "sqlite": [f"{NAME}_update", f"{NAME}_delete", f"{NAME}_replace", f"{NAME}_rowid"],
 }
 
 _STANDING = {
@@ -56,15 +56,18 @@ _PUT_UP = {
             """
             for verb in ("update", "delete")
         ),
-        # INSERT OR REPLACE deletes without a word where recursive_triggers is off.
-        """
-        CREATE TRIGGER IF NOT EXISTS portal_audit_append_only_replace
-        BEFORE INSERT ON portal_auditevent
-        WHEN EXISTS (SELECT 1 FROM portal_auditevent WHERE seq = NEW.seq)
-        BEGIN
-            SELECT RAISE(ABORT, 'the audit log is append-only: this event has been written');
-        END
-        """,
+        # INSERT OR REPLACE deletes without a word where recursive_triggers is off: what has this
+        # seq, and what has this number of SQLite's own (-1 unless a statement names one).
+        *(
+            f"""
+            CREATE TRIGGER IF NOT EXISTS {NAME}_{what} BEFORE INSERT ON portal_auditevent
+            WHEN EXISTS (SELECT 1 FROM portal_auditevent WHERE {column} = NEW.{column})
+            BEGIN
+                SELECT RAISE(ABORT, 'the audit log is append-only: this event has been written');
+            END
+            """  # noqa: S608 (names alone)
+            for what, column in (("replace", "seq"), ("rowid", "rowid"))
+        ),
     ),
 }
 _START_AN_EMPTY_LOG = """

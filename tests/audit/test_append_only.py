@@ -152,6 +152,21 @@ if IS_POSTGRESQL:
 
 else:
 
+    @pytest.mark.parametrize("recursive", ["OFF", "ON"])
+    def test_a_replacement_by_the_rows_own_number_is_refused_too(
+        log: list[AuditEvent], recursive: str
+    ) -> None:
+        """SQLite numbers rows by itself, and replaces by that number what has another ``seq``."""
+        run(f"PRAGMA recursive_triggers = {recursive}")
+        columns = ", ".join(f'"{field.column}"' for field in AuditEvent._meta.concrete_fields)
+        said = columns.replace('"seq"', "99")
+        with pytest.raises(IntegrityError, match="append-only"):
+            run(
+                f"INSERT OR REPLACE INTO portal_auditevent (rowid, {columns})"
+                f" SELECT rowid, {said} FROM portal_auditevent WHERE seq = 5"
+            )
+        assert AuditEvent.objects.count() == EVENTS
+
     @pytest.mark.django_db(transaction=True)
     def test_a_rebuilt_table_gets_its_triggers_back_after_the_migration() -> None:
         """Django alters tables on SQLite by making them anew, and drops triggers without a word."""
