@@ -59,8 +59,12 @@ urlpatterns = [
     path("accounts/email/", RedirectView.as_view(pattern_name="tokens"), name="account_email"),
     path("accounts/", include("allauth.account.urls")),
     # Where the browser forgets its private keys, and attempts are limited.
-    path("admin/logout/", RedirectView.as_view(pattern_name="account_logout")),
-    path("admin/password_change/", RedirectView.as_view(pattern_name="account_change_password")),
+    path("admin/logout/", RedirectView.as_view(pattern_name="account_logout"), name="admin-logout"),
+    path(
+        "admin/password_change/",
+        RedirectView.as_view(pattern_name="account_change_password"),
+        name="admin-password-change",
+    ),
     path("admin/", admin.site.urls),
 ]
 

@@ -24,7 +24,7 @@ def current_step(page: Page) -> str:
 
 
 def test_progress_is_shown_while_aws_is_slow(live: Live, engineer: Page) -> None:
-    live.slow_down_aws(2)
+    live.slow_down_aws(4)
     request_token(engineer)
     expect_state(engineer, "issuing")
     expect_message(engineer, "AWS is making the token.")
@@ -37,7 +37,7 @@ def test_progress_is_shown_while_aws_is_slow(live: Live, engineer: Page) -> None
 
 
 def test_a_reload_while_aws_is_called_still_ends_with_the_key(live: Live, engineer: Page) -> None:
-    live.slow_down_aws(2)
+    live.slow_down_aws(5)
     request_token(engineer)
     expect_state(engineer, "issuing")
     engineer.reload()
@@ -55,7 +55,7 @@ def test_who_leaves_while_the_key_is_made_takes_it_later(live: Live, engineer: P
 
 
 def test_of_two_tabs_one_shows_the_key_and_the_other_says_so(live: Live, engineer: Page) -> None:
-    live.slow_down_aws(2)
+    live.slow_down_aws(6)
     request_token(engineer)
     expect_state(engineer, "issuing")
     second = engineer.context.new_page()
@@ -71,7 +71,7 @@ def test_of_two_tabs_one_shows_the_key_and_the_other_says_so(live: Live, enginee
 
 
 def test_a_second_tab_takes_over_when_the_first_is_closed(live: Live, engineer: Page) -> None:
-    live.slow_down_aws(2)
+    live.slow_down_aws(6)  # longer than a second tab takes on a busy machine
     request_token(engineer)
     second = engineer.context.new_page()
     second.goto(engineer.url)
@@ -115,7 +115,7 @@ def test_a_request_is_withdrawn_while_aws_is_called_and_leaves_no_token(
     live: Live, engineer: Page, watch: Watch
 ) -> None:
     watch.expect_status(410)
-    live.slow_down_aws(2)
+    live.slow_down_aws(5)
     name = request_token(engineer)
     expect_state(engineer, "issuing")
     engineer.get_by_text("Withdraw the request…").click()

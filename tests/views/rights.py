@@ -96,7 +96,8 @@ GET  account_email_*      -                   200   200    200    200    200   2
 # teams with their grants, and connections; the rest they look at, and what libraries bring along
 # they don't see.
 GET  admin:login          -                   302   403    403    403    403   403   403   403   302
-GET  admin:logout         -                   302   302    302    302    302   302   302   302   405
+GET  admin-logout         -                   302   302    302    302    302   302   302   302   302
+GET  admin-password-change -                  302   302    302    302    302   302   302   302   302
 GET  admin:autocomplete   -                   302   302    302    302    302   302   302   302   403
 GET  admin:view_on_site   -                   302   302    302    302    302   302   302   302   404
 GET  admin:<path:object_id> -                 302   302    302    302    302   302   302   302   302
