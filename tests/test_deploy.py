@@ -92,7 +92,11 @@ class Deployment:
         """As KillMode=mixed does: the first process alone is asked."""
         process = self.running.pop(unit)
         process.send_signal(signal.SIGTERM)
-        return process.wait(40)
+        try:
+            return process.wait(40)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            return process.wait()
 
     def degraded(self) -> list[str]:
         try:
