@@ -4,6 +4,7 @@ Each prints what it measured as JSON. Its own process says how much memory it to
 """
 
 import contextlib
+import gc
 import json
 import os
 import random
@@ -12,6 +13,7 @@ import statistics
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -27,45 +29,68 @@ from portal.audit.database import verify_database
 from portal.audit.head import read_head
 from portal.audit.verify import verify_export
 from portal.models import Action, AuditEvent, User
-from portal.reading.events import page, stream
+from portal.reading.events import PAGE_SIZE, page, stream
 from portal.reading.filters import Filter
 
-ROUNDS = 40
+ROUNDS = 80
 WARMING = 5
-PEOPLE_ASKED_FOR = 100
+BUSIEST = 3
+"""Of each of these people, a log of 10,000 events has more than a page of each usual action."""
+QUIET = range(200, manylog.PEOPLE)
+TEAMS_ASKED_FOR = 20
 EXPORT = Path(os.environ["PORTAL_DATA_DIR"]) / "export.jsonl"
 
-Question = tuple[Filter, int | None]
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is asked for, each time with other values: a filter, and before which event.
+
+    ``is_full``: whether a log of any length fills the page, so that times of one length and of
+    another are of the same work.
+    """
+
+    ask: Callable[[], tuple[Filter, int | None]]
+    is_full: bool = True
 
 
-def questions(size: int, chance: random.Random) -> dict[str, Callable[[], Question]]:
-    """What is asked for, each time with other values: a filter, and before which event."""
+def questions(size: int, chance: random.Random) -> dict[str, Question]:
+    def busy() -> str:
+        return manylog.person(chance.randrange(BUSIEST))
 
-    def somebody() -> str:
-        return manylog.person(int(PEOPLE_ASKED_FOR * chance.random()))
-
-    def some_week() -> Question:
+    def some_week() -> Filter:
         since = datetime.now(UTC) - timedelta(days=chance.uniform(8, 350))
-        return Filter(since=since, until=since + timedelta(days=7)), None
+        return Filter(since=since, until=since + timedelta(days=7))
 
     def some_token() -> str:
         return manylog.token_name(chance.randrange(size // len(manylog.LIFE)))
 
     return {
-        "first page": lambda: (Filter(), None),
-        "a page in the middle": lambda: (Filter(), chance.randrange(size // 4, 3 * size // 4)),
-        "team": lambda: (Filter(team=manylog.team(chance.randrange(manylog.TEAMS))), None),
-        "person and action": lambda: (
-            Filter(actor=somebody(), action=chance.choice(manylog.LIFE)),
-            None,
+        "first page": Question(lambda: (Filter(), None)),
+        "a page in the middle": Question(
+            lambda: (Filter(), chance.randrange(size // 4, 3 * size // 4))
         ),
-        "person and a rare action": lambda: (
-            Filter(actor=somebody(), action=Action.TOKEN_FAILED),
-            None,
+        "team": Question(
+            lambda: (Filter(team=manylog.team(chance.randrange(TEAMS_ASKED_FOR))), None)
         ),
-        "a week": some_week,
-        "name": lambda: (Filter(q=some_token()), None),
-        "beginning of a name": lambda: (Filter(q=some_token()[:6]), None),
+        "person and action": Question(
+            lambda: (Filter(actor=busy(), action=chance.choice(manylog.LIFE)), None)
+        ),
+        "a week": Question(lambda: (some_week(), None)),
+        # A name has the five events of its token, however long the log is.
+        "name": Question(lambda: (Filter(q=some_token()), None), is_full=False),
+        "beginning of a name": Question(lambda: (Filter(q=some_token()[:6]), None)),
+        "a quiet person and action": Question(
+            lambda: (
+                Filter(
+                    actor=manylog.person(chance.choice(QUIET)), action=chance.choice(manylog.LIFE)
+                ),
+                None,
+            ),
+            is_full=False,
+        ),
+        "a busy person and a rare action": Question(
+            lambda: (Filter(actor=busy(), action=Action.TOKEN_FAILED), None), is_full=False
+        ),
     }
 
 
@@ -76,17 +101,22 @@ def fill(size: int) -> dict[str, Any]:
 
 
 def read(size: int) -> dict[str, Any]:
-    """Milliseconds of the query functions, and of the whole page, for each question."""
+    """Milliseconds of the query functions, and of the whole page, for each question.
+
+    Garbage collection passes over what was loaded before, as in the web process.
+    """
     chance = random.Random(7)
     client = Client(headers={"host": "localhost"})
     client.force_login(User.objects.get(email="auditor@example.com"))
+    client.get("/audit/")
+    gc.freeze()
     found = {}
-    for name, ask in questions(size, chance).items():
-        asked, pages = [], []
+    for name, question in questions(size, chance).items():
+        asked, pages, events = [], [], []
         for number in range(WARMING + ROUNDS):
-            wanted, before = ask()
+            wanted, before = question.ask()
             began = time.perf_counter()
-            page(wanted, before=before)
+            events.append(len(page(wanted, before=before).events))
             asked.append(1000 * (time.perf_counter() - began))
             fields = wanted.terms() | ({"before": str(before)} if before else {})
             began = time.perf_counter()
@@ -97,10 +127,13 @@ def read(size: int) -> dict[str, Any]:
             if number < WARMING:
                 asked.clear()
                 pages.clear()
+        if question.is_full and min(events) < PAGE_SIZE:
+            raise RuntimeError(f"{name}: a page of {min(events)}, which says nothing of a full one")
         found[name] = {
             "query_p50_ms": statistics.median(asked),
             "query_p95_ms": statistics.quantiles(asked, n=20)[-1],
             "page_p95_ms": statistics.quantiles(pages, n=20)[-1],
+            "events_found": statistics.mean(events),
         }
     return found
 
