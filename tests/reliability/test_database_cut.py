@@ -51,7 +51,7 @@ class Place:
         order(text, *self.then)
 
 
-EVENT = 'INSERT INTO "portal_auditevent"'
+EVENT = "INSERT INTO portal_auditevent"
 PLACES = (
     Place("before the update", answered=False),
     Place("before the event", answered=False, then=(EVENT,)),
