@@ -275,7 +275,6 @@ def test_a_lead_finds_the_teams_token_and_nothing_of_others(
 
 def test_the_inventory_looks_right(auditor: Page) -> None:
     auditor.goto("/tokens/")
-    auditor.click("[data-menu] summary")
     auditor.get_by_role("link", name="Inventory").click()
     expect(auditor.get_by_role("heading", name="What differs")).to_be_visible()
     assert_looks_right(auditor)
