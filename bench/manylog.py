@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from itertools import accumulate, islice
+from typing import Any
 
 from django.core.management import call_command
 from django.db import connection, transaction
@@ -74,12 +75,12 @@ def fill(size: int) -> None:
         cursor.execute("VACUUM ANALYZE" if connection.vendor == "postgresql" else "ANALYZE")
 
 
-Cells = list[str | None]
-"""A row as texts, which both databases take for what their columns are; None is NULL."""
+Cells = list[str]
+"""A row as texts, which both databases take for what their columns are."""
 
 
-def _rows(size: int) -> Iterator[Cells]:
-    """The columns of each event, in the table's order."""
+def _rows(size: int, null: Any) -> Iterator[Cells]:
+    """The columns of each event, in the table's order; ``null`` stands where one says nothing."""
     chance = random.Random(size)
     key = keys.current()
     head = Head(0, GENESIS)
@@ -88,7 +89,7 @@ def _rows(size: int) -> Iterator[Cells]:
         said = _life(first // len(LIFE), chance)
         failed = chance.random() < FAILED
         # What the events of a life have in common is written once.
-        body, cells = _in_common(said)
+        body, cells = _in_common(said, null)
         for number in range(first, min(first + len(LIFE), size)):
             action = LIFE[number - first] if said["token"] else "signin.succeeded"
             request = f"{chance.getrandbits(128):032x}" if said["token"] else ""
@@ -96,7 +97,8 @@ def _rows(size: int) -> Iterator[Cells]:
             its_body, row = body, cells.copy()
             if failed and action == "token.issued":
                 action = "token.failed"
-                its_body, row = _in_common(said | {"outcome": "failed", "error_code": "Throttling"})
+                told = said | {"outcome": "failed", "error_code": "Throttling"}
+                its_body, row = _in_common(told, null)
             its_body = its_body.replace("ACTION", action, 1).replace("REQUEST", request, 1)
             link = chain.link(key, head, at, its_body)
             head = Head(number + 1, link.hash)
@@ -106,13 +108,13 @@ def _rows(size: int) -> Iterator[Cells]:
             yield row
 
 
-def _in_common(said: Mapping[str, object]) -> tuple[str, Cells]:
+def _in_common(said: Mapping[str, object], null: Any) -> tuple[str, Cells]:
     """A body with the words ACTION and REQUEST where those go, and the cells of a row."""
     body = chain.body({**said, "action": "ACTION", "aws_request_id": "REQUEST"})
     values = {**said, "format": FORMAT, "key_id": key_id(keys.current())}
     values["token_id"] = said["token"] and str(said["token"]).replace("-", "")
     cells = (values.get(field.name) for field in _FIELDS)
-    return body, [None if cell is None else str(cell) for cell in cells]
+    return body, [null if cell is None else str(cell) for cell in cells]
 
 
 def _life(number: int, chance: random.Random) -> dict[str, object]:
@@ -157,15 +159,10 @@ def _copy(size: int) -> None:
         cursor.execute("ALTER TABLE portal_auditevent DISABLE TRIGGER ALL")
         cursor.execute("TRUNCATE portal_auditevent")
         with cursor.copy(f"COPY portal_auditevent ({names}) FROM STDIN (FREEZE)") as copy:
-            rows = _rows(size)
+            rows = _rows(size, r"\N")
             while some := list(islice(rows, ROWS_AT_A_TIME)):
-                copy.write("".join(_line(row) for row in some))
+                copy.write("".join("\t".join(row) + "\n" for row in some))
     appendonly.put_up()
-
-
-def _line(row: Cells) -> str:
-    cells = (r"\N" if cell is None else cell for cell in row)
-    return "\t".join(cells) + "\n"
 
 
 def _insert(size: int) -> None:
@@ -174,5 +171,7 @@ def _insert(size: int) -> None:
     connection.ensure_connection()
     database: sqlite3.Connection = connection.connection
     database.execute("BEGIN")
-    database.executemany(f"INSERT INTO portal_auditevent ({names}) VALUES ({marks})", _rows(size))
+    database.executemany(
+        f"INSERT INTO portal_auditevent ({names}) VALUES ({marks})", _rows(size, None)
+    )
     database.execute("COMMIT")
