@@ -5,6 +5,7 @@ import hashlib
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -56,6 +57,14 @@ def _a_flush_may_empty_the_log() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(case_class, "_fixture_teardown", teardown)
         yield
+
+
+@pytest.fixture(autouse=True)
+def _published_heads_are_of_this_test_s_log() -> Iterator[None]:
+    """Each test has a log of its own: to the next one's, a head that stays behind is a forgery."""
+    yield
+    if settings.AUDIT_HEAD_FILE:
+        Path(settings.AUDIT_HEAD_FILE).unlink(missing_ok=True)
 
 
 @pytest.fixture(autouse=True)
