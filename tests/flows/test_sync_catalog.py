@@ -99,12 +99,12 @@ def test_a_grant_is_suspended_once(aws: SandboxProcess, catalog: Catalog, grant:
     assert AuditEvent.objects.filter(action=Action.ACCESS_CHANGED).count() == 1
 
 
-def test_applying_the_file_confirms_the_grants_that_it_names(
-    aws: SandboxProcess, catalog: Catalog, grant: Grant, engineer: User, platform: Team
-) -> None:
+def file_of(grant: Grant, account: str, member: User) -> AccessFile:
+    """A file in which team platform has this grant, for the account by this name or id."""
+    assert grant.workspace is not None
     entry = GrantEntry(
-        workspace=catalog.workspace.aws_id,
-        service_accounts=(catalog.deployer.aws_id,),
+        workspace=grant.workspace.aws_id,
+        service_accounts=(account,),
         max_ttl=grant.max_ttl,
         default_ttl=grant.default_ttl,
         approval="never",
@@ -113,8 +113,14 @@ def test_applying_the_file_confirms_the_grants_that_it_names(
         max_live=None,
         max_live_per_person=None,
     )
-    team = TeamEntry("platform", leads=(), members=(engineer.email,), grants=(entry,))
-    file = AccessFile(connections=(), people=(), teams=(team,))
+    team = TeamEntry("platform", leads=(), members=(member.email,), grants=(entry,))
+    return AccessFile(connections=(), people=(), teams=(team,))
+
+
+def test_applying_the_file_confirms_the_grants_that_it_names(
+    aws: SandboxProcess, catalog: Catalog, grant: Grant, engineer: User, platform: Team
+) -> None:
+    file = file_of(grant, catalog.deployer.aws_id, engineer)
 
     def apply(*, confirm: bool) -> Plan:
         return apply_access(file, actor=SYSTEM, confirm=confirm)
@@ -134,19 +140,7 @@ def test_a_start_gives_nothing_to_another_account_that_has_taken_the_name(
 ) -> None:
     """The file says a name; what was reviewed is the account that had it then."""
     reviewed = catalog.deployer
-    entry = GrantEntry(
-        workspace=catalog.workspace.aws_id,
-        service_accounts=(reviewed.name,),
-        max_ttl=grant.max_ttl,
-        default_ttl=grant.default_ttl,
-        approval="never",
-        reason_required=False,
-        self_approval=False,
-        max_live=None,
-        max_live_per_person=None,
-    )
-    team = TeamEntry("platform", leads=(), members=(engineer.email,), grants=(entry,))
-    file = AccessFile(connections=(), people=(), teams=(team,))
+    file = file_of(grant, reviewed.name, engineer)
     apply_access(file, actor=SYSTEM)
     assert policy.limits_for(engineer, platform, reviewed) is not None
     if how == "renamed":
