@@ -1,7 +1,8 @@
 """How the web process runs, embedded and in production.
 
-Threads, because most requests of a busy moment are long polls that wait; a little more connections
-than threads, so that nobody queues behind them unseen.
+Two processes a core of a small machine, because each has one interpreter lock. Threads, because most
+requests of a busy moment are long polls that wait; a little more connections than threads, so that
+nobody queues behind them unseen.
 """
 
 import gc
@@ -18,10 +19,10 @@ from portal import logs, settings  # noqa: E402 (wherever this is started from)
 
 wsgi_app = "portal.wsgi"
 worker_class = "gthread"
-workers = 2
-threads = 32
-worker_connections = 40
-preload_app = True  # one import for both, and their memory is shared
+workers = 4
+threads = 24
+worker_connections = 32
+preload_app = True  # one import for all, and their memory is shared
 worker_tmp_dir = "/dev/shm"  # noqa: S108 (gunicorn's heartbeat file: memory, not a disk that stalls)
 timeout = 60
 graceful_timeout = 20

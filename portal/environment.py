@@ -179,7 +179,7 @@ def database(text: str) -> dict[str, Any]:
         )
         found["CONN_MAX_AGE"] = None
     else:
-        options["pool"] = {"min_size": 0, "max_size": 40, "timeout": 5}
+        options["pool"] = {"min_size": 0, "max_size": 20, "timeout": 5}
         options.setdefault("connect_timeout", 5)
     return found
 

@@ -44,9 +44,14 @@ def issue(token_id: uuid.UUID) -> bool:
     Does nothing when another worker has the row. Every outcome is written to the row; raises only
     when the database can't be reached, and then leaves the row to recovery.
     """
+    try:
+        token = Token.objects.for_page(token_id)
+    except Token.DoesNotExist:
+        return False
     # What waits for people changes meanwhile; what is queued stays as it was read until a claim.
-    token = Token.objects.for_pages().filter(pk=token_id, state=State.QUEUED).first()
-    if token is None or not Token.objects.filter(pk=token_id).claim(token.attempt + 1):
+    if token.state != State.QUEUED or not Token.objects.filter(pk=token_id).claim(
+        token.attempt + 1
+    ):
         return False
     _Attempt(token).run()
     return True

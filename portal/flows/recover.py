@@ -52,7 +52,7 @@ def settle(token_id: uuid.UUID) -> bool:
     row = Token.objects.unsettled().filter(pk=token_id)
     if not row.due().update(not_before=Now() + LEASE):
         return False
-    token = Token.objects.for_pages().get(pk=token_id)
+    token = Token.objects.for_page(token_id)
     last_signature = token.last_signature_at
     asked_at = Token.objects.database_now()
     client = client_for(**token.workspace.connection.client_settings)

@@ -55,7 +55,7 @@ def reissue(token_id: uuid.UUID, plan: Plan, *, actor: Actor) -> tuple[Token, bo
     token's id has to be rung for when it is replaced at once. Raises policy.NotPermittedError,
     policy.WrongStateError, AlreadyReplacedError, or RequestRefusedError.
     """
-    old = Token.objects.for_pages().get(pk=token_id)
+    old = Token.objects.for_page(token_id)
     asker = actor.user
     if asker is None or not policy.may_reissue(asker, old):
         raise policy.NotPermittedError

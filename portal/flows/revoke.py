@@ -143,7 +143,7 @@ def delete_at_aws(token_id: uuid.UUID) -> bool:
     # not_before doubles as the lease: two workers with the same message delete once.
     if not row.due().update(not_before=now + LEASE):
         return False
-    token = Token.objects.for_pages().get(pk=token_id)
+    token = Token.objects.for_page(token_id)
     client = client_for(**token.workspace.connection.client_settings)
     error: GrafanaError | None = None
     try:

@@ -10,6 +10,7 @@ from django.db import connections, models, transaction
 from django.db.models import Exists, F, OuterRef, Q, Subquery
 from django.db.models.functions import Coalesce, Now
 
+from portal.models.bykey import ByKey
 from portal.models.people import Membership
 from portal.models.states import HOLDING_PLACE, LEASE, LIVE, OPEN, State
 
@@ -77,40 +78,13 @@ class TokenQuerySet(models.QuerySet["Token"]):
             Q(state__in=OPEN) | Q(may_exist_at_aws=True), workspace_id=workspace_id, name=name
         )
 
-    def lock(self, token_id: uuid.UUID) -> "Token":
-        """The row, locked until the transaction ends; raises Token.DoesNotExist.
-
-        SQLite needs no row lock: its transactions begin by taking the writer's lock. PostgreSQL
-        drops a row from a join when it has waited for whoever gave it another owner: it is locked
-        then, and found by asking again.
-        """
-        row = self.for_pages().select_for_update(of=("self",), no_key=True).filter(pk=token_id)
-        return row.first() or row.get()
-
     def lock_each(self) -> "list[Token]":
         """The rows, locked until the transaction ends, in the order in which everybody locks them.
 
-        Locked first and read afterwards: see ``lock``.
+        Locked first and read afterwards: see ``TokenManager.lock``.
         """
         list(self.order_by("pk").select_for_update(no_key=True).values_list("pk"))
         return list(self.for_pages().order_by("pk"))
-
-    def lock_with_replaced(self, token_id: uuid.UUID) -> "tuple[Token, Token | None]":
-        """The row and the one that it takes the place of, locked; raises Token.DoesNotExist.
-
-        One question, so that both are locked in the order in which everybody locks them.
-        """
-        replaced = self.filter(pk=token_id).values("replaces")[:1]
-        both = self.for_pages().filter(Q(pk=token_id) | Q(pk=Subquery(replaced))).order_by("pk")
-        for _ in range(2):  # see ``lock``
-            rows = both.select_for_update(of=("self",), no_key=True)
-            locked = {row.pk: row for row in rows}
-            token = locked.get(token_id)
-            if token is not None and token.replaces_id is None:
-                return token, None
-            if token is not None and token.replaces_id in locked:
-                return token, locked[token.replaces_id]
-        raise self.model.DoesNotExist
 
     def change_each(self, condition: Q, change: Callable[["Token"], None]) -> list[uuid.UUID]:
         """Apply ``change`` to rows that meet ``condition``, each in a short transaction of its own.
@@ -191,3 +165,67 @@ class TokenQuerySet(models.QuerySet["Token"]):
     def held(self, attempt: int) -> Self:
         """The rows that attempt number ``attempt`` still holds."""
         return self.filter(state=State.ISSUING, attempt=attempt)
+
+
+_TokenManager = models.Manager.from_queryset(TokenQuerySet)
+
+
+class TokenManager(_TokenManager["Token"]):
+    """Single rows, besides what a queryset may be asked. All raise Token.DoesNotExist."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._bare = self._by_id(lambda rows, pk: rows.filter(pk=pk))
+        self._for_pages = self._by_id(lambda rows, pk: rows.for_pages().filter(pk=pk))
+        self._locked = self._by_id(lambda rows, pk: _locking(rows).filter(pk=pk))
+        self._with_replaced = self._by_id(
+            lambda rows, pk: (
+                _locking(rows)
+                .filter(Q(pk=pk) | Q(pk=Subquery(rows.filter(pk=pk).values("replaces")[:1])))
+                .order_by("pk")
+            )
+        )
+
+    def _by_id(self, ask: "Callable[[TokenQuerySet, uuid.UUID], TokenQuerySet]") -> "ByKey[Token]":
+        return ByKey(lambda pk: ask(self.all(), pk), like=uuid.UUID(int=0))
+
+    def bare(self, token_id: uuid.UUID) -> "Token":
+        """The row alone, for what is asked often and says little."""
+        return self._one(self._bare, token_id)
+
+    def for_page(self, token_id: uuid.UUID) -> "Token":
+        """The row, with everything that a page or an event names."""
+        return self._one(self._for_pages, token_id)
+
+    def lock(self, token_id: uuid.UUID) -> "Token":
+        """The row as ``for_page`` has it, locked until the transaction ends.
+
+        SQLite needs no row lock: its transactions begin by taking the writer's lock. PostgreSQL
+        drops a row from a join when it has waited for whoever gave it another owner: it is locked
+        then, and found by asking again.
+        """
+        return self._locked.one(token_id) or self._one(self._locked, token_id)
+
+    def lock_with_replaced(self, token_id: uuid.UUID) -> "tuple[Token, Token | None]":
+        """The row and the one that it takes the place of, locked.
+
+        One question, so that both are locked in the order in which everybody locks them.
+        """
+        for _ in range(2):  # see ``lock``
+            locked = {row.pk: row for row in self._with_replaced(token_id)}
+            token = locked.get(token_id)
+            if token is not None and token.replaces_id is None:
+                return token, None
+            if token is not None and token.replaces_id in locked:
+                return token, locked[token.replaces_id]
+        raise self.model.DoesNotExist
+
+    def _one(self, rows: "ByKey[Token]", token_id: uuid.UUID) -> "Token":
+        token = rows.one(token_id)
+        if token is None:
+            raise self.model.DoesNotExist
+        return token
+
+
+def _locking(rows: TokenQuerySet) -> TokenQuerySet:
+    return rows.for_pages().select_for_update(of=("self",), no_key=True)

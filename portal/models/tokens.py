@@ -5,7 +5,7 @@ next. docs/LIFE.md walks through all of them.
 """
 
 import uuid
-from typing import Any
+from typing import Any, ClassVar
 
 from django.db import models
 from django.db.models import Q
@@ -13,7 +13,7 @@ from django.db.models.functions import Now
 
 from portal.models.catalog import LONGEST_LIFETIME, ServiceAccount, Workspace
 from portal.models.people import Team, User
-from portal.models.queries import TokenQuerySet
+from portal.models.queries import TokenManager
 from portal.models.states import AWAITING_PEOPLE, HOLDING_PLACE, OPEN, WAITING_FOR_KEY, State
 
 
@@ -92,7 +92,7 @@ class Token(models.Model):
     ended_by = models.CharField(max_length=254, blank=True)
     end_reason = models.CharField(max_length=500, blank=True)
 
-    objects = TokenQuerySet.as_manager()
+    objects: ClassVar[TokenManager] = TokenManager()
 
     class Meta:
         ordering = ["-created_at", "-id"]

@@ -4,11 +4,16 @@ from dataclasses import dataclass
 
 from django.db.models import QuerySet
 
-from portal.models import Role, Team, Token, User
+from portal.models import Membership, Role, Team, Token, User
+from portal.models.bykey import ByKey
 from portal.policy.auditing import may_audit
 from portal.policy.rights import CANCELLABLE, REVOCABLE, leads, teams_of
 
 ENDABLE = (*REVOCABLE, *CANCELLABLE)
+
+_memberships = ByKey(
+    lambda user_id: Membership.objects.filter(user=user_id, team__closed_at=None), like=-1
+)
 
 
 def readable_teams(user: User) -> QuerySet[Team]:
@@ -31,7 +36,7 @@ class Reach:
 
 def reach(user: User) -> Reach:
     """What the navigation offers: on every page, so it asks the database once."""
-    roles = set(user.memberships.filter(team__closed_at=None).values_list("role", flat=True))
+    roles = {membership.role for membership in _memberships(user.pk)}
     is_lead = user.is_active and Role.LEAD in roles
     audits = may_audit(user)
     return Reach(

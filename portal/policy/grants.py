@@ -6,6 +6,19 @@ from dataclasses import dataclass, field
 from django.db.models import Q, QuerySet
 
 from portal.models import Approval, Grant, ServiceAccount, Team, User
+from portal.models.bykey import ByKey
+
+
+def _grants_of(user_id: int) -> QuerySet[Grant]:
+    """The grants of the open teams that a person belongs to."""
+    return (
+        Grant.objects.filter(Q(team__closed_at=None), Q(team__memberships__user=user_id))
+        .select_related("team")
+        .order_by("team__slug")
+    )
+
+
+_grants = ByKey(_grants_of, like=-1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +101,7 @@ class Choice:
 def choices(user: User) -> list[Choice]:
     """Every service account that ``user`` may request a token for, once for each team."""
     by_team: dict[Team, list[Grant]] = {}
-    for grant in _grants(user).select_related("team").order_by("team__slug"):
+    for grant in _grants(user.pk):
         by_team.setdefault(grant.team, []).append(grant)
     if not by_team:
         return []
@@ -107,7 +120,7 @@ def choice_for(user: User, team: Team, account: ServiceAccount) -> Choice | None
     """What ``user`` may ask for as a member of ``team``; None when nothing (any more)."""
     if not user.is_active:
         return None
-    grants = TeamGrants(_grants(user).filter(team=team))
+    grants = TeamGrants(grant for grant in _grants(user.pk) if grant.team_id == team.pk)
     limits = grants.limits(account)
     return Choice(team, account, limits, grants) if limits is not None else None
 
@@ -120,7 +133,7 @@ def limits_for(user: User, team: Team, account: ServiceAccount) -> Limits | None
 
 def suspension(user: User, workspace: str, account: str) -> str:
     """Why ``user``'s grant for an account (by AWS's ids) is suspended; empty where none is."""
-    suspended = _grants(user).exclude(suspended_at=None)
+    suspended = _grants_of(user.pk).exclude(suspended_at=None)
     grant = suspended.filter(
         service_account__aws_id=account, service_account__workspace__aws_id=workspace
     ).first()
@@ -130,8 +143,3 @@ def suspension(user: User, workspace: str, account: str) -> str:
         f"The grant of team {grant.team.name} for this service account is suspended until an "
         f"admin confirms it. {grant.suspended_reason}"
     )
-
-
-def _grants(user: User) -> QuerySet[Grant]:
-    """The grants of the open teams that ``user`` belongs to."""
-    return Grant.objects.filter(Q(team__closed_at=None), Q(team__memberships__user=user))

@@ -13,7 +13,7 @@ from django.db import connection
 from django.http import HttpRequest, JsonResponse
 from django.views.decorators.http import require_POST, require_safe
 
-from portal import policy, wakeup
+from portal import policy, turns, wakeup
 from portal.flows.deliver import Confirmation, deliver
 from portal.models import State, Token
 from portal.views import edge, explain, tokens
@@ -110,13 +110,14 @@ def _wait(request: HttpRequest, token: Token, unchanged: Callable[[Token], bool]
     with wakeup.waiting(token.pk, person_id=person_id) as bell:
         while bell is not None:
             bell.clear()
-            token = Token.objects.get(pk=token.pk)
+            token = Token.objects.bare(token.pk)
             left = until - time.monotonic()
             if left <= 0 or not unchanged(token) or token.state in WAITS_FOR_A_HUMAN:
                 break
             # Back to the pool; SQLite has none, and keeps its open file.
             connection.close_if_unusable_or_obsolete()
-            bell.wait(min(left, LOOK_AGAIN_SECONDS))
+            with turns.aside():
+                bell.wait(min(left, LOOK_AGAIN_SECONDS))
     return token
 
 

@@ -2,10 +2,11 @@
 
 import secrets
 import uuid
+from collections.abc import Callable
 
 from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_safe
 
@@ -15,7 +16,6 @@ from portal.flows.request import request as request_token
 from portal.forms import TokenRequestForm
 from portal.models import State, Token, User
 from portal.models.catalog import LONGEST_LIFETIME
-from portal.models.queries import TokenQuerySet
 from portal.tasks import enqueue_issue
 from portal.views import edge
 from portal.views.catalog import catalog
@@ -137,16 +137,21 @@ def try_again_url(token: Token) -> str:
 
 def find(request: HttpRequest, token_id: uuid.UUID) -> Token:
     """The token, if the person may see its record; otherwise the page does not exist."""
-    return _visible(request, Token.objects.for_pages(), token_id)
+    return _visible(request, Token.objects.for_page, token_id)
 
 
 def find_bare(request: HttpRequest, token_id: uuid.UUID) -> Token:
     """Like ``find``, without what pages name beside it: for what is asked often and says little."""
-    return _visible(request, Token.objects.all(), token_id)
+    return _visible(request, Token.objects.bare, token_id)
 
 
-def _visible(request: HttpRequest, tokens: TokenQuerySet, token_id: uuid.UUID) -> Token:
-    token = get_object_or_404(tokens, pk=token_id)
+def _visible(
+    request: HttpRequest, found: Callable[[uuid.UUID], Token], token_id: uuid.UUID
+) -> Token:
+    try:
+        token = found(token_id)
+    except Token.DoesNotExist:
+        raise Http404 from None
     if not policy.may_see(edge.person(request), token):
         raise Http404
     return token

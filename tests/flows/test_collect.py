@@ -13,7 +13,7 @@ from portal.flows.deliver import Confirmation, deliver
 from portal.flows.issue import issue
 from portal.flows.sweep import sweep
 from portal.models import Action, Approval, AuditEvent, Grant, State, Token, User
-from portal.models.queries import TokenQuerySet
+from portal.models.queries import TokenManager, TokenQuerySet
 from portal.policy import NotPermittedError, WrongStateError
 from tests.conftest import acting
 from tests.person import KeyPair
@@ -95,14 +95,14 @@ def test_an_approval_that_comes_while_the_recipient_collects_counts(
 ) -> None:
     """The recipient's click was read before the lead's answer, and waited for its lock."""
     Token.objects.update(state=State.AWAITING_APPROVAL, approved_by="", approved_at=None)
-    lock = TokenQuerySet.lock
+    lock = TokenManager.lock
 
-    def lock_after_the_approval(rows: TokenQuerySet, token_id: uuid.UUID) -> Token:
+    def lock_after_the_approval(rows: TokenManager, token_id: uuid.UUID) -> Token:
         answered = {"approved_by": "lead@example.com", "approved_at": timezone.now()}
         Token.objects.update(state=State.AWAITING_RECIPIENT, seconds_to_live=600, **answered)
         return lock(rows, token_id)
 
-    monkeypatch.setattr(TokenQuerySet, "lock", lock_after_the_approval)
+    monkeypatch.setattr(TokenManager, "lock", lock_after_the_approval)
     assert collect(approved.pk, der, actor=acting(engineer)) == State.QUEUED
     assert state_of(approved) == State.QUEUED
     assert approved.seconds_to_live == 600
