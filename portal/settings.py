@@ -165,11 +165,11 @@ INSTALLED_APPS = [
     "django_structlog",
 ]
 MIDDLEWARE = [
-    "portal.turns.TurnsMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "csp.middleware.CSPMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "portal.turns.TurnsMiddleware",  # behind static files, which need no turn
     "portal.views.edge.PersonalPagesMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "portal.views.edge.KnownHostMiddleware",
@@ -197,8 +197,7 @@ TEMPLATES = [
         },
     }
 ]
-USE_I18N = True
-USE_TZ = True
+USE_I18N = USE_TZ = True
 TIME_ZONE = "UTC"
 LANGUAGE_CODE = "en"
 
@@ -296,7 +295,6 @@ DJANGO_STRUCTLOG_USER_ID_FIELD = None
 DJANGO_STRUCTLOG_IP_LOGGING_ENABLED = False
 DJANGO_STRUCTLOG_STATUS_4XX_LOG_LEVEL = logging.INFO  # people mistype; that is no trouble of ours
 SILENCED_SYSTEM_CHECKS = [
-    # The embedded default is served over plain http on the loopback address; with an https
-    # origin every one of these is set (see "The edge").
+    # The embedded default is plain http on the loopback address; over https all of them are set.
     *([] if HTTPS else ["security.W004", "security.W008", "security.W012", "security.W016"]),
 ]

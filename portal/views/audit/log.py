@@ -18,6 +18,7 @@ from portal.reading.events import page, story
 from portal.views import edge
 from portal.views.audit.drawing import draw
 from portal.views.audit.filters import AuditFilterForm
+from portal.views.audit.table import rows
 
 HIGHEST = 2**63 - 1
 
@@ -50,7 +51,7 @@ def index(request: HttpRequest) -> HttpResponse:
     return render(
         request,
         "audit/index.html",
-        {"form": form, "page": found, "query": form.query},
+        {"form": form, "page": found, "rows": rows(found.events), "query": form.query},
     )
 
 
