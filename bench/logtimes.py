@@ -144,7 +144,7 @@ def export(_size: int) -> dict[str, Any]:
     with EXPORT.open("wb") as file, _timed(head.seq) as measured:
         links = stream(Filter(), list(Link._fields), up_to=head.seq)
         for piece in export_lines(
-            (Link(*link) for link in links), key=keys.current(), filters={}, head=head, at=at
+            map(Link._make, links), key=keys.current(), filters={}, head=head, at=at
         ):
             file.write(piece)
     return measured

@@ -50,7 +50,7 @@ def as_jsonl(request: HttpRequest) -> HttpResponseBase:
     export = export_audit(wanted, "jsonl", actor=edge.actor(request))
     links = stream(wanted, list(Link._fields), up_to=export.head.seq)
     lines = export_lines(
-        (Link(*link) for link in links),
+        map(Link._make, links),
         key=keys.current(),
         filters=wanted.terms(),
         head=export.head,

@@ -15,9 +15,9 @@ from django.core.exceptions import ValidationError
 from django.forms.utils import flatatt
 from django.utils import timezone
 from django.utils.dateparse import parse_date, parse_datetime
-from django.utils.html import format_html, format_html_join
+from django.utils.html import escape, format_html, format_html_join
 from django.utils.http import urlencode
-from django.utils.safestring import SafeString
+from django.utils.safestring import SafeString, mark_safe
 
 from portal.logs import KEY_SHAPE, mask
 from portal.models import Action, Outcome, ServiceAccount, Team, User, Workspace
@@ -208,7 +208,9 @@ class AuditFilterForm(forms.Form):
         """Addresses to suggest for “Who did it”, as options."""
         addresses = User.objects.order_by("email").values_list("email", flat=True)
         offered = ("portal", "unknown", *addresses[:_MOST_SUGGESTIONS])
-        return format_html_join("", '<option value="{}">', ((address,) for address in offered))
+        # format_html, once for each of them, would be a tenth of the page's time.
+        options = [f'<option value="{escape(address)}">' for address in offered]
+        return mark_safe("".join(options))  # noqa: S308 (each is escaped)
 
     def accounts(self) -> SafeString:
         """Service accounts to suggest, as options: id, and what it is called where."""
