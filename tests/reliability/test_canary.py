@@ -5,11 +5,14 @@ portal keeps is ciphertext. That the search would find a key is shown with one t
 """
 
 import base64
+import contextlib
 import os
 import secrets
+import tempfile
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 from django.core import signing
@@ -17,7 +20,7 @@ from django.core import signing
 from tests import environment
 from tests.grafana.sandbox_process import PROD
 from tests.person import KeyPair, Person
-from tests.product import Product, within
+from tests.product import Product, fresh_database, within
 from tests.reliability.leaks import (
     Place,
     broker_of,
@@ -28,6 +31,7 @@ from tests.reliability.leaks import (
     process_memory,
 )
 from tests.reliability.troubles import CREATE
+from tests.servers import Postgres
 
 UNCLAIMED_SECONDS = 5
 OTHERS = ("teammate", "lead", "outsider", "admin")
@@ -76,10 +80,19 @@ class Engineer:
 
 @pytest.fixture(scope="module")
 def product() -> Iterator[Product]:
-    with Product(
-        PORTAL_LOG_LEVEL="DEBUG", PORTAL_UNCLAIMED_SECONDS=str(UNCLAIMED_SECONDS)
-    ) as product:
-        yield product
+    settings = {
+        "PORTAL_LOG_LEVEL": "DEBUG",
+        "PORTAL_UNCLAIMED_SECONDS": str(UNCLAIMED_SECONDS),
+    }
+    with contextlib.ExitStack() as stack:
+        if environment.STACK == "production":
+            # Its files are searched: other tests' are full of what looks like keys.
+            directory = stack.enter_context(tempfile.TemporaryDirectory())
+            server = Postgres(Path(directory))
+            server.start()
+            stack.callback(server.stop)
+            settings["DATABASE_URL"] = fresh_database(server.url)
+        yield stack.enter_context(Product(**settings))
 
 
 @pytest.fixture(scope="module")
