@@ -9,6 +9,8 @@ import subprocess
 import time
 from pathlib import Path
 
+import psycopg
+
 SECONDS = 30.0
 
 
@@ -92,6 +94,17 @@ class Postgres:
             stderr=subprocess.DEVNULL,
         )
         _wait_for(self.port, self._process, "PostgreSQL")
+        while not self._answers():  # it listens before it is ready
+            time.sleep(0.05)
+
+    def _answers(self) -> bool:
+        try:
+            psycopg.connect(self.url).close()
+        except psycopg.OperationalError as error:
+            if "starting up" not in str(error):
+                raise
+            return False
+        return True
 
     def stop(self) -> None:
         if self._process is not None:
