@@ -28,6 +28,18 @@ from portal.models import (
 from tests.audit import lock_order, tampering
 from tests.person import KeyPair
 
+LONGEST_FIRST = ("test_make_run.py", "reliability", "test_contract.py", "test_deploy.py", "browser")
+"""Files and packages that take minutes. Begun last, they would run while other workers have nothing
+left to do; scattered, each file of a package would start the package's product anew."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    def place(item: pytest.Item) -> int:
+        name = item.path.relative_to(Path(__file__).parent).parts[0]
+        return LONGEST_FIRST.index(name) if name in LONGEST_FIRST else len(LONGEST_FIRST)
+
+    items.sort(key=place)
+
 
 @pytest.fixture(scope="session")
 def django_db_modify_db_settings(
