@@ -84,6 +84,7 @@ def _directory(kept: Path | None) -> Iterator[Path]:
 
 
 def _measure(log: Log) -> dict[str, Any]:
+    log.warm()
     measured = {
         "engine": log.engine,
         "events": log.size,

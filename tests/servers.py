@@ -44,7 +44,7 @@ class Postgres:
 
     def __init__(self, directory: Path) -> None:
         self.port = free_port()
-        self._data = directory / "postgres"
+        self.data = directory / "postgres"
         self._user = pwd.getpwnam("postgres").pw_name if os.geteuid() == 0 else None
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -54,18 +54,18 @@ class Postgres:
 
     def start(self) -> None:
         binaries = _postgres_binaries()
-        if not self._data.exists():
-            self._data.mkdir(mode=0o700, parents=True)
+        if not self.data.exists():
+            self.data.mkdir(mode=0o700, parents=True)
             if self._user:
-                shutil.chown(self._data, self._user, self._user)
+                shutil.chown(self.data, self._user, self._user)
                 # initdb refuses root, and its user must reach the directory.
-                for parent in self._data.parents[:2]:
+                for parent in self.data.parents[:2]:
                     parent.chmod(parent.stat().st_mode | 0o011)
             subprocess.run(
                 [
                     binaries / "initdb",
                     "-D",
-                    self._data,
+                    self.data,
                     "-U",
                     "portal",
                     "-A",
@@ -80,12 +80,12 @@ class Postgres:
             )
         self._process = subprocess.Popen(
             [
-                *(binaries / "postgres", "-D", self._data, "-p", str(self.port)),
+                *(binaries / "postgres", "-D", self.data, "-p", str(self.port)),
                 *(
                     "-c",
                     "listen_addresses=127.0.0.1",
                     "-c",
-                    f"unix_socket_directories={self._data}",
+                    f"unix_socket_directories={self.data}",
                 ),
                 *("-c", "max_connections=200", "-c", "log_min_messages=fatal"),
             ],
