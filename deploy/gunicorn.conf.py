@@ -1,8 +1,8 @@
 """How the web process runs, embedded and in production.
 
-Two processes a core of a small machine, because each has one interpreter lock. Threads, because most
-requests of a busy moment are long polls that wait; a little more connections than threads, so that
-nobody queues behind them unseen.
+Two processes a core of a small machine, because each has one interpreter lock. Threads, because
+most requests of a busy moment are long polls that wait; a little more connections than threads, so
+that nobody queues behind them unseen.
 """
 
 import gc
