@@ -31,7 +31,7 @@ def sign_out(page: Page) -> None:
 
 def test_signing_out_forgets_the_private_key_of_a_request_under_way(live: Live, page: Page) -> None:
     live.sign_in(page, "engineer@example.com")
-    live.slow_down_aws(1)
+    live.slow_down_aws(4)  # long enough to sign out before the key comes
     request_token(page)
     url = page.url
     assert len(stored_records(page)) == 1
