@@ -19,8 +19,8 @@ from django.conf import settings
 CHANNEL = "portal:token-changed"
 MOST_WAITING = 18
 """Long polls at a time in one web process: a little below its threads, so that pages still load."""
-MOST_WAITING_PER_PERSON = 12
-"""Of those, for one person: they run over four processes, so up to 48 in all."""
+MOST_WAITING_PER_PERSON = 8
+"""Of those, for one person: they run over four processes, so about 32 in all."""
 RECONNECT_SECONDS = 1.0
 
 log = logging.getLogger(__name__)
