@@ -7,6 +7,7 @@ import shutil
 import socket
 import subprocess
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import psycopg
@@ -21,12 +22,11 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _wait_for(port: int, process: "subprocess.Popen[bytes]", what: str) -> None:
+def _wait_for(is_ready: Callable[[], bool], process: "subprocess.Popen[bytes]", what: str) -> None:
     until = time.monotonic() + SECONDS
     while time.monotonic() < until and process.poll() is None:
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                return
+        if is_ready():
+            return
         time.sleep(0.05)
     raise RuntimeError(f"{what} did not start")
 
@@ -93,16 +93,13 @@ class Postgres:
             cwd="/",
             stderr=subprocess.DEVNULL,
         )
-        _wait_for(self.port, self._process, "PostgreSQL")
-        while not self._answers():  # it listens before it is ready
-            time.sleep(0.05)
+        _wait_for(self._answers, self._process, "PostgreSQL")
 
     def _answers(self) -> bool:
+        """Whether it takes connections: it listens before it does."""
         try:
             psycopg.connect(self.url).close()
-        except psycopg.OperationalError as error:
-            if "starting up" not in str(error):
-                raise
+        except psycopg.OperationalError:
             return False
         return True
 
@@ -142,7 +139,11 @@ class Redis:
             ],
             stdout=subprocess.DEVNULL,
         )
-        _wait_for(self.port, self._process, "Redis")
+        _wait_for(self._listens, self._process, "Redis")
+
+    def _listens(self) -> bool:
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", self.port)) == 0
 
     def stop(self) -> None:
         if self._process is not None:

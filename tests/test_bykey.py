@@ -69,9 +69,7 @@ def test_people_memberships_grants_and_sessions_too(engineer: User, catalog: Cat
 
 
 def test_what_is_beside_a_row_needs_no_further_question(token: Token) -> None:
-    with CaptureQueriesContext(
-        connection,
-    ) as queries:
+    with CaptureQueriesContext(connection) as queries:
         row = Token.objects.for_page(token.pk)
         assert row.workspace.connection.name == "main"
         assert row.service_account.workspace.pk == row.workspace_id

@@ -50,30 +50,33 @@ def test_few_work_at_once(patient: None) -> None:
 
 def test_who_steps_aside_lets_others_work(patient: None) -> None:
     """As many as a process has threads may wait for a token, and its pages still load."""
-    gone, done = threading.Event(), threading.Event()
+    all_aside, gone = threading.Barrier(21), threading.Event()
 
     def wait(_: int) -> bool:
         with turn(), aside():
+            all_aside.wait(60)
             return gone.wait(60)
 
     with ThreadPoolExecutor(20) as pool:
         waiting = pool.map(wait, range(20))
+        all_aside.wait(60)
         with turn():
-            done.set()
-        gone.set()
+            gone.set()
         assert all(waiting)
 
 
 def test_nobody_waits_for_one_that_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(turns, "LONGEST_WAIT", 0.01)
-    hang = threading.Event()
+    all_hang, hang = threading.Barrier(turns.AT_ONCE + 1), threading.Event()
 
     def request(_: int) -> None:
         with turn():
+            all_hang.wait(60)
             hang.wait(60)
 
     with ThreadPoolExecutor(turns.AT_ONCE) as pool:
         hanging = pool.map(request, range(turns.AT_ONCE))
+        all_hang.wait(60)
         for _ in range(3):
             with turn(), aside():
                 pass

@@ -44,7 +44,7 @@ class AccessAdmin(PortalAdmin):
     def has_delete_permission(
         self,
         request: HttpRequest,  # noqa: ARG002 (Django's signature)
-        obj: models.Model | None = None,  # noqa: ARG002
+        obj: models.Model | None = None,  # noqa: ARG002 (Django's)
     ) -> bool:
         """Tokens and history hang on these rows."""
         return False

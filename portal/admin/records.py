@@ -30,14 +30,14 @@ class LookOnly(PortalAdmin):
     def has_change_permission(
         self,
         request: HttpRequest,  # noqa: ARG002 (Django's signature)
-        obj: models.Model | None = None,  # noqa: ARG002
+        obj: models.Model | None = None,  # noqa: ARG002 (Django's)
     ) -> bool:
         return False
 
     def has_delete_permission(
         self,
         request: HttpRequest,  # noqa: ARG002 (Django's signature)
-        obj: models.Model | None = None,  # noqa: ARG002
+        obj: models.Model | None = None,  # noqa: ARG002 (Django's)
     ) -> bool:
         return False
 

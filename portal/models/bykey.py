@@ -98,5 +98,6 @@ def _compile(rows: "models.QuerySet[M]", like: object) -> _Compiled[M]:
         converters=[(position, *what) for position, what in converters.items()],
         columns=slice(first, last),
         attributes=[one[0].target.attname for one in select[first:last]],
+        # The stubs are of a newer Django, which asks for one more.
         related=get_related_populators(info, select, DEFAULT_DB_ALIAS),  # type: ignore[call-arg]
     )

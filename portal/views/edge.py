@@ -99,10 +99,10 @@ class NoFiles(FileUploadHandler):
     def handle_raw_input(
         self,
         input_data: Any,  # noqa: ARG002 (Django's signature)
-        META: dict[str, str],  # noqa: ARG002, N803
+        META: dict[str, str],  # noqa: ARG002, N803 (Django's)
         content_length: int,
-        boundary: str,  # noqa: ARG002
-        encoding: str | None = None,  # noqa: ARG002
+        boundary: str,  # noqa: ARG002 (Django's)
+        encoding: str | None = None,  # noqa: ARG002 (Django's)
     ) -> None:
         if content_length > settings.DATA_UPLOAD_MAX_MEMORY_SIZE:
             raise RequestDataTooBig
@@ -110,10 +110,10 @@ class NoFiles(FileUploadHandler):
     def new_file(self, *_: Any, **__: Any) -> None:
         raise SkipFile
 
-    def receive_data_chunk(self, raw_data: bytes, start: int) -> bytes:  # noqa: ARG002
+    def receive_data_chunk(self, raw_data: bytes, start: int) -> bytes:  # noqa: ARG002 (Django's)
         return raw_data
 
-    def file_complete(self, file_size: int) -> None:  # noqa: ARG002
+    def file_complete(self, file_size: int) -> None:  # noqa: ARG002 (Django's)
         return None
 
 

@@ -22,7 +22,7 @@ class Backend(AuthenticationBackend):
 
     def get_user(self, user_id: int) -> User | None:
         user = _BY_ID.one(user_id)
-        return user if self.user_can_authenticate(user) else None
+        return user if user is not None and self.user_can_authenticate(user) else None
 
 
 class AccountAdapter(DefaultAccountAdapter):

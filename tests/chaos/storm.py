@@ -41,6 +41,7 @@ AWS_MS = 300.0
 THINK_SECONDS = (2.0, 8.0)
 KILL_SECONDS = (1.0, 4.0)
 LEAST_AT_WORK = 4
+"""Worker processes, a master and its first children: with fewer, nobody works yet."""
 LONGEST_REQUEST = 400.0
 LIMIT_SECONDS = 1200.0
 PLACES = [(workspace, account) for workspace in (PROD, STAGING) for account in ("2", "3", "4")]
