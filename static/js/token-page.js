@@ -16,6 +16,8 @@ import { MOVING, PENDING, wireProgress } from "./progress.js";
 import { ask, longQuestion, pause, persist } from "./server.js";
 
 const FOR_PEOPLE = 10_000; // milliseconds between questions while a person has to act
+const FIRST_WAIT = 2_000; // milliseconds between questions whether somebody has signed in again
+const LONGEST_WAIT = 30_000;
 
 const page = /** @type {HTMLElement} */ (document.querySelector("[data-token-page]"));
 const { tokenId = "", publicKeySha256 = "", statusUrl = "", sealedUrl = "", deliveredUrl = "", loginUrl = "" } = page.dataset;
@@ -134,7 +136,10 @@ async function followElsewhere() {
  * @param {import("./server.js").Answer} answer
  */
 async function noKey(answer) {
-  if (answer.status === 401) return tellSignedOut();
+  if (answer.status === 401) {
+    tellSignedOut(); // not waited for: another tab may have the lock meanwhile
+    return;
+  }
   // Only the portal's own word ends the hope: a proxy's error page must not cost the private key.
   if (![409, 410].includes(answer.status) || !answer.body.message) {
     return tell("The portal gave an answer that this page does not understand. Nothing is lost: reload it to go on.");
@@ -181,10 +186,21 @@ function tellElsewhere() {
   notice.hidden = false;
 }
 
-function tellSignedOut() {
+/** Say so; and once the person has signed in again, be it in another tab, begin anew. */
+async function tellSignedOut() {
   const link = document.createElement("a");
   link.href = loginUrl;
   link.textContent = "Sign in again";
   notice.replaceChildren("You are signed out. ", link, " to go on.");
   notice.hidden = false;
+  for (let wait = FIRST_WAIT; ; wait = Math.min(wait * 1.5, LONGEST_WAIT)) {
+    await Promise.race([pause(wait), isLookedAtAgain()]);
+    const answer = await persist(() => ask(statusUrl), progress.connection);
+    if (answer.status !== 401 && !page.querySelector("input:focus, textarea:focus")) return location.reload();
+  }
+}
+
+/** @returns {Promise<unknown>} */
+function isLookedAtAgain() {
+  return new Promise((resolve) => window.addEventListener("focus", resolve, { once: true }));
 }

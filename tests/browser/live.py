@@ -92,9 +92,15 @@ class Live:
         except requests.RequestException:
             return False
 
-    def slow_down_aws(self, seconds: float) -> None:
-        """Let AWS take so long to create a token."""
-        self.sandbox.settings(latency_ms={"CreateWorkspaceServiceAccountToken": seconds * 1000})
+    def hold_aws(self) -> None:
+        """Let AWS keep everybody waiting who wants a token created, until it is let go.
+
+        Well under ten seconds: then the portal gives up, and begins anew.
+        """
+        self.sandbox.settings(held=["CreateWorkspaceServiceAccountToken"])
+
+    def let_aws_go(self) -> None:
+        self.sandbox.settings(held=[])
 
     def refuse(
         self, name: str, code: str, *, message: str = "", headers: dict[str, str] | None = None

@@ -211,6 +211,7 @@ def test_the_desk_and_its_pages_look_right(
 def test_the_choice_of_teams_looks_right(lead: Page, page_of: Callable[[str], Page]) -> None:
     admin = page_of("admin@example.com")
     admin.get_by_role("navigation", name="Main").get_by_role("link", name="Team").click()
+    expect(admin).to_have_url(re.compile(r"/team/$"))
     admin.emulate_media(reduced_motion="reduce")
     assert_looks_right(admin)
     admin.get_by_role("link", name="mobile").click()

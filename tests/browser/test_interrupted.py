@@ -105,10 +105,11 @@ def test_a_page_outlives_the_web_process(live: Live, engineer: Page, watch: Watc
     watch.expect("net::ERR_")
     lost: list[str] = []
     engineer.on("requestfailed", lambda request: lost.append(request.url))
-    live.slow_down_aws(3)
+    live.hold_aws()
     request_token(engineer)
     expect_state(engineer, "issuing")
     live.kill_web()
+    live.let_aws_go()
     assert live.answers_to(take_key(engineer)) == 200
     assert lost != []
 

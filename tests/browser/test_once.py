@@ -103,12 +103,13 @@ def test_the_back_forward_cache_keeps_no_key(
             "  if (event.persisted) noteRestored(document.documentElement.outerHTML);"
             "})"
         )
-        live.slow_down_aws(1)
+        live.hold_aws()
         request_token(page)
         # The answer to a redirected request can't be changed: come again.
         url = page.url
         page.get_by_role("link", name="My tokens").first.click()
         page.route("**/tokens/**", without_no_store)
+        live.let_aws_go()
         page.goto(url)
         key = take_key(page)
         page.get_by_role("link", name="My tokens").first.click()
@@ -147,10 +148,11 @@ def test_others_who_may_read_the_record_see_no_key(
     live: Live, engineer: Page, page_of: Callable[[str], Page]
 ) -> None:
     others = [page_of(f"{who}@example.com") for who in ("teammate", "lead", "admin")]
-    live.slow_down_aws(1)
+    live.hold_aws()
     request_token(engineer)
     for other in others:
         other.goto(engineer.url)
+    live.let_aws_go()
     key_on(engineer)
     for other in others:
         expect_state(other, "active")
@@ -175,11 +177,12 @@ def test_an_outsider_finds_nothing(
 def test_another_browser_of_the_same_person_has_no_key_and_offers_a_new_one(
     live: Live, engineer: Page, page_of: Callable[[str], Page]
 ) -> None:
-    live.slow_down_aws(1)
+    live.hold_aws()
     wish = {"account": "status-page", "lifetime": "8 hours", "reason": "a screen on the wall"}
     request_token(engineer, **wish)
     url = engineer.url
     engineer.goto("about:blank")  # so that nobody takes the key yet
+    live.let_aws_go()
 
     elsewhere = page_of("engineer@example.com")
     elsewhere.goto(url)
@@ -205,10 +208,11 @@ def test_no_page_and_no_address_holds_a_key_a_public_key_or_a_fingerprint(
     public_keys: list[str] = []
     engineer.on("request", lambda request: asked.append(f"{request.url} {request.headers}"))
     engineer.on("request", lambda request: public_keys.extend(public_keys_in(request)))
-    live.slow_down_aws(1)
+    live.hold_aws()
     request_token(engineer)
     url = engineer.url
     seen = [source(engineer, url)]
+    live.let_aws_go()
     key = take_key(engineer)
     seen += [source(engineer, f"{url}{path}") for path in ("", "status/", "sealed/")]
     seen += [source(engineer, f"{live.url}/tokens/"), source(engineer, f"{live.url}/tokens/new/")]
@@ -227,9 +231,10 @@ def source(page: Page, url: str) -> str:
 def test_after_delivery_the_browser_keeps_neither_the_key_nor_the_private_key(
     live: Live, engineer: Page
 ) -> None:
-    live.slow_down_aws(1)
+    live.hold_aws()
     request_token(engineer)
     assert len(stored_records(engineer)) == 1
+    live.let_aws_go()
     key_on(engineer)
     assert stored_records(engineer) == []
     assert web_storage(engineer) == {}

@@ -58,6 +58,7 @@ def person_without_grants(
 
 def assert_looks_right(page: Page) -> None:
     """No horizontal scrolling at any width; nothing for axe to say in either colour scheme."""
+    page.wait_for_load_state()
     for width in WIDTHS:
         page.set_viewport_size({"width": width, "height": 800})
         needed = page.evaluate("document.documentElement.scrollWidth")

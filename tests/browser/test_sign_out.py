@@ -31,11 +31,12 @@ def sign_out(page: Page) -> None:
 
 def test_signing_out_forgets_the_private_key_of_a_request_under_way(live: Live, page: Page) -> None:
     live.sign_in(page, "engineer@example.com")
-    live.slow_down_aws(4)  # long enough to sign out before the key comes
+    live.hold_aws()
     request_token(page)
     url = page.url
     assert len(stored_records(page)) == 1
     sign_out(page)
+    live.let_aws_go()
     assert stored_records(page) == []
 
     live.sign_in(page, "engineer@example.com")

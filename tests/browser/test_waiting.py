@@ -24,12 +24,13 @@ def current_step(page: Page) -> str:
 
 
 def test_progress_is_shown_while_aws_is_slow(live: Live, engineer: Page) -> None:
-    live.slow_down_aws(4)
+    live.hold_aws()
     request_token(engineer)
     expect_state(engineer, "issuing")
     expect_message(engineer, "AWS is making the token.")
     assert current_step(engineer) == "Calling AWS"
     expect_no_key(engineer)
+    live.let_aws_go()
     key_on(engineer)
     expect_state(engineer, "active")
     assert current_step(engineer) == "Ready"
@@ -37,25 +38,28 @@ def test_progress_is_shown_while_aws_is_slow(live: Live, engineer: Page) -> None
 
 
 def test_a_reload_while_aws_is_called_still_ends_with_the_key(live: Live, engineer: Page) -> None:
-    live.slow_down_aws(5)
+    live.hold_aws()
     request_token(engineer)
     expect_state(engineer, "issuing")
     engineer.reload()
     expect_state(engineer, "issuing")
+    live.let_aws_go()
     assert live.answers_to(take_key(engineer)) == 200
 
 
 def test_who_leaves_while_the_key_is_made_takes_it_later(live: Live, engineer: Page) -> None:
-    live.slow_down_aws(1)
+    live.hold_aws()
     name = request_token(engineer)
     engineer.get_by_role("link", name="My tokens").first.click()
     row = engineer.get_by_test_id("tokens-table").get_by_role("row").filter(has_text=name)
+    expect(row).to_be_visible()
+    live.let_aws_go()
     row.get_by_role("link", name=name).click()
     assert live.answers_to(take_key(engineer)) == 200
 
 
 def test_of_two_tabs_one_shows_the_key_and_the_other_says_so(live: Live, engineer: Page) -> None:
-    live.slow_down_aws(6)
+    live.hold_aws()
     request_token(engineer)
     expect_state(engineer, "issuing")
     second = engineer.context.new_page()
@@ -64,6 +68,7 @@ def test_of_two_tabs_one_shows_the_key_and_the_other_says_so(live: Live, enginee
     expect(notice).to_have_text(
         "Another tab of this browser is opening the key. It is shown there."
     )
+    live.let_aws_go()
     key_on(engineer)
     expect_state(second, "active")
     expect(notice).to_be_visible()
@@ -71,12 +76,13 @@ def test_of_two_tabs_one_shows_the_key_and_the_other_says_so(live: Live, enginee
 
 
 def test_a_second_tab_takes_over_when_the_first_is_closed(live: Live, engineer: Page) -> None:
-    live.slow_down_aws(6)  # longer than a second tab takes on a busy machine
+    live.hold_aws()
     request_token(engineer)
     second = engineer.context.new_page()
     second.goto(engineer.url)
     expect(second.get_by_role("alert")).to_contain_text("Another tab")
     engineer.close()
+    live.let_aws_go()
     assert live.answers_to(take_key(second)) == 200
     assert stored_records(second) == []
 
@@ -85,10 +91,11 @@ def test_who_is_signed_out_meanwhile_signs_in_again_and_gets_the_key(
     live: Live, engineer: Page, watch: Watch
 ) -> None:
     watch.expect_status(401)
-    live.slow_down_aws(2)
+    live.hold_aws()
     request_token(engineer)
     url = engineer.url
     engineer.context.clear_cookies()  # as when the session is over
+    live.let_aws_go()
     expect(engineer.get_by_role("alert")).to_contain_text("You are signed out.")
     engineer.get_by_role("link", name="Sign in again").click()
     engineer.get_by_label("Email").fill("engineer@example.com")
@@ -103,10 +110,25 @@ def test_who_signs_in_anew_in_another_tab_meanwhile_gets_the_key(
 ) -> None:
     """A sign-in changes the token against forged requests, and the waiting page has the old one."""
     watch.expect_status(401, 403)
-    live.slow_down_aws(6)  # longer than a sign-in takes on a busy machine
+    live.hold_aws()
     request_token(engineer)
     expect_state(engineer, "issuing")
     engineer.context.clear_cookies()
+    live.sign_in(engineer.context.new_page(), "engineer@example.com")
+    live.let_aws_go()
+    assert live.answers_to(take_key(engineer)) == 200
+
+
+def test_a_page_that_was_signed_out_goes_on_once_its_person_has_signed_in_in_another_tab(
+    live: Live, engineer: Page, watch: Watch
+) -> None:
+    watch.expect_status(401)
+    live.hold_aws()
+    request_token(engineer)
+    engineer.context.clear_cookies()
+    live.let_aws_go()
+    expect(engineer.get_by_role("alert")).to_contain_text("You are signed out.")
+    expect_no_key(engineer)
     live.sign_in(engineer.context.new_page(), "engineer@example.com")
     assert live.answers_to(take_key(engineer)) == 200
 
@@ -115,11 +137,13 @@ def test_a_request_is_withdrawn_while_aws_is_called_and_leaves_no_token(
     live: Live, engineer: Page, watch: Watch
 ) -> None:
     watch.expect_status(410)
-    live.slow_down_aws(5)
+    live.hold_aws()
     name = request_token(engineer)
     expect_state(engineer, "issuing")
     engineer.get_by_text("Withdraw the request…").click()
     engineer.get_by_role("button", name="Withdraw this request").click()
+    expect_message(engineer, "The request is being withdrawn")
+    live.let_aws_go()
     expect_state(engineer, "revoked")
     expect_no_key(engineer)
     assert live.sandbox.live_tokens(name=name) == []

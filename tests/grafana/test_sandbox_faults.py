@@ -13,6 +13,7 @@ from botocore.exceptions import ClientError, ConnectionClosedError, ReadTimeoutE
 from tests.grafana.aws_clients import boto3_client
 from tests.grafana.sandbox_process import PROD, SandboxProcess
 from tests.grafana.signed import send_signed
+from tests.product import within
 
 CREATE = "CreateWorkspaceServiceAccountToken"
 TOKENS = f"/workspaces/{PROD}/serviceaccounts/2/tokens"
@@ -213,6 +214,22 @@ def test_latency_is_kept_for_many_calls_at_once(amg: Any, sandbox: SandboxProces
     assert sandbox.calls("ListWorkspaces")[0]["ms"] < 300
 
 
+def test_a_held_call_waits_without_effect_until_it_is_let_go(
+    amg: Any, sandbox: SandboxProcess
+) -> None:
+    sandbox.settings(held=[CREATE])
+    with ThreadPoolExecutor(1) as pool:
+        created = pool.submit(create, amg, "ci")
+        assert within(30, lambda: len(sandbox.calls(CREATE)) == 1)
+        assert amg.list_workspaces()["workspaces"]
+        assert sandbox.calls(CREATE)[0]["effect"] is None
+        assert sandbox.live_tokens() == []
+        assert not created.done()
+        sandbox.settings(held=[])
+        assert created.result(30)["serviceAccountToken"]["name"] == "ci"
+    assert sandbox.calls(CREATE)[0]["effect"] == 200
+
+
 @pytest.mark.parametrize("retry_after", ["int", "date", "missing"])
 def test_calls_above_the_rate_are_throttled_with_a_retry_after_of_each_shape(
     sandbox: SandboxProcess, retry_after: str
@@ -263,6 +280,8 @@ def test_a_rate_recovers_as_time_passes(amg: Any, sandbox: SandboxProcess) -> No
         ("settings", {"latency": 3}, "no such member: latency"),
         ("settings", {"latency_ms": {"CreateToken": 3}}, "latency_ms must be one of"),
         ("settings", {"latency_ms": 3}, "must be an object"),
+        ("settings", {"held": "*"}, "must be an array"),
+        ("settings", {"held": ["CreateToken"]}, "held must be one of"),
         ("settings", {"rate_limits": {"*": {}}}, "needs per_second"),
         ("settings", {"token_quota": 1.5}, "whole number"),
         ("settings", {"duplicate_status": 500}, "409, 400"),

@@ -18,10 +18,11 @@ What differs from AWS, on purpose: there is no TLS, so a workspace's ``endpoint`
 is no IAM, so AccessDeniedException comes only from an injected fault; and ids of accounts and
 tokens count from the start in each workspace, as they do in each Grafana: alone they name nothing.
 
-What a request meets, in order: its route, its signature, rate limits, latency, faults, validation,
-effect. Limits, latency, faults and the clock are steered under ``/_sandbox/``, without credentials
-and from this machine only: `steering.py` lists what can be said there, `settings.py` and
-`faults.py` in which words. `seed.py` documents the file that ``--seed`` takes.
+What a request meets, in order: its route, its signature, rate limits, latency (and whether it is
+held), faults, validation, effect. Limits, latency, faults and the clock are steered under
+``/_sandbox/``, without credentials and from this machine only: `steering.py` lists what can be said
+there, `settings.py` and `faults.py` in which words. `seed.py` documents the file that ``--seed``
+takes.
 
 The package imports nothing but the standard library, and keeps the SHA-256 of a key, never the key.
 """

@@ -22,6 +22,9 @@ from portal.grafana.sandbox.world import World
 UNKNOWN = "(unknown)"
 """The operation in the log of a request that names none."""
 
+HELD_SECONDS = 0.02
+"""How often a held call looks whether it may go on."""
+
 
 class _Work(NamedTuple):
     """An operation with what it needs, so that its effect can come at any moment, once."""
@@ -64,6 +67,8 @@ async def answer(world: World, request: Request) -> Response | None:
         call.name = said if isinstance(said, str) else None
         # Without a latency, too, other requests get their turn here.
         await asyncio.sleep(world.settings.latency_seconds(name))
+        while world.settings.holds(name):
+            await asyncio.sleep(HELD_SECONDS)
         work = _Work(world, operation, arguments, call)
         fault = world.faults.take(name, call.name)
         response = await _strike(fault, work, request) if fault else work.perform()

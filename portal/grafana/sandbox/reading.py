@@ -78,6 +78,17 @@ def mapping(of: Reader, *, keys: Reader = text) -> Reader:
     return read
 
 
+def list_of(of: Reader) -> Reader:
+    """An array whose items the reader accepts."""
+
+    def read(name: str, value: object) -> list[Any]:
+        if not isinstance(value, list):
+            raise ValueError(f"{name} must be an array, not {value!r}")
+        return [of(name, said) for said in value]
+
+    return read
+
+
 def optional(reader: Reader) -> Reader:
     """Null, or what `reader` accepts."""
     return lambda name, value: None if value is None else reader(name, value)

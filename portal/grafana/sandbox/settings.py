@@ -3,6 +3,7 @@
 What is set replaces what was set: `{"rate_limits": {}}` lifts every limit.
 
 latency_ms        ({}) milliseconds added per operation; `*` for those not named
+held              ([]) operations, or `*`, whose calls wait, without effect, until they are let go
 rate_limits       ({}) calls per second per operation, and `*` for all together:
                   `{"per_second": 5, "retry_after": "int"}`; the Retry-After header of a refusal is
                   `int` (seconds, the default), `date` or `missing`
@@ -22,7 +23,15 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from portal.grafana.sandbox.errors import AwsError
-from portal.grafana.sandbox.reading import Reader, mapping, members, number, one_of, whole
+from portal.grafana.sandbox.reading import (
+    Reader,
+    list_of,
+    mapping,
+    members,
+    number,
+    one_of,
+    whole,
+)
 from portal.grafana.sandbox.wire import http_date
 
 ALL = "*"
@@ -77,6 +86,7 @@ class RateLimit:
 @dataclass(slots=True)
 class Settings:
     latency_ms: dict[str, float] = field(default_factory=dict)
+    held: list[str] = field(default_factory=list)
     rate_limits: dict[str, RateLimit] = field(default_factory=dict)
     skew_seconds: float = 0
     duplicate_status: int = 409
@@ -93,6 +103,9 @@ class Settings:
 
     def latency_seconds(self, name: str) -> float:
         return self.latency_ms.get(name, self.latency_ms.get(ALL, 0)) / 1000
+
+    def holds(self, name: str) -> bool:
+        return name in self.held or ALL in self.held
 
     def throttle(self, name: str, now: float) -> None:
         """Count a call against the limits on it. Raises AwsError (ThrottlingException)."""
@@ -119,6 +132,7 @@ def _rate_limit(_name: str, said: object) -> RateLimit:
 
 _READERS: Mapping[str, Reader] = {
     "latency_ms": mapping(number(0), keys=an_operation),
+    "held": list_of(an_operation),
     "rate_limits": mapping(_rate_limit, keys=an_operation),
     "skew_seconds": number(),
     "duplicate_status": one_of(409, 400),
