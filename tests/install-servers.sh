@@ -7,7 +7,9 @@ missing=""
 ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || command -v initdb >/dev/null || missing="$missing postgresql"
 command -v redis-server >/dev/null || missing="$missing redis-server"
 command -v openssl >/dev/null || missing="$missing openssl"
-[ -x /usr/bin/chromium ] || missing="$missing chromium"
+for browser in chromium chromium-headless-shell; do
+  [ -x "/usr/bin/$browser" ] || missing="$missing $browser"
+done
 [ -e /usr/share/fonts/truetype/dejavu/DejaVuSans.ttf ] || missing="$missing fonts-dejavu-core"
 [ -n "$missing" ] || exit 0
 

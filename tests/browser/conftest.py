@@ -25,7 +25,7 @@ from tests.browser.live import Live
 from tests.browser.watch import Watch
 from tests.product import Product
 
-SECONDS_TO_APPEAR = 15.0
+SECONDS_TO_APPEAR = 30.0
 """How long a test waits for something on a page; two sweeps and an attempt at AWS fit in."""
 
 expect.set_options(timeout=SECONDS_TO_APPEAR * 1000)
@@ -73,6 +73,12 @@ def browser(playwright: Playwright) -> Iterator[Browser]:
 
 
 @pytest.fixture
+def browser_of_this_test(browser: Browser) -> Browser:
+    """The browser that this test's profiles are made in; a module may choose another."""
+    return browser
+
+
+@pytest.fixture
 def watch(live: Live) -> Iterator[Watch]:
     """Sees to it that no page complains or asks a foreign server; tests say what they expect."""
     watch = Watch(live.url)
@@ -82,7 +88,7 @@ def watch(live: Live) -> Iterator[Watch]:
 
 @pytest.fixture
 def new_context(
-    browser: Browser, live: Live, watch: Watch
+    browser_of_this_test: Browser, live: Live, watch: Watch
 ) -> Iterator[Callable[..., BrowserContext]]:
     """Makes fresh browser profiles: nothing is stored, nobody is signed in.
 
@@ -91,7 +97,7 @@ def new_context(
     made: list[BrowserContext] = []
 
     def new_context(**options: object) -> BrowserContext:
-        context = browser.new_context(
+        context = browser_of_this_test.new_context(
             timezone_id="Europe/Berlin",
             **options,  # type: ignore[arg-type]  # its forty parameters need no copy here
         )

@@ -136,7 +136,7 @@ def test_a_lost_key_is_one_click_away_from_a_new_one(live: Live, engineer: Page)
     engineer.get_by_role("button", name="Get the new token").click()
     new_key = key_on(engineer)
     assert live.answers_to(new_key) == 200
-    assert within(15, lambda: live.answers_to(old_key) == 401)
+    assert within(30, lambda: live.answers_to(old_key) == 401)
     take_key(engineer)
 
 
@@ -147,4 +147,4 @@ def expect_state_after_reload(page: Page, state: str) -> None:
         page.reload()
         return page.get_by_test_id("token-state").get_attribute("data-state") == state
 
-    assert within(20, has_come)
+    assert within(40, has_come)

@@ -1,10 +1,13 @@
-"""From sign-in to a key that works: the journey that the product exists for."""
+"""From sign-in to a key that works: what the product exists for, in a whole Chromium."""
 
 import re
 import zlib
+from collections.abc import Iterator
 
-from playwright.sync_api import Dialog, Page, expect
+import pytest
+from playwright.sync_api import Browser, Dialog, Page, Playwright, expect
 
+from tests.browser.chromium import CHROMIUM, launch
 from tests.browser.live import Live
 from tests.browser.steps import (
     expect_state,
@@ -17,6 +20,17 @@ from tests.browser.steps import (
 )
 
 KEY = re.compile(r"glsa_[0-9A-Za-z]{32}_[0-9a-f]{8}")
+
+
+@pytest.fixture(scope="module")
+def chromium(playwright: Playwright) -> Iterator[Browser]:
+    with launch(playwright, CHROMIUM) as browser:
+        yield browser
+
+
+@pytest.fixture
+def browser_of_this_test(chromium: Browser) -> Browser:
+    return chromium
 
 
 def clipboard(page: Page) -> str:
@@ -139,7 +153,8 @@ def test_leaving_before_the_key_is_copied_asks_first(engineer: Page) -> None:
     engineer.get_by_test_id("show-key").click()
 
     asked = dialogs_dismissed_on(engineer)
-    engineer.get_by_role("link", name="My tokens").first.click()
+    with engineer.expect_event("dialog"):
+        engineer.get_by_role("link", name="My tokens").first.click()
     assert asked == ["beforeunload"]
     assert key_on(engineer) == key
 

@@ -41,7 +41,7 @@ def test_a_page_that_dies_between_confirmation_and_display_shows_the_key_when_it
 
     engineer.route(CONFIRMATION, lose_the_answer)
     request_token(engineer)
-    assert within(15, lambda: pumped(engineer) and answered == [200])
+    assert within(30, lambda: pumped(engineer) and answered == [200])
     url = engineer.url
     again = engineer.context.new_page()
     engineer.close()

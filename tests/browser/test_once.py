@@ -8,7 +8,7 @@ from urllib.parse import parse_qs
 import pytest
 from playwright.sync_api import Page, Playwright, Request, Route, expect
 
-from tests.browser.chromium import launch
+from tests.browser.chromium import CHROMIUM, launch
 from tests.browser.live import Live
 from tests.browser.steps import (
     expect_chosen,
@@ -91,7 +91,7 @@ def test_the_back_forward_cache_keeps_no_key(
         restored.append(source)
 
     with (
-        launch(playwright, without=["--disable-back-forward-cache"]) as browser,
+        launch(playwright, CHROMIUM, without=["--disable-back-forward-cache"]) as browser,
         browser.new_context() as context,
     ):
         watch.over(context)

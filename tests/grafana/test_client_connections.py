@@ -185,7 +185,7 @@ def test_a_connection_that_is_never_accepted_sends_nothing(
     begun = time.monotonic()
     error = not_sent(f"http://127.0.0.1:{deaf_port}", connect_timeout=0.3)
     assert "timed out" in error.message
-    assert time.monotonic() - begun < 2.0
+    assert time.monotonic() - begun < 3.0, "not the connect timeout of 3 s that is the default"
 
 
 # -- What a Session of requests would have done ---------------------------------------------------
