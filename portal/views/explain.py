@@ -19,6 +19,11 @@ class Explanation:
     next: str
     passes: bool = False
 
+    @property
+    def is_for_operators(self) -> bool:
+        """Whether trying again won't help before somebody has changed something at the portal."""
+        return self.next == _OPERATOR
+
 
 _TRY_AGAIN = "Try again with the form filled in as before."
 _TRIED = f"The portal tried for an hour, and tries no more. {_TRY_AGAIN}"

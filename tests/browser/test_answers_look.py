@@ -6,9 +6,9 @@ import pytest
 from playwright.sync_api import BrowserContext, Page, StorageState, expect
 
 from tests.browser.live import Live
+from tests.browser.looks import assert_looks_right, tab_to
 from tests.browser.steps import expect_state, fill_in, key_on, new_name, open_form, submit, take_key
 from tests.browser.test_answers import address
-from tests.browser.test_pages_look import assert_looks_right, tab_to
 from tests.browser.watch import Watch
 
 

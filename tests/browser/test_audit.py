@@ -11,6 +11,7 @@ import pytest
 from playwright.sync_api import BrowserContext, Page, Request, Route, StorageState, expect
 
 from tests.browser.live import Live
+from tests.browser.looks import assert_looks_right
 from tests.browser.steps import (
     choose,
     expect_chosen,
@@ -22,7 +23,6 @@ from tests.browser.steps import (
     submit,
     take_key,
 )
-from tests.browser.test_pages_look import assert_looks_right
 from tests.browser.watch import Watch
 
 

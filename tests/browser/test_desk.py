@@ -9,8 +9,8 @@ import pytest
 from playwright.sync_api import BrowserContext, Page, StorageState, expect
 
 from tests.browser.live import Live
+from tests.browser.looks import assert_looks_right, tab_to
 from tests.browser.steps import expect_state, new_name, request_token, says, take_key
-from tests.browser.test_pages_look import assert_looks_right, tab_to
 from tests.browser.watch import Watch
 from tests.person import KeyPair, Person
 

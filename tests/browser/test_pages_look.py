@@ -8,10 +8,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import BrowserContext, Page, StorageState, expect
 
 from tests.browser.live import Live
+from tests.browser.looks import assert_looks_right, tab_to
 from tests.browser.steps import (
     expect_state,
     fill_in,
@@ -22,11 +22,6 @@ from tests.browser.steps import (
     take_key,
 )
 from tests.browser.watch import Watch
-
-WIDTHS = (360, 768, 1000, 1280)
-SCHEMES = ("light", "dark")
-
-axe = Axe()
 
 
 @pytest.fixture
@@ -56,23 +51,6 @@ def person_without_grants(
     return new_page(storage_state=session_of("admin@example.com"))
 
 
-def assert_looks_right(page: Page) -> None:
-    """No horizontal scrolling at any width; nothing for axe to say in either colour scheme."""
-    page.wait_for_load_state()
-    for width in WIDTHS:
-        page.set_viewport_size({"width": width, "height": 800})
-        needed = page.evaluate("document.documentElement.scrollWidth")
-        assert needed <= width, f"{page.url} needs {needed} px at {width} px"
-    for width in (WIDTHS[0], WIDTHS[-1]):
-        page.set_viewport_size({"width": width, "height": 800})
-        for scheme in SCHEMES:
-            page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]  # one of its words
-            results = axe.run(page)
-            assert results.violations_count == 0, (
-                f"{page.url} at {width} px, {scheme}:\n{results.generate_report()}"
-            )
-
-
 def open_form(page: Page) -> None:
     """Open and fill in the form, and wait until its key pair is made."""
     page.goto("/tokens/new/")
@@ -87,16 +65,22 @@ def request_key(page: Page) -> str:
     return key_on(page)
 
 
-def tab_to(page: Page, selector: str) -> None:
-    """Press Tab until the element has the focus, as somebody without a mouse does."""
-    for _ in range(60):
-        page.keyboard.press("Tab")
-        if page.evaluate("selector => document.activeElement.matches(selector)", selector):
-            return
-    raise AssertionError(f"Tab never reaches {selector} on {page.url}")
+# -- Every page, both schemes, every width ------------------------------------------------------
 
 
-# -- Every page, both schemes, three widths -----------------------------------------------------
+@pytest.mark.parametrize(
+    ("spoil", "found"),
+    [
+        ("document.documentElement.lang = ''", "html-has-lang"),
+        ("document.querySelector('h1').style.color = '#ccc'", "color-contrast"),
+        ("document.querySelector('h1').style.inlineSize = '2000px'", "needs 20"),
+    ],
+)
+def test_what_is_wrong_with_a_page_is_seen(page: Page, spoil: str, found: str) -> None:
+    page.goto("/accounts/login/")
+    page.evaluate(spoil)
+    with pytest.raises(AssertionError, match=found):
+        assert_looks_right(page)
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """Status, the sealed key and its confirmation: what docs/CONTRACT says to programs and browsers."""
 
+import re
 import threading
 import time
 from collections.abc import Callable
@@ -199,6 +200,19 @@ def test_a_request_that_waited_for_an_hour_is_not_said_to_be_tried_again(
         assert promise not in said["message"]
     page = browser.get(f"/tokens/{token.pk}/").content.decode()
     assert "Nothing to do" not in page
+
+
+@pytest.mark.parametrize(
+    ("code", "weight"),
+    [("ServiceQuotaExceededException", "primary"), ("AccessDeniedException", "secondary")],
+)
+def test_trying_again_is_the_main_thing_to_do_only_where_it_can_help(
+    make_token: Callable[..., Token], engineer: User, browser: Client, code: str, weight: str
+) -> None:
+    token = make_token(engineer, state=State.FAILED, error_code=code)
+    page = browser.get(f"/tokens/{token.pk}/").content.decode()
+    assert re.search(rf'class="button button-{weight}"[^>]*>Try again<', page)
+    assert ("Tell the people who run this portal" in page) is (weight == "secondary")
 
 
 # -- The sealed key -----------------------------------------------------------------------------

@@ -1,0 +1,47 @@
+"""What every page is held to: it fits, axe finds nothing wrong, and Tab reaches what it offers."""
+
+from axe_playwright_python.base import AXE_SCRIPT, AxeResults
+from playwright.sync_api import Page
+
+WIDTHS = (360, 768, 1000, 1280)
+SCHEMES = ("light", "dark")
+
+# What is in order is not worth its way here: there is fifty times as much of it.
+JUDGE = """
+async () => {
+  const { violations } = await axe.run({ resultTypes: ["violations"] });
+  return { violations };
+}
+"""
+
+
+def assert_looks_right(page: Page) -> None:
+    """No horizontal scrolling at any width; nothing for axe to say in either colour scheme."""
+    page.wait_for_load_state()
+    for width in WIDTHS:
+        page.set_viewport_size({"width": width, "height": 800})
+        needed = page.evaluate("document.documentElement.scrollWidth")
+        assert needed <= width, f"{page.url} needs {needed} px at {width} px"
+    for width in (WIDTHS[0], WIDTHS[-1]):
+        page.set_viewport_size({"width": width, "height": 800})
+        for scheme in SCHEMES:
+            page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]  # one of its words
+            results = _judged(page)
+            assert results.violations_count == 0, (
+                f"{page.url} at {width} px, {scheme}:\n{results.generate_report()}"
+            )
+
+
+def _judged(page: Page) -> AxeResults:
+    if not page.evaluate("'axe' in window"):
+        page.evaluate(AXE_SCRIPT)
+    return AxeResults(page.evaluate(JUDGE))
+
+
+def tab_to(page: Page, selector: str) -> None:
+    """Press Tab until the element has the focus, as somebody without a mouse does."""
+    for _ in range(60):
+        page.keyboard.press("Tab")
+        if page.evaluate("selector => document.activeElement.matches(selector)", selector):
+            return
+    raise AssertionError(f"Tab never reaches {selector} on {page.url}")
