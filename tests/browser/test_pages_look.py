@@ -73,6 +73,10 @@ def request_key(page: Page) -> str:
     [
         ("document.documentElement.lang = ''", "html-has-lang"),
         ("document.querySelector('h1').style.color = '#ccc'", "color-contrast"),
+        (
+            "document.querySelector('h1').style.background = 'linear-gradient(red, red)'",
+            "color-contrast",
+        ),
         ("document.querySelector('h1').style.inlineSize = '2000px'", "needs 20"),
     ],
 )
