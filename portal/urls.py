@@ -17,7 +17,7 @@ from portal.views import (
     team,
     tokens,
 )
-from portal.views.audit import export, find, log
+from portal.views.audit import export, find, log, suggestions
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="tokens"), name="home"),
@@ -48,6 +48,7 @@ urlpatterns = [
     path("audit/charts/", log.charts, name="audit-charts"),
     path("audit/export.csv", export.as_csv, name="audit-csv"),
     path("audit/export.jsonl", export.as_jsonl, name="audit-jsonl"),
+    path("audit/suggestions/", suggestions.suggestions, name="audit-suggestions"),
     path("audit/find/", find.find, name="audit-find"),
     path("audit/events/<int:seq>/", log.event, name="audit-event"),
     path("audit/tokens/<uuid:token_id>/", log.token_story, name="audit-story"),

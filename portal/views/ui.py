@@ -3,11 +3,12 @@
 import json
 from collections.abc import Iterable
 from datetime import datetime
+from html import escape
 from typing import Any
 
 from django import template
 from django.utils.html import format_html
-from django.utils.safestring import SafeString
+from django.utils.safestring import SafeString, mark_safe
 
 from portal import policy
 from portal.models import AuditEvent, Outcome, State, Team, Token, User
@@ -38,18 +39,17 @@ def moment(at: datetime | None) -> SafeString | str:
     """A time as UTC; the page's script shows it in the reader's own zone, UTC on hover."""
     if at is None:
         return "–"
-    return format_html(
-        '<time datetime="{}" data-local>{} UTC</time>',
-        at.isoformat(timespec="seconds"),
-        at.strftime("%Y-%m-%d %H:%M"),
+    exact = at.isoformat(timespec="seconds")
+    return mark_safe(  # noqa: S308 (a time has nothing to escape, and a page shows a hundred)
+        f'<time datetime="{exact}" data-local>{at:%Y-%m-%d %H:%M} UTC</time>'
     )
 
 
 @register.filter
 def breakable(address: str) -> SafeString:
     """An address that a narrow column breaks behind its “@”, and not within a word."""
-    person, at, host = address.rpartition("@")
-    return format_html("{}@<wbr>{}", person, host) if at else format_html("{}", address)
+    person, at, host = escape(address).rpartition("@")
+    return mark_safe(f"{person}@<wbr>{host}" if at else host)  # noqa: S308 (it is escaped)
 
 
 @register.filter

@@ -1,4 +1,4 @@
-/** The audit log's page: charts that come after the events, and no key in an address. */
+/** The audit log's page: what comes after the events (charts, suggestions); no key in an address. */
 
 import "./page.js";
 import { keysIn } from "./leaked-key.js";
@@ -21,6 +21,18 @@ filters.addEventListener("submit", (event) => {
   for (const field of silent) field.toggleAttribute("disabled", true);
   window.addEventListener("pageshow", () => { for (const field of silent) field.removeAttribute("disabled"); });
 });
+
+const more = /** @type {HTMLDetailsElement} */ (filters.querySelector("[data-suggestions-url]"));
+const suggest = () => { if (more.open) fetchSuggestions().catch(() => undefined); }; // one can type without
+more.addEventListener("toggle", suggest);
+suggest();
+
+async function fetchSuggestions() {
+  more.removeEventListener("toggle", suggest);
+  const response = await fetch(more.dataset.suggestionsUrl ?? "", { headers: { Accept: "text/html" } });
+  const lists = new DOMParser().parseFromString(await response.text(), "text/html").querySelectorAll("datalist");
+  more.append(...lists);
+}
 
 const place = /** @type {HTMLElement | null} */ (document.querySelector("[data-charts-place]"));
 if (place) showCharts(place).catch(() => undefined); // its link stays

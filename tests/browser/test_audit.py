@@ -97,6 +97,25 @@ def test_an_auditor_filters_opens_a_story_and_downloads(
     expect(auditor.get_by_text("SHA-256 of the key")).to_be_visible()
 
 
+def test_the_filters_suggest_people_and_accounts_once_they_are_opened(
+    auditor: Page, live: Live
+) -> None:
+    asked = everything_sent(auditor)
+    auditor.goto("/audit/")
+    expect(auditor.get_by_role("heading", name="Tokens issued per day, by team")).to_be_visible()
+    assert not any("suggestions" in text for text in asked)
+    auditor.get_by_text("Filters", exact=True).click()
+    for field, option in (("Who did it", "engineer@example.com"), ("Service account", "2")):
+        offered = auditor.locator(f"#{auditor.get_by_label(field).get_attribute('list')} option")
+        expect(offered.and_(auditor.locator(f"[value='{option}']")).first).to_be_attached()
+    auditor.get_by_text("Filters", exact=True).click()
+    auditor.get_by_text("Filters", exact=True).click()
+    assert len([text for text in asked if "suggestions" in text]) == 1
+
+    auditor.goto("/audit/?team=platform")
+    expect(auditor.locator("#actor-suggestions option").first).to_be_attached()
+
+
 def test_pages_are_turned_there_and_back(engineer: Page, auditor: Page, live: Live) -> None:
     """The catalog is synced and people sign in all along: there are always more than 50 events
     after a while, so this test makes sure of it by exports."""

@@ -65,6 +65,7 @@ GET  team-ended-status    team                401   404    404    200    200   4
 
 GET  audit                -                   302   403    403    403    403   403   403   200   200
 GET  audit-charts         -                   302   403    403    403    403   403   403   200   200
+GET  audit-suggestions    -                   302   403    403    403    403   403   403   200   200
 GET  audit-csv            -                   302   403    403    403    403   403   403   200   200
 GET  audit-jsonl          -                   302   403    403    403    403   403   403   200   200
 GET  audit-event          -                   302   403    403    403    403   403   403   200   200

@@ -4,6 +4,7 @@ import re
 import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from html import escape
 from typing import Any
 
 import pytest
@@ -18,6 +19,7 @@ from portal.reading import events
 from portal.reading.events import page
 from portal.reading.filters import Filter
 from tests.audit_log import tell
+from tests.conftest import Catalog
 
 pytestmark = pytest.mark.django_db
 
@@ -26,6 +28,7 @@ NOON = datetime(2024, 11, 23, 12, tzinfo=UTC)
 PAGES = (
     "/audit/",
     "/audit/charts/",
+    "/audit/suggestions/",
     "/audit/export.csv",
     "/audit/export.jsonl",
     "/audit/events/1/",
@@ -275,6 +278,44 @@ def test_who_typed_markup_sees_it_as_text(log: Client) -> None:
     answer = log.get('/audit/?q="><script>alert(2)</script>')
     assert b"<script>alert" not in answer.content
     assert b"<script>alert" not in log.get("/audit/").content
+
+
+@pytest.mark.parametrize("note", ["error_code", "reason", "subject"])
+def test_whatever_an_event_says_is_text_in_its_row(log: Client, note: str) -> None:
+    """The rows are no template: nothing but their code escapes what stands in them."""
+    said = {
+        "actor": "<b>a@b",
+        "outcome": "<b>bad",
+        "team": "<b>team",
+        "token_name": "<b>token'",
+        "owner": '<b>"owner@example.com',
+        "workspace_name": "<b>workspace&amp;",
+        "service_account_name": "<b>account",
+        note: "<b>note",
+    }
+    columns: dict[str, Any] = {"token_id": TOKEN, "workspace": "g-00000000a1", **said}
+    tell(Action.TOKEN_FAILED, **columns)
+    html = log.get("/audit/").content.decode()
+    assert "<b>" not in html
+    for text in said.values():
+        assert escape(text).replace("@", "@<wbr>") in html, text
+
+
+def test_suggestions_name_people_and_accounts(
+    log: Client, engineer: User, catalog: Catalog
+) -> None:
+    User.objects.create_user('"><i>@example.com', None)
+    html = log.get("/audit/suggestions/").content.decode()
+    people, accounts = html.split("</datalist>")[:2]
+    offered = re.findall(r'<option value="([^"]*)">', people)
+    assert {"portal", "unknown", engineer.email, escape('"><i>@example.com')} <= set(offered)
+    assert '<option value="2">deployer in observability</option>' in accounts
+    assert "<i>" not in html
+
+
+def test_no_more_than_three_hundred_are_suggested(log: Client) -> None:
+    User.objects.bulk_create([User(email=f"p{n}@example.com", password="!") for n in range(310)])
+    assert log.get("/audit/suggestions/").content.count(b"@example.com") == 300
 
 
 # -- Pages --------------------------------------------------------------------------------------

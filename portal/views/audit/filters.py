@@ -15,17 +15,16 @@ from django.core.exceptions import ValidationError
 from django.forms.utils import flatatt
 from django.utils import timezone
 from django.utils.dateparse import parse_date, parse_datetime
-from django.utils.html import escape, format_html, format_html_join
+from django.utils.html import format_html, format_html_join
 from django.utils.http import urlencode
-from django.utils.safestring import SafeString, mark_safe
+from django.utils.safestring import SafeString
 
 from portal.logs import KEY_SHAPE, mask
-from portal.models import Action, Outcome, ServiceAccount, Team, User, Workspace
+from portal.models import Action, Outcome, Team, Workspace
 from portal.reading.filters import MOST_PEOPLE, Filter, people_like
 
 _AGO = re.compile(r"([0-9]{1,4})([hd])")
 _FINGERPRINT = re.compile(r"[0-9A-Fa-f]{64}")
-_MOST_SUGGESTIONS = 300
 
 Choices = list[tuple[str, str]]
 
@@ -160,6 +159,7 @@ class AuditFilterForm(forms.Form):
             else:
                 field.widget.attrs |= {"spellcheck": "false", "autocapitalize": "none"}
         for name in ("actor", "service_account"):
+            # What is in it comes when somebody opens the filters: see suggestions.py.
             self.fields[name].widget.attrs["list"] = f"{name}-suggestions"
 
     def clean_q(self) -> str:
@@ -203,22 +203,3 @@ class AuditFilterForm(forms.Form):
     def uses_more(self) -> bool:
         """Whether a field but the free text says something, or says it wrongly."""
         return any(field.value() or field.errors for field in self.more())
-
-    def people(self) -> SafeString:
-        """Addresses to suggest for “Who did it”, as options."""
-        addresses = User.objects.order_by("email").values_list("email", flat=True)
-        offered = ("portal", "unknown", *addresses[:_MOST_SUGGESTIONS])
-        # format_html, once for each of them, would be a tenth of the page's time.
-        options = [f'<option value="{escape(address)}">' for address in offered]
-        return mark_safe("".join(options))  # noqa: S308 (each is escaped)
-
-    def accounts(self) -> SafeString:
-        """Service accounts to suggest, as options: id, and what it is called where."""
-        accounts = ServiceAccount.objects.select_related("workspace").order_by(
-            "workspace__name", "name"
-        )
-        return format_html_join(
-            "",
-            '<option value="{}">{} in {}</option>',
-            ((a.aws_id, a.name, a.workspace.name) for a in accounts[:_MOST_SUGGESTIONS]),
-        )

