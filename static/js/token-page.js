@@ -194,13 +194,20 @@ async function tellSignedOut() {
   notice.replaceChildren("You are signed out. ", link, " to go on.");
   notice.hidden = false;
   for (let wait = FIRST_WAIT; ; wait = Math.min(wait * 1.5, LONGEST_WAIT)) {
-    await Promise.race([pause(wait), isLookedAtAgain()]);
+    await pauseUntilLookedAt(wait);
     const answer = await persist(() => ask(statusUrl), progress.connection);
     if (answer.status !== 401 && !page.querySelector("input:focus, textarea:focus")) return location.reload();
   }
 }
 
-/** @returns {Promise<unknown>} */
-function isLookedAtAgain() {
-  return new Promise((resolve) => window.addEventListener("focus", resolve, { once: true }));
+/**
+ * So long, or until the person comes back to this window.
+ * @param {number} milliseconds
+ */
+function pauseUntilLookedAt(milliseconds) {
+  const over = new AbortController();
+  return new Promise((resolve) => {
+    setTimeout(resolve, milliseconds);
+    window.addEventListener("focus", resolve, { signal: over.signal });
+  }).finally(() => over.abort());
 }

@@ -108,6 +108,7 @@ def test_the_back_forward_cache_keeps_no_key(
         # The answer to a redirected request can't be changed: come again.
         url = page.url
         page.get_by_role("link", name="My tokens").first.click()
+        expect(page).to_have_url(re.compile(r"/tokens/$"))
         page.route("**/tokens/**", without_no_store)
         live.let_aws_go()
         page.goto(url)
