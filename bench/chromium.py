@@ -7,19 +7,8 @@ from urllib.parse import urlencode
 from playwright.sync_api import Page, sync_playwright
 
 from bench.visitor import Place
+from tests.browser.chromium import CHROMIUM, launch
 from tests.person import Person
-
-EXECUTABLE = "/usr/bin/chromium"
-FLAGS = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-dev-shm-usage",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
 
 # Both moments in milliseconds since 1970, to the microsecond: the click and the key stand on
 # different pages, whose own clocks start with each. The key counts when its text is in the page.
@@ -41,20 +30,16 @@ KEY = "[data-testid=token-key]"
 @contextlib.contextmanager
 def page_of(person: Person) -> Iterator[Page]:
     """A page in Chromium, signed in as ``person``."""
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=EXECUTABLE, args=list(FLAGS))
-        try:
-            context = browser.new_context(base_url=person.url)
-            context.add_cookies(
-                [
-                    {"name": cookie.name, "value": str(cookie.value), "url": person.url}
-                    for cookie in person.http.cookies
-                ]
-            )
-            context.add_init_script(STOPWATCH)
-            yield context.new_page()
-        finally:
-            browser.close()
+    with sync_playwright() as playwright, launch(playwright, CHROMIUM) as browser:
+        context = browser.new_context(base_url=person.url)
+        context.add_cookies(
+            [
+                {"name": cookie.name, "value": str(cookie.value), "url": person.url}
+                for cookie in person.http.cookies
+            ]
+        )
+        context.add_init_script(STOPWATCH)
+        yield context.new_page()
 
 
 def issue(page: Page, place: Place, name: str) -> float:

@@ -29,9 +29,7 @@ suggest();
 
 async function fetchSuggestions() {
   more.removeEventListener("toggle", suggest);
-  const response = await fetch(more.dataset.suggestionsUrl ?? "", { headers: { Accept: "text/html" } });
-  const lists = new DOMParser().parseFromString(await response.text(), "text/html").querySelectorAll("datalist");
-  more.append(...lists);
+  more.append(...(await fetched(more.dataset.suggestionsUrl)).querySelectorAll("datalist"));
 }
 
 const place = /** @type {HTMLElement | null} */ (document.querySelector("[data-charts-place]"));
@@ -43,8 +41,7 @@ async function showCharts(place) {
   const link = state.cloneNode(true);
   state.textContent = "Drawing the charts…";
   try {
-    const response = await fetch(place.dataset.url ?? "", { headers: { Accept: "text/html" } });
-    const charts = new DOMParser().parseFromString(await response.text(), "text/html").querySelector("[data-charts]");
+    const charts = (await fetched(place.dataset.url)).querySelector("[data-charts]");
     if (!charts) throw new Error("no charts came");
     showLocalTimes(charts);
     place.replaceChildren(charts);
@@ -54,4 +51,13 @@ async function showCharts(place) {
   } finally {
     place.removeAttribute("data-pending");
   }
+}
+
+/**
+ * What the server answers, as a document of its own: nothing in it runs.
+ * @param {string} [url]
+ */
+async function fetched(url = "") {
+  const response = await fetch(url, { headers: { Accept: "text/html" } });
+  return new DOMParser().parseFromString(await response.text(), "text/html");
 }

@@ -51,10 +51,7 @@ def test_a_connection_is_dropped_before_or_after_the_effect(
 
 
 def wait_for(sandbox: SandboxProcess, live: int) -> None:
-    deadline = time.monotonic() + 5
-    while len(sandbox.live_tokens()) != live:
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    assert within(5, lambda: len(sandbox.live_tokens()) == live)
 
 
 @pytest.mark.parametrize(
