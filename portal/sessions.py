@@ -4,9 +4,9 @@ from django.contrib.sessions.backends import db
 from django.contrib.sessions.models import Session
 from django.utils import timezone
 
-from portal.models.bykey import ByKey
+from portal.models.prepared import Prepared
 
-_BY_KEY = ByKey(lambda key: Session.objects.filter(pk=key), like="-")
+_BY_KEY = Prepared(lambda key: Session.objects.filter(pk=key), like=["-"])
 
 
 class SessionStore(db.SessionStore):

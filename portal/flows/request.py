@@ -149,17 +149,23 @@ def check(wish: Wish, owner: User) -> Choice:
 
 
 def _same_wish(wish: Wish, owner: User) -> Token | None:
-    return (
-        Token.objects.filter(
-            owner=owner,
-            team=wish.team,
-            service_account=wish.service_account,
-            name=wish.name,
-            seconds_to_live=wish.seconds_to_live,
-            reason=wish.reason,
-            public_key_sha256=sealing.public_key_sha256(wish.public_key),
-            replaces=wish.replaces,
-        )
-        .only("pk")
-        .first()
+    wanted = (
+        wish.team.pk,
+        wish.service_account.pk,
+        wish.seconds_to_live,
+        wish.reason,
+        sealing.public_key_sha256(wish.public_key),
+        wish.replaces.pk if wish.replaces else None,
     )
+    for token in Token.objects.named(owner.pk, wish.name):
+        asked = (
+            token.team_id,
+            token.service_account_id,
+            token.seconds_to_live,
+            token.reason,
+            token.public_key_sha256,
+            token.replaces_id,
+        )
+        if asked == wanted:
+            return token
+    return None

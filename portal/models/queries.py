@@ -2,16 +2,16 @@
 
 import uuid
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Self
 
 from django.conf import settings
 from django.db import connections, models, transaction
-from django.db.models import Exists, F, OuterRef, Q, Subquery
+from django.db.models import Count, Exists, F, OuterRef, Q, Subquery, Value
 from django.db.models.functions import Coalesce, Now
 
-from portal.models.bykey import ByKey
 from portal.models.people import Membership
+from portal.models.prepared import Prepared
 from portal.models.states import HOLDING_PLACE, LEASE, LIVE, OPEN, State
 
 AT_A_TIME = 200
@@ -123,14 +123,6 @@ class TokenQuerySet(models.QuerySet["Token"]):
             expires_at__lt=Now() - timedelta(minutes=5),
         ).exclude(aws_token_id="")
 
-    def ahead_of(self, token: "Token") -> Self:
-        """Requests that wait for the same AWS account and region, and came earlier."""
-        return self.filter(
-            state=State.QUEUED,
-            queued_at__lt=token.queued_at,
-            workspace__connection=token.workspace.connection_id,
-        )
-
     def database_now(self) -> datetime:
         """The database's clock: the one by which leases and attempts are timed."""
         with connections[self.db].cursor() as cursor:
@@ -186,8 +178,26 @@ class TokenManager(_TokenManager["Token"]):
             )
         )
 
-    def _by_id(self, ask: "Callable[[TokenQuerySet, uuid.UUID], TokenQuerySet]") -> "ByKey[Token]":
-        return ByKey(lambda pk: ask(self.all(), pk), like=uuid.UUID(int=0))
+        self._ahead = Prepared(
+            lambda connection_id, at: (
+                self.filter(
+                    state=State.QUEUED, queued_at__lt=at, workspace__connection=connection_id
+                )
+                .order_by()
+                .values(all=Value(1))
+                .annotate(ahead=Count("pk"))
+                .values_list("ahead")
+            ),
+            like=[-1, datetime.fromtimestamp(0, UTC)],
+        )
+        self._named = Prepared(
+            lambda owner_id, name: self.filter(owner=owner_id, name=name), like=[-1, "-"]
+        )
+
+    def _by_id(
+        self, ask: "Callable[[TokenQuerySet, uuid.UUID], TokenQuerySet]"
+    ) -> "Prepared[Token, Token]":
+        return Prepared(lambda pk: ask(self.all(), pk), like=[uuid.UUID(int=0)])
 
     def bare(self, token_id: uuid.UUID) -> "Token":
         """The row alone, for what is asked often and says little."""
@@ -196,6 +206,15 @@ class TokenManager(_TokenManager["Token"]):
     def for_page(self, token_id: uuid.UUID) -> "Token":
         """The row, with everything that a page or an event names."""
         return self._one(self._for_pages, token_id)
+
+    def named(self, owner_id: int, name: str) -> "list[Token]":
+        """All that a person has asked for under a name, the newest first."""
+        return self._named(owner_id, name)
+
+    def count_ahead_of(self, token: "Token") -> int:
+        """How many requests wait for the same AWS account and region, and came earlier."""
+        counted = self._ahead.one(token.workspace.connection_id, token.queued_at)
+        return counted[0] if counted else 0
 
     def lock(self, token_id: uuid.UUID) -> "Token":
         """The row as ``for_page`` has it, locked until the transaction ends.
@@ -220,7 +239,7 @@ class TokenManager(_TokenManager["Token"]):
                 return token, locked[token.replaces_id]
         raise self.model.DoesNotExist
 
-    def _one(self, rows: "ByKey[Token]", token_id: uuid.UUID) -> "Token":
+    def _one(self, rows: "Prepared[Token, Token]", token_id: uuid.UUID) -> "Token":
         token = rows.one(token_id)
         if token is None:
             raise self.model.DoesNotExist

@@ -5,14 +5,14 @@ from dataclasses import dataclass
 from django.db.models import QuerySet
 
 from portal.models import Membership, Role, Team, Token, User
-from portal.models.bykey import ByKey
+from portal.models.prepared import Prepared
 from portal.policy.auditing import may_audit
 from portal.policy.rights import CANCELLABLE, REVOCABLE, leads, teams_of
 
 ENDABLE = (*REVOCABLE, *CANCELLABLE)
 
-_memberships = ByKey(
-    lambda user_id: Membership.objects.filter(user=user_id, team__closed_at=None), like=-1
+_memberships = Prepared(
+    lambda user_id: Membership.objects.filter(user=user_id, team__closed_at=None), like=[-1]
 )
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from django.db.models import Q, QuerySet
 
 from portal.models import Approval, Grant, ServiceAccount, Team, User
-from portal.models.bykey import ByKey
+from portal.models.prepared import Prepared
 
 
 def _grants_of(user_id: int) -> QuerySet[Grant]:
@@ -18,7 +18,8 @@ def _grants_of(user_id: int) -> QuerySet[Grant]:
     )
 
 
-_grants = ByKey(_grants_of, like=-1)
+_grants = Prepared(_grants_of, like=[-1])
+_accounts = Prepared(lambda: ServiceAccount.objects.present().select_related("workspace"), like=[])
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +109,7 @@ def choices(user: User) -> list[Choice]:
     teams = [(team, TeamGrants(grants)) for team, grants in by_team.items()]
     found = [
         Choice(team, account, limits, grants)
-        for account in ServiceAccount.objects.present().select_related("workspace")
+        for account in _accounts()
         for team, grants in teams
         if (limits := grants.limits(account)) is not None
     ]

@@ -7,7 +7,20 @@ from django.conf import settings
 from django.db.models import Count, Q
 
 from portal.models import State, Token, User
+from portal.models.prepared import Prepared
 from portal.policy.grants import Choice
+
+_quota = Prepared(
+    lambda workspace_id: (
+        Token.objects.counting_at_aws()
+        .filter(workspace=workspace_id)
+        .order_by()
+        .values("workspace")
+        .annotate(used=Count("pk"), expired=Count("pk", filter=Q(state=State.EXPIRED)))
+        .values_list("used", "expired")
+    ),
+    like=[-1],
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +89,7 @@ class Room:
 
 
 def room(user: User, choices: Iterable[Choice], *, exempt: Token | None = None) -> Room:
-    """Count what fills the limits of ``choices``, in two queries at most.
+    """Count what fills the limits of ``choices``, in a query for them and one a workspace.
 
     ``exempt`` is a token that is about to be replaced: a grant's limits do not count it. AMG does.
     """
@@ -110,14 +123,9 @@ def _count_live(found: Room, user: User, limited: list[Choice], exempt: Token | 
 
 
 def _count_quota(found: Room, workspaces: set[int]) -> None:
-    groups = (
-        Token.objects.counting_at_aws()
-        .filter(workspace__in=workspaces)
-        .order_by()
-        .values_list("workspace")
-        .annotate(used=Count("pk"), expired=Count("pk", filter=Q(state=State.EXPIRED)))
-    )
-    found.by_workspace = {workspace: (used, expired) for workspace, used, expired in groups}
+    for workspace in workspaces:
+        for used, expired in _quota(workspace):
+            found.by_workspace[workspace] = (used, expired)
 
 
 def _tokens(count: int) -> str:

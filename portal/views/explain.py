@@ -171,7 +171,7 @@ def message(token: Token) -> str:
 
 def _waits_its_turn(token: Token) -> str:
     """How many are ahead, and about how long that takes at the pace that AWS allows."""
-    ahead = Token.objects.ahead_of(token).count()
+    ahead = Token.objects.count_ahead_of(token)
     if not ahead:
         return _MESSAGES[State.QUEUED]
     others = "1 request is" if ahead == 1 else f"{ahead} requests are"

@@ -11,10 +11,10 @@ from django.http import HttpRequest, HttpResponse
 from portal.audit import Actor
 from portal.flows.sign_in import sign_in_failed, signed_in
 from portal.models import User
-from portal.models.bykey import ByKey
+from portal.models.prepared import Prepared
 from portal.views import edge
 
-_BY_ID = ByKey(lambda pk: User.objects.filter(pk=pk), like=-1)
+_BY_ID = Prepared(lambda pk: User.objects.filter(pk=pk), like=[-1])
 
 
 class Backend(AuthenticationBackend):

@@ -1,4 +1,4 @@
-"""Rows by their key: the same as Django's own question would give, and compiled only once."""
+"""Questions made once: they find the same as Django's own would, and are compiled only once."""
 
 import uuid
 from collections.abc import Callable
@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from portal import sessions
 from portal.models import Team, Token, User
-from portal.models.bykey import ByKey
+from portal.models.prepared import Prepared
 from portal.models.queries import TokenManager, TokenQuerySet
 from portal.policy import desk, grants
 from portal.views import signin
@@ -44,28 +44,29 @@ def token(make_token: MakeToken, engineer: User) -> Token:
 
 @pytest.mark.parametrize("question", ["_bare", "_for_pages", "_locked", "_with_replaced"])
 def test_a_token_is_what_djangos_own_question_gives(token: Token, question: str) -> None:
-    by_key: ByKey[Token] = getattr(Token.objects, question)
-    asked = by_key._ask(token.pk)
+    prepared: Prepared[Token, Token] = getattr(Token.objects, question)
+    asked = prepared._ask(token.pk)
     with transaction.atomic():
-        assert [loaded(row) for row in by_key(token.pk)] == [loaded(row) for row in asked]
-        assert by_key(token.pk)
-        assert by_key(NOBODY) == []
+        assert [loaded(row) for row in prepared(token.pk)] == [loaded(row) for row in asked]
+        assert prepared(token.pk)
+        assert prepared(NOBODY) == []
 
 
 def test_people_memberships_grants_and_sessions_too(engineer: User, catalog: Catalog) -> None:
     store = DjangosStore()
     store.create()
-    cases: list[tuple[ByKey[Any], object]] = [
-        (signin._BY_ID, engineer.pk),
-        (desk._memberships, engineer.pk),
-        (grants._grants, engineer.pk),
-        (sessions._BY_KEY, store.session_key),
+    cases: list[tuple[Prepared[Any, Any], list[object]]] = [
+        (signin._BY_ID, [engineer.pk]),
+        (desk._memberships, [engineer.pk]),
+        (grants._grants, [engineer.pk]),
+        (grants._accounts, []),
+        (sessions._BY_KEY, [store.session_key]),
     ]
-    for by_key, key in cases:
-        found = by_key(key)
+    for prepared, keys in cases:
+        found = prepared(*keys)
         assert found
-        assert [loaded(row) for row in found] == [loaded(row) for row in by_key._ask(key)]
-        assert by_key(by_key._like) == []
+        assert [loaded(row) for row in found] == [loaded(row) for row in prepared._ask(*keys)]
+        assert not keys or prepared(*prepared._like) == []
 
 
 def test_what_is_beside_a_row_needs_no_further_question(token: Token) -> None:
@@ -109,15 +110,15 @@ def test_a_question_is_compiled_once(token: Token) -> None:
         asked.append(pk)
         return Token.objects.filter(pk=pk, reason="ci")
 
-    by_key = ByKey(ask, like=NOBODY)
-    assert by_key.one(token.pk) == by_key.one(token.pk) == token
-    assert by_key.one(uuid.uuid4()) is None
+    prepared = Prepared(ask, like=[NOBODY])
+    assert prepared.one(token.pk) == prepared.one(token.pk) == token
+    assert prepared.one(uuid.uuid4()) is None
     assert asked == [NOBODY]
 
 
-def test_a_question_without_its_key_is_refused(db: None) -> None:
-    with pytest.raises(ValueError, match="does not ask for its key"):
-        ByKey(lambda _: Token.objects.filter(reason="ci"), like=NOBODY)(NOBODY)
+def test_a_question_without_one_of_its_keys_is_refused(db: None) -> None:
+    with pytest.raises(ValueError, match="does not ask for each of its keys"):
+        Prepared(lambda pk, _: Token.objects.filter(pk=pk), like=[NOBODY, "ci"])(NOBODY, "ci")
 
 
 @pytest.mark.django_db(transaction=True)

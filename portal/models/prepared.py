@@ -1,0 +1,126 @@
+"""Questions that are asked often, in SQL that is made once.
+
+Django builds and compiles every question anew. For a token with all that its page names, this takes
+2 ms where the database takes 0.1 (measured on SQLite), and every request and every task asks a few
+such questions. Here they are compiled on first use, and asked again with other keys.
+"""
+
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Generic, TypeVar, cast
+
+from django.db import DEFAULT_DB_ALIAS, connections, models
+from django.db.models.query import get_related_populators
+from django.db.transaction import TransactionManagementError
+
+M = TypeVar("M", bound=models.Model)
+R = TypeVar("R")
+
+_AS_STORED: "dict[type, models.Field[Any, Any]]" = {
+    uuid.UUID: models.UUIDField(),
+    datetime: models.DateTimeField(),
+}
+"""What makes a key into what the database keeps; numbers and text are kept as they are."""
+
+
+class Prepared(Generic[M, R]):
+    """What ``ask(*keys)`` finds, as the queryset itself would give it: rows, or tuples of values.
+
+    ``ask`` makes a queryset that depends on the keys alone, and on nothing that changes. It is
+    called once, with ``like``: keys of the same types, each another, that stand nowhere else in the
+    question.
+    """
+
+    def __init__(self, ask: Callable[..., "models.QuerySet[M, R]"], *, like: Sequence[Any]) -> None:
+        self._ask = ask
+        self._like = like
+        self._compiled: _Compiled | None = None
+
+    def __call__(self, *keys: object) -> list[R]:
+        """Ask. Raises TransactionManagementError where rows would be locked in no transaction."""
+        if self._compiled is None:
+            self._compiled = _compile(self._ask(*self._like), self._like)
+        return cast("list[R]", self._compiled.rows(keys))
+
+    def one(self, *keys: object) -> R | None:
+        """The first that is found, or None."""
+        return next(iter(self(*keys)), None)
+
+
+@dataclass(frozen=True, slots=True)
+class _Compiled:
+    """A question in SQL, and how what it answers becomes what the queryset would give."""
+
+    sql: str
+    params: Sequence[Any]
+    places: Sequence[tuple[int, int]]
+    """Where in ``params`` a key belongs, and which."""
+    locks: bool
+    converters: Sequence[tuple[int, Sequence[Callable[..., Any]], Any]]
+    made_of: Callable[[list[Any]], object]
+
+    def rows(self, keys: Sequence[object]) -> list[object]:
+        connection = connections[DEFAULT_DB_ALIAS]
+        if self.locks and not connection.in_atomic_block:
+            raise TransactionManagementError("rows are locked inside a transaction")
+        params = list(self.params)
+        for place, number in self.places:
+            params[place] = _as_stored(keys[number], connection)
+        with connection.cursor() as cursor:
+            cursor.execute(self.sql, params)
+            found = cursor.fetchall()
+        return [self._made_of(list(row), connection) for row in found]
+
+    def _made_of(self, row: list[Any], connection: Any) -> object:
+        for position, converters, expression in self.converters:
+            for converter in converters:
+                row[position] = converter(row[position], expression, connection)
+        return self.made_of(row)
+
+
+def _as_stored(key: object, connection: Any) -> object:
+    field = _AS_STORED.get(type(key))
+    return key if field is None else field.get_db_prep_value(key, connection)
+
+
+def _compile(rows: "models.QuerySet[Any, Any]", like: Sequence[object]) -> _Compiled:
+    query = rows.query
+    compiler = query.get_compiler(using=DEFAULT_DB_ALIAS)
+    sql, params = compiler.as_sql()
+    keys = [_as_stored(one, compiler.connection) for one in like]
+    places = [
+        (place, number)
+        for place, param in enumerate(params)
+        for number, key in enumerate(keys)
+        if type(param) is type(key) and param == key
+    ]
+    if {number for _, number in places} != set(range(len(keys))):
+        raise ValueError("the question does not ask for each of its keys")
+    converters = compiler.get_converters([one[0] for one in compiler.select])
+    return _Compiled(
+        sql=sql,
+        params=params,
+        places=places,
+        locks=query.select_for_update,
+        converters=[(position, *what) for position, what in converters.items()],
+        made_of=_maker(rows.model, compiler) if compiler.klass_info else tuple,
+    )
+
+
+def _maker(model: type[models.Model], compiler: Any) -> Callable[[list[Any]], models.Model]:
+    """Makes an object of a row, as Django's ModelIterable does."""
+    select, info = compiler.select, compiler.klass_info
+    columns = slice(info["select_fields"][0], info["select_fields"][-1] + 1)
+    attributes = [one[0].target.attname for one in select[columns]]
+    # The stubs are of a newer Django, which asks for one more.
+    related = get_related_populators(info, select, DEFAULT_DB_ALIAS)  # type: ignore[call-arg]
+
+    def make(row: list[Any]) -> models.Model:
+        made = model.from_db(DEFAULT_DB_ALIAS, attributes, row[columns])
+        for one in related:
+            one.populate(row, made)
+        return made
+
+    return make
