@@ -192,8 +192,9 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
+                "portal.views.edge.csrf_token",
             ],
-            "builtins": ["portal.views.ui"],
+            "builtins": ["portal.views.ui", "portal.views.addresses"],
         },
     }
 ]

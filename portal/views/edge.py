@@ -20,6 +20,8 @@ from django.http import (
 )
 from django.http.response import HttpResponseBase
 from django.middleware.common import CommonMiddleware
+from django.middleware.csrf import get_token
+from django.utils.functional import SimpleLazyObject
 
 from portal.audit import Actor
 from portal.models import User
@@ -115,6 +117,11 @@ class NoFiles(FileUploadHandler):
 
     def file_complete(self, file_size: int) -> None:  # noqa: ARG002 (Django's)
         return None
+
+
+def csrf_token(request: HttpRequest) -> dict[str, object]:
+    """The token of a page's forms, for templates: masked anew for each page, not for each form."""
+    return {"csrf_token": SimpleLazyObject(lambda: get_token(request))}
 
 
 class _MessageCookie(CookieStorage):

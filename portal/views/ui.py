@@ -109,12 +109,6 @@ def limits_json(limits: Limits, team: Team) -> str:
     )
 
 
-@register.filter
-def words(text: str) -> list[str]:
-    """The words of a text, to loop over."""
-    return text.split()
-
-
 @register.simple_tag
 def state_labels() -> dict[str, str]:
     """Every state with its words, for the page's script."""
