@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -16,7 +17,8 @@ from portal import sessions
 from portal.models import Team, Token, User
 from portal.models.prepared import Prepared
 from portal.models.queries import TokenManager, TokenQuerySet
-from portal.policy import desk, grants
+from portal.policy import desk, grants, handover
+from portal.policy.room import _quota
 from portal.views import signin
 from tests.conftest import Catalog
 
@@ -42,17 +44,22 @@ def token(make_token: MakeToken, engineer: User) -> Token:
     return make_token(engineer, replaces=old, reason="ci")
 
 
-@pytest.mark.parametrize("question", ["_bare", "_for_pages", "_locked", "_with_replaced"])
+@pytest.mark.parametrize(
+    "question", ["_bare", "_for_pages", "_locked", "_with_replaced", "_replacing"]
+)
 def test_a_token_is_what_djangos_own_question_gives(token: Token, question: str) -> None:
     prepared: Prepared[Token, Token] = getattr(Token.objects, question)
-    asked = prepared._ask(token.pk)
+    key = token.replaces_id if question == "_replacing" else token.pk
+    asked = prepared._ask(key)
     with transaction.atomic():
-        assert [loaded(row) for row in prepared(token.pk)] == [loaded(row) for row in asked]
-        assert prepared(token.pk)
+        assert [loaded(row) for row in prepared(key)] == [loaded(row) for row in asked]
+        assert prepared(key)
         assert prepared(NOBODY) == []
 
 
-def test_people_memberships_grants_and_sessions_too(engineer: User, catalog: Catalog) -> None:
+def test_people_memberships_grants_and_sessions_too(
+    engineer: User, teammate: User, token: Token, catalog: Catalog
+) -> None:
     store = DjangosStore()
     store.create()
     cases: list[tuple[Prepared[Any, Any], list[object]]] = [
@@ -60,6 +67,8 @@ def test_people_memberships_grants_and_sessions_too(engineer: User, catalog: Cat
         (desk._memberships, [engineer.pk]),
         (grants._grants, [engineer.pk]),
         (grants._accounts, []),
+        (handover._heirs, [token.team_id, engineer.pk]),
+        (Token.objects._named, [engineer.pk, token.name]),
         (sessions._BY_KEY, [store.session_key]),
     ]
     for prepared, keys in cases:
@@ -67,6 +76,21 @@ def test_people_memberships_grants_and_sessions_too(engineer: User, catalog: Cat
         assert found
         assert [loaded(row) for row in found] == [loaded(row) for row in prepared._ask(*keys)]
         assert not keys or prepared(*prepared._like) == []
+
+
+def test_values_too(make_token: MakeToken, engineer: User) -> None:
+    make_token(engineer, state="expired", may_exist_at_aws=True)
+    make_token(engineer, state="active", aws_token_id="7")
+    now = timezone.now()
+    first = make_token(engineer, queued_at=now - timedelta(seconds=5))
+    last = make_token(engineer, queued_at=now)
+    workspace = first.workspace
+    assert _quota(workspace.pk) == list(_quota._ask(workspace.pk)) == [(4, 1)]
+    assert _quota(-1) == []
+    keys = [workspace.connection_id, last.queued_at]
+    assert Token.objects._ahead(*keys) == list(Token.objects._ahead._ask(*keys))
+    assert Token.objects.count_ahead_of(last) == 1
+    assert Token.objects.count_ahead_of(first) == 0
 
 
 def test_what_is_beside_a_row_needs_no_further_question(token: Token) -> None:

@@ -25,7 +25,8 @@ def hand_over(token_id: uuid.UUID, *, to: str, actor: Actor, reason: str = "") -
         if token.state not in policy.HANDABLE:
             raise policy.WrongStateError(token)
         before = token.owner
-        heir = policy.heirs_of(token).filter(email__iexact=to).first()
+        wanted = to.lower()
+        heir = next((one for one in policy.heirs_of(token) if one.email.lower() == wanted), None)
         if heir is None:
             raise HandOverRefusedError(f"Choose somebody else of team {token.team.name}.")
         choice = policy.choice_for(heir, token.team, token.service_account)

@@ -190,6 +190,7 @@ class TokenManager(_TokenManager["Token"]):
             ),
             like=[-1, datetime.fromtimestamp(0, UTC)],
         )
+        self._replacing = self._by_id(lambda rows, pk: rows.filter(replaces=pk))
         self._named = Prepared(
             lambda owner_id, name: self.filter(owner=owner_id, name=name), like=[-1, "-"]
         )
@@ -210,6 +211,10 @@ class TokenManager(_TokenManager["Token"]):
     def named(self, owner_id: int, name: str) -> "list[Token]":
         """All that a person has asked for under a name, the newest first."""
         return self._named(owner_id, name)
+
+    def replacing(self, token: "Token") -> "list[Token]":
+        """All that were asked for in its place, whatever became of them, the oldest first."""
+        return self._replacing(token.pk)[::-1]
 
     def count_ahead_of(self, token: "Token") -> int:
         """How many requests wait for the same AWS account and region, and came earlier."""

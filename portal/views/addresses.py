@@ -15,7 +15,7 @@ from django.template import defaulttags
 from django.template.base import Node, Parser, Token
 from django.template.context import Context
 from django.templatetags.static import static
-from django.urls import reverse
+from django.urls import NoReverseMatch, reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
@@ -81,7 +81,10 @@ def url(parser: Parser, token: Token) -> Node:
 
 class _Fixed(defaulttags.URLNode):
     def render(self, context: Context) -> str:
-        found = _address(self.view_name.var)
+        try:
+            found = _address(self.view_name.var)
+        except NoReverseMatch:
+            return str(super().render(context))  # it knows what to do then
         if self.asvar is None:
             return found
         context[self.asvar] = found

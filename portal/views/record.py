@@ -54,4 +54,4 @@ def _replacements(token: Token) -> list[Token]:
     """What was to take its place. While a browser waits for the key there is none to look for."""
     if token.waits_for_key or token.state in (State.AWAITING_APPROVAL, State.AWAITING_RECIPIENT):
         return []
-    return list(token.replacements.order_by("created_at"))
+    return Token.objects.replacing(token)

@@ -3,17 +3,20 @@
 import json
 from collections.abc import Iterable
 from datetime import datetime
+from functools import cache, lru_cache
 from html import escape
 from typing import Any
 
 from django import template
-from django.utils.html import format_html
+from django.template.loader import render_to_string
+from django.urls import reverse
+from django.utils.html import format_html, json_script
 from django.utils.safestring import SafeString, mark_safe
 
 from portal import policy
 from portal.models import AuditEvent, Outcome, State, Team, Token, User
 from portal.models.flags import Flag, flags_of
-from portal.policy import Limits
+from portal.policy import Limits, Reach
 
 register = template.Library()
 
@@ -81,11 +84,26 @@ def is_endable(token: Token) -> bool:
 
 
 @register.simple_tag
-def navigation(user: User) -> dict[str, Any]:
-    """Where a person may go, and how many requests wait there for them to approve."""
+def navigation(user: User, path: str) -> SafeString:
+    """Where a person may go from ``path``, and how many requests wait for them to approve."""
     reach = policy.reach(user)
     waiting = policy.approvable_tokens(user).count() if reach.approves else 0
-    return {"reach": reach, "waiting": waiting}
+    here = next((name for name, address in _links() if path == address), "")
+    if path.startswith(reverse("teams")):
+        here = "teams"  # whichever of them
+    return _navigation(user.email, user.is_admin, reach, waiting, here)
+
+
+@cache
+def _links() -> list[tuple[str, str]]:
+    return [(name, reverse(name)) for name in ("tokens", "token-new", "audit", "inventory")]
+
+
+@lru_cache(maxsize=1000)
+def _navigation(email: str, is_admin: bool, reach: Reach, waiting: int, here: str) -> SafeString:
+    """Drawn once for all pages that show the same."""
+    said = {"email": email, "is_admin": is_admin, "reach": reach, "waiting": waiting, "here": here}
+    return render_to_string("allauth/layouts/navigation.html", said)
 
 
 @register.filter
@@ -110,9 +128,10 @@ def limits_json(limits: Limits, team: Team) -> str:
 
 
 @register.simple_tag
-def state_labels() -> dict[str, str]:
+@cache
+def state_labels() -> SafeString:
     """Every state with its words, for the page's script."""
-    return {state.value: str(state.label) for state in State}
+    return json_script({state.value: str(state.label) for state in State}, "state-labels")
 
 
 @register.filter
