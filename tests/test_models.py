@@ -112,23 +112,34 @@ def test_the_bounds_belong_to_it(make_token: MakeToken, engineer: User, seconds:
 
 
 def test_a_row_is_claimed_once(make_token: MakeToken, engineer: User) -> None:
-    token = make_token(engineer)
-    row = Token.objects.filter(pk=token.pk)
-    assert row.claim(1)
-    assert not row.claim(1)
-    assert not row.claim(2)
+    token, other = make_token(engineer), make_token(engineer)
+    assert Token.objects.claim(token.pk, 1)
+    assert not Token.objects.claim(token.pk, 1)
+    assert not Token.objects.claim(token.pk, 2)
     token.refresh_from_db()
     assert (token.state, token.attempt, token.may_exist_at_aws) == (State.ISSUING, 1, True)
     assert token.unresolved_since is not None
     assert token.lease_until is not None
     assert token.last_signature_at is not None
     assert token.unresolved_since < token.last_signature_at < token.lease_until
+    other.refresh_from_db()
+    assert (other.state, other.attempt) == (State.QUEUED, 0)
+
+
+def test_a_later_attempt_leaves_since_when_the_outcome_is_unknown(
+    make_token: MakeToken, engineer: User
+) -> None:
+    since = timezone.now() - timedelta(seconds=90)
+    token = make_token(engineer, attempt=6, unresolved_since=since)
+    assert Token.objects.claim(token.pk, 7)
+    token.refresh_from_db()
+    assert (token.attempt, token.unresolved_since) == (7, since)
 
 
 def test_a_row_that_is_told_to_wait_is_not_claimed(make_token: MakeToken, engineer: User) -> None:
     later = timezone.now() + timedelta(seconds=5)
     token = make_token(engineer, not_before=later)
-    assert not Token.objects.filter(pk=token.pk).claim(1)
+    assert not Token.objects.claim(token.pk, 1)
 
 
 # -- People -------------------------------------------------------------------------------------

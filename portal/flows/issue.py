@@ -49,8 +49,7 @@ def issue(token_id: uuid.UUID) -> bool:
     except Token.DoesNotExist:
         return False
     # What waits for people changes meanwhile; what is queued stays as it was read until a claim.
-    rows = Token.objects.filter(pk=token_id)
-    if token.state != State.QUEUED or not rows.claim(token.attempt + 1):
+    if token.state != State.QUEUED or not Token.objects.claim(token_id, token.attempt + 1):
         return False
     _Attempt(token).run()
     return True

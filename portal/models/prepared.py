@@ -11,8 +11,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Generic, TypeVar, cast
 
-from django.db import DEFAULT_DB_ALIAS, connections, models
+from django.db import DEFAULT_DB_ALIAS, connections, models, transaction
+from django.db.backends.utils import CursorWrapper
 from django.db.models.query import get_related_populators
+from django.db.models.sql.subqueries import UpdateQuery
 from django.db.transaction import TransactionManagementError
 
 M = TypeVar("M", bound=models.Model)
@@ -36,40 +38,83 @@ class Prepared(Generic[M, R]):
     def __init__(self, ask: Callable[..., "models.QuerySet[M, R]"], *, like: Sequence[Any]) -> None:
         self._ask = ask
         self._like = like
-        self._compiled: _Compiled | None = None
+        self._compiled: _Question | None = None
 
     def __call__(self, *keys: object) -> list[R]:
         """Ask. Raises TransactionManagementError where rows would be locked in no transaction."""
         if self._compiled is None:
-            self._compiled = _compile(self._ask(*self._like), self._like)
-        return cast("list[R]", self._compiled.rows(keys))
+            self._compiled = _question(self._ask(*self._like), self._like)
+        return cast("list[R]", self._compiled.found(keys))
 
     def one(self, *keys: object) -> R | None:
         """The first that is found, or None."""
         return next(iter(self(*keys)), None)
 
 
+class PreparedUpdate:
+    """What ``ask(*keys)`` finds, changed as ``QuerySet.update`` would by ``to(*keys)``.
+
+    Both depend on the keys alone; ``like`` is as in ``Prepared``. No columns of other tables.
+    """
+
+    def __init__(
+        self,
+        ask: Callable[..., "models.QuerySet[Any, Any]"],
+        *,
+        to: Callable[..., dict[str, Any]],
+        like: Sequence[Any],
+    ) -> None:
+        self._ask = ask
+        self._to = to
+        self._like = like
+        self._compiled: _Statement | None = None
+
+    def __call__(self, *keys: object) -> int:
+        """Change them; returns how many there were."""
+        if self._compiled is None:
+            query: Any = self._ask(*self._like).query.chain(UpdateQuery)
+            query.clear_ordering(force=True)
+            query.add_update_values(self._to(*self._like))
+            self._compiled = _statement(query.get_compiler(DEFAULT_DB_ALIAS), self._like)
+        with (
+            transaction.mark_for_rollback_on_error(DEFAULT_DB_ALIAS),
+            connections[DEFAULT_DB_ALIAS].cursor() as cursor,
+        ):
+            self._compiled.execute(cursor, keys)
+            return int(cursor.rowcount)
+
+
 @dataclass(frozen=True, slots=True)
-class _Compiled:
-    """A question in SQL, and how what it answers becomes what the queryset would give."""
+class _Statement:
+    """SQL with places for keys."""
 
     sql: str
     params: Sequence[Any]
     places: Sequence[tuple[int, int]]
     """Where in ``params`` a key belongs, and which."""
+
+    def execute(self, cursor: CursorWrapper, keys: Sequence[object]) -> None:
+        params = list(self.params)
+        for place, number in self.places:
+            params[place] = _as_stored(keys[number], cursor.db)
+        cursor.execute(self.sql, params)
+
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """A statement, and how what it answers becomes what the queryset would give."""
+
+    statement: _Statement
     locks: bool
     converters: Sequence[tuple[int, Sequence[Callable[..., Any]], Any]]
     made_of: Callable[[list[Any]], object]
 
-    def rows(self, keys: Sequence[object]) -> list[object]:
+    def found(self, keys: Sequence[object]) -> list[object]:
         connection = connections[DEFAULT_DB_ALIAS]
         if self.locks and not connection.in_atomic_block:
             raise TransactionManagementError("rows are locked inside a transaction")
-        params = list(self.params)
-        for place, number in self.places:
-            params[place] = _as_stored(keys[number], connection)
         with connection.cursor() as cursor:
-            cursor.execute(self.sql, params)
+            self.statement.execute(cursor, keys)
             found = cursor.fetchall()
         return [self._made_of(list(row), connection) for row in found]
 
@@ -85,9 +130,7 @@ def _as_stored(key: object, connection: Any) -> object:
     return key if field is None else field.get_db_prep_value(key, connection)
 
 
-def _compile(rows: "models.QuerySet[Any, Any]", like: Sequence[object]) -> _Compiled:
-    query = rows.query
-    compiler = query.get_compiler(using=DEFAULT_DB_ALIAS)
+def _statement(compiler: Any, like: Sequence[object]) -> _Statement:
     sql, params = compiler.as_sql()
     keys = [_as_stored(one, compiler.connection) for one in like]
     places = [
@@ -98,12 +141,16 @@ def _compile(rows: "models.QuerySet[Any, Any]", like: Sequence[object]) -> _Comp
     ]
     if {number for _, number in places} != set(range(len(keys))):
         raise ValueError("the question does not ask for each of its keys")
+    return _Statement(sql, params, places)
+
+
+def _question(rows: "models.QuerySet[Any, Any]", like: Sequence[object]) -> _Question:
+    compiler = rows.query.get_compiler(using=DEFAULT_DB_ALIAS)
+    statement = _statement(compiler, like)
     converters = compiler.get_converters([one[0] for one in compiler.select])
-    return _Compiled(
-        sql=sql,
-        params=params,
-        places=places,
-        locks=query.select_for_update,
+    return _Question(
+        statement=statement,
+        locks=rows.query.select_for_update,
         converters=[(position, *what) for position, what in converters.items()],
         made_of=_maker(rows.model, compiler) if compiler.klass_info else tuple,
     )

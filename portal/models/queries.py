@@ -3,7 +3,7 @@
 import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from django.conf import settings
 from django.db import connections, models, transaction
@@ -11,7 +11,7 @@ from django.db.models import Count, Exists, F, OuterRef, Q, Subquery, Value
 from django.db.models.functions import Coalesce, Now
 
 from portal.models.people import Membership
-from portal.models.prepared import Prepared
+from portal.models.prepared import Prepared, PreparedUpdate
 from portal.models.states import HOLDING_PLACE, LEASE, LIVE, OPEN, State
 
 AT_A_TIME = 200
@@ -131,29 +131,6 @@ class TokenQuerySet(models.QuerySet["Token"]):
         # SQLite answers text, in UTC.
         return datetime.fromisoformat(f"{now}+00:00") if isinstance(now, str) else now
 
-    def claim(self, attempt: int) -> bool:
-        """Take the row for attempt number ``attempt``; False when another worker has it.
-
-        The claim is written before AWS is called, and assumes the worst: that the call will be made
-        and its outcome never known. Only a known outcome takes that back (AMG_API, recovery rule).
-        """
-        now = Now()
-        return (
-            self.due()
-            .filter(state=State.QUEUED, attempt=attempt - 1)
-            .update(
-                state=State.ISSUING,
-                state_at=now,
-                attempt=attempt,
-                lease_until=now + LEASE,
-                not_before=None,
-                may_exist_at_aws=True,
-                unresolved_since=Coalesce(F("unresolved_since"), now),
-                last_signature_at=now + timedelta(seconds=settings.TASK_TIME_LIMIT),
-            )
-            == 1
-        )
-
     def held(self, attempt: int) -> Self:
         """The rows that attempt number ``attempt`` still holds."""
         return self.filter(state=State.ISSUING, attempt=attempt)
@@ -195,6 +172,14 @@ class TokenManager(_TokenManager["Token"]):
             lambda owner_id, name: self.filter(owner=owner_id, name=name), like=[-1, "-"]
         )
 
+        self._claim = PreparedUpdate(
+            lambda token_id, before, _: self.due().filter(
+                pk=token_id, state=State.QUEUED, attempt=before
+            ),
+            to=lambda _, __, attempt: _claimed(attempt),
+            like=[uuid.UUID(int=0), 2_000_000_001, 2_000_000_002],
+        )
+
     def _by_id(
         self, ask: "Callable[[TokenQuerySet, uuid.UUID], TokenQuerySet]"
     ) -> "Prepared[Token, Token]":
@@ -220,6 +205,14 @@ class TokenManager(_TokenManager["Token"]):
         """How many requests wait for the same AWS account and region, and came earlier."""
         counted = self._ahead.one(token.workspace.connection_id, token.queued_at)
         return counted[0] if counted else 0
+
+    def claim(self, token_id: uuid.UUID, attempt: int) -> bool:
+        """Take the row for attempt number ``attempt``; False when another worker has it.
+
+        The claim is written before AWS is called, and assumes the worst: that the call will be made
+        and its outcome never known. Only a known outcome takes that back (AMG_API, recovery rule).
+        """
+        return self._claim(token_id, attempt - 1, attempt) == 1
 
     def lock(self, token_id: uuid.UUID) -> "Token":
         """The row as ``for_page`` has it, locked until the transaction ends.
@@ -249,6 +242,21 @@ class TokenManager(_TokenManager["Token"]):
         if token is None:
             raise self.model.DoesNotExist
         return token
+
+
+def _claimed(attempt: int) -> dict[str, Any]:
+    """What a claim writes."""
+    now = Now()
+    return {
+        "state": State.ISSUING,
+        "state_at": now,
+        "attempt": attempt,
+        "lease_until": now + LEASE,
+        "not_before": None,
+        "may_exist_at_aws": True,
+        "unresolved_since": Coalesce(F("unresolved_since"), now),
+        "last_signature_at": now + timedelta(seconds=settings.TASK_TIME_LIMIT),
+    }
 
 
 def _locking(rows: TokenQuerySet) -> TokenQuerySet:

@@ -13,7 +13,7 @@ from portal.flows.deliver import Confirmation, deliver
 from portal.flows.issue import issue
 from portal.flows.sweep import sweep
 from portal.models import Action, Approval, AuditEvent, Grant, State, Token, User
-from portal.models.queries import TokenManager, TokenQuerySet
+from portal.models.queries import TokenManager
 from portal.policy import NotPermittedError, WrongStateError
 from tests.conftest import acting
 from tests.person import KeyPair
@@ -76,14 +76,16 @@ def test_a_message_that_came_before_the_recipient_did_issues_nothing_of_what_it_
     approved: Token, engineer: User, der: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The worker has read a row without a public key, and stands still until it has one."""
-    claim = TokenQuerySet.claim
+    claim = TokenManager.claim
 
-    def claim_what_was_collected_meanwhile(rows: TokenQuerySet, attempt: int) -> bool:
+    def claim_what_was_collected_meanwhile(
+        tokens: TokenManager, token_id: uuid.UUID, attempt: int
+    ) -> bool:
         collect(approved.pk, der, actor=acting(engineer))
-        return claim(rows, attempt)
+        return claim(tokens, token_id, attempt)
 
     with monkeypatch.context() as patch:
-        patch.setattr(TokenQuerySet, "claim", claim_what_was_collected_meanwhile)
+        patch.setattr(TokenManager, "claim", claim_what_was_collected_meanwhile)
         issue(approved.pk)
     collect(approved.pk, der, actor=acting(engineer))
     issue(approved.pk)
