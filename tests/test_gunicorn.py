@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from portal.logs import MASK
-from tests.product import ROOT, clean_environment, within
+from tests.product import ROOT, clean_environment, run_python, within
 from tests.servers import free_port
 
 KEY = f"glsa_{'Ab1' * 11}_0a1b2c3d"
@@ -90,3 +90,22 @@ def test_nobody_on_this_machine_is_a_proxy_unless_the_portal_is_told_so(web: Web
     assert "Location: https://tokens.example.com/tokens/" in answer, "not yet come by https"
     answer = web.ask("GET /healthz HTTP/1.1", host, "SCRIPT_NAME: /healthz")
     assert answer.startswith("HTTP/1.1 200 ")
+
+
+def test_pages_are_ready_before_the_first_person_comes(tmp_path: Path) -> None:
+    """Nothing is parsed or looked up for the form any more once the process has begun."""
+    asked = run_python(
+        "import portal.wsgi\n"
+        "from unittest import mock\n"
+        "from django.template.base import Template\n"
+        "from django.urls import URLResolver, reverse\n"
+        "from django.template.loader import get_template\n"
+        "with mock.patch.object(Template, 'compile_nodelist') as parsed, \\\n"
+        "        mock.patch.object(URLResolver, '_populate') as populated:\n"
+        "    get_template('tokens/new.html'), get_template('allauth/layouts/base.html')\n"
+        "    reverse('token-new')\n"
+        "print(parsed.call_count, populated.call_count)",
+        tmp_path,
+        PORTAL_EMBEDDED="1",
+    )
+    assert asked.stdout.split() == ["0", "0"], asked.stderr
