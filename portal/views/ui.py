@@ -88,15 +88,15 @@ def navigation(user: User, path: str) -> SafeString:
     """Where a person may go from ``path``, and how many requests wait for them to approve."""
     reach = policy.reach(user)
     waiting = policy.approvable_tokens(user).count() if reach.approves else 0
-    here = next((name for name, address in _links() if path == address), "")
-    if path.startswith(reverse("teams")):
+    here = next((name for name, address in _links().items() if path == address), "")
+    if path.startswith(_links()["teams"]):
         here = "teams"  # whichever of them
     return _navigation(user.email, user.is_admin, reach, waiting, here)
 
 
 @cache
-def _links() -> list[tuple[str, str]]:
-    return [(name, reverse(name)) for name in ("tokens", "token-new", "audit", "inventory")]
+def _links() -> dict[str, str]:
+    return {name: reverse(name) for name in ("tokens", "token-new", "teams", "audit", "inventory")}
 
 
 @lru_cache(maxsize=1000)
