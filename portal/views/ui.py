@@ -8,6 +8,7 @@ from html import escape
 from typing import Any
 
 from django import template
+from django.template.context import Context
 from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils.html import format_html, json_script
@@ -20,6 +21,8 @@ from portal.policy import Limits, Reach
 
 register = template.Library()
 
+_PLACE = "\0"
+"""Where the form token of a page goes in its navigation; no address of a person holds one."""
 _UNITS = ((86_400, "day"), (3_600, "hour"), (60, "minute"), (1, "second"))
 
 
@@ -83,15 +86,17 @@ def is_endable(token: Token) -> bool:
     return policy.is_revocable(token) or policy.is_cancellable(token)
 
 
-@register.simple_tag
-def navigation(user: User, path: str) -> SafeString:
-    """Where a person may go from ``path``, and how many requests wait for them to approve."""
+@register.simple_tag(takes_context=True)
+def navigation(context: Context) -> SafeString:
+    """Where a person may go from this page, and how many requests wait for them to approve."""
+    user, path = context["user"], context["request"].path
     reach = policy.reach(user)
     waiting = policy.approvable_tokens(user).count() if reach.approves else 0
     here = next((name for name, address in _links().items() if path == address), "")
     if path.startswith(_links()["teams"]):
         here = "teams"  # whichever of them
-    return _navigation(user.email, user.is_admin, reach, waiting, here)
+    drawn = _navigation(user.email, user.is_admin, reach, waiting, here)
+    return mark_safe(drawn.replace(_PLACE, str(context["csrf_token"])))  # noqa: S308 (64 letters)
 
 
 @cache
@@ -101,9 +106,18 @@ def _links() -> dict[str, str]:
 
 @lru_cache(maxsize=1000)
 def _navigation(email: str, is_admin: bool, reach: Reach, waiting: int, here: str) -> SafeString:
-    """Drawn once for all pages that show the same."""
-    said = {"email": email, "is_admin": is_admin, "reach": reach, "waiting": waiting, "here": here}
-    return render_to_string("allauth/layouts/navigation.html", said)
+    """Drawn once for all pages that show the same but for their form token."""
+    return render_to_string(
+        "allauth/layouts/navigation.html",
+        {
+            "email": email,
+            "is_admin": is_admin,
+            "reach": reach,
+            "waiting": waiting,
+            "here": here,
+            "form_token": _PLACE,
+        },
+    )
 
 
 @register.filter
