@@ -90,13 +90,14 @@ class _Statement:
 
     sql: str
     params: Sequence[Any]
-    places: Sequence[tuple[int, int]]
-    """Where in ``params`` a key belongs, and which."""
+    places: Sequence[tuple[int, int, Callable[[Any], object] | None]]
+    """Where in ``params`` a key belongs, which, and as what where psycopg has a type of its own."""
 
     def execute(self, cursor: CursorWrapper, keys: Sequence[object]) -> None:
         params = list(self.params)
-        for place, number in self.places:
-            params[place] = _as_stored(keys[number], cursor.db)
+        for place, number, typed in self.places:
+            key = _as_stored(keys[number], cursor.db)
+            params[place] = typed(key) if typed else key
         cursor.execute(self.sql, params)
 
 
@@ -134,12 +135,12 @@ def _statement(compiler: Any, like: Sequence[object]) -> _Statement:
     sql, params = compiler.as_sql()
     keys = [_as_stored(one, compiler.connection) for one in like]
     places = [
-        (place, number)
+        (place, number, None if type(param) is type(key) else type(param))
         for place, param in enumerate(params)
         for number, key in enumerate(keys)
-        if type(param) is type(key) and param == key
+        if isinstance(param, type(key)) and param == key
     ]
-    if {number for _, number in places} != set(range(len(keys))):
+    if {number for _, number, _ in places} != set(range(len(keys))):
         raise ValueError("the question does not ask for each of its keys")
     return _Statement(sql, params, places)
 
