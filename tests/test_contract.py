@@ -256,6 +256,8 @@ teams:
     assert BETA not in people["engineer"].get("/tokens/new/").text
     assert BETA in people["outsider"].get("/tokens/new/").text
     assert command("apply_access", str(tmp_path / "nothing")).returncode == 1
+    assert command("sweep").returncode == 0
+    assert BETA not in people["engineer"].get("/tokens/new/").text, "the demo's own is back"
 
 
 def test_an_approval_is_asked_given_and_collected(people: dict[str, Person], keys: KeyPair) -> None:

@@ -9,6 +9,10 @@ from typing import NamedTuple
 from portal.access.resolving import Scope
 from portal.models import Grant, Team, Token
 
+BY_FILE = "file "
+"""The reason in the audit log of what an access file changed, before the file's SHA-256."""
+BY_HAND = "Django's admin"
+"""The reason of what an admin changed without one. What the demo's own access changes has none."""
 _UNITS = ((86_400, "d"), (3_600, "h"), (60, "m"), (1, "s"))
 
 

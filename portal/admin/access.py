@@ -58,9 +58,7 @@ class AccessAdmin(PortalAdmin):
     def record(self, request: HttpRequest, changes: Iterable[Change]) -> None:
         """Write what was changed to the log, and end what was lost once it is committed."""
         actor = edge.actor(request)
-        audit.record_many(
-            Action.ACCESS_CHANGED, list(changes), actor=actor, reason="Django's admin"
-        )
+        audit.record_many(Action.ACCESS_CHANGED, list(changes), actor=actor, reason=words.BY_HAND)
         transaction.on_commit(lambda: end_lost_access(actor), robust=True)
 
 

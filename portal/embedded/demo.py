@@ -2,6 +2,7 @@
 
 from django.conf import settings
 from django.contrib.auth.hashers import check_password, make_password
+from django.db.models import Q
 
 from portal.access import (
     EVERY,
@@ -12,7 +13,8 @@ from portal.access import (
     PersonEntry,
     TeamEntry,
 )
-from portal.models import User, Workspace
+from portal.access.words import BY_FILE, BY_HAND
+from portal.models import Action, AuditEvent, User, Workspace
 
 PEOPLE = {
     "engineer@example.com": "engineer in team platform",
@@ -60,6 +62,17 @@ def _grant(workspace: str) -> GrantEntry:
         max_live=None,
         max_live_per_person=None,
     )
+
+
+def is_in_force() -> bool:
+    """Whether nobody has applied an access file or changed access by hand since the demo's own."""
+    changes = AuditEvent.objects.filter(action=Action.ACCESS_CHANGED, token_id=None)
+    last = (
+        changes.filter(Q(reason="") | Q(reason=BY_HAND) | Q(reason__startswith=BY_FILE))
+        .order_by("-seq")
+        .first()
+    )
+    return last is None or not last.reason
 
 
 def set_passwords() -> None:

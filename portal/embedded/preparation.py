@@ -5,6 +5,7 @@ from pathlib import Path
 
 from django.conf import settings
 from django.core.management import call_command
+from django.db import transaction
 
 from portal import access
 from portal.audit import SYSTEM
@@ -46,7 +47,7 @@ def prepare_catalog() -> list[str]:
     if not settings.ACCESS_FILE:
         if settings.DEMO_PASSWORD:
             connect(demo.access_file(), actor=SYSTEM)
-        return read_catalog()
+        return read_catalog(starts=True)
     try:
         content = Path(settings.ACCESS_FILE).read_bytes()
         sha256 = hashlib.sha256(content).hexdigest()
@@ -60,10 +61,11 @@ def prepare_catalog() -> list[str]:
     return problems
 
 
-def read_catalog() -> list[str]:
+def read_catalog(*, starts: bool = False) -> list[str]:
     """Read the catalog of every connection; returns what went wrong.
 
-    The demo's grants follow what is found: a workspace may come while the demo runs.
+    The demo's grants follow what is found: a workspace may come while the demo runs. What somebody
+    has changed since the start stays as they want it.
     """
     problems: list[str] = []
     for connection in Connection.objects.all():
@@ -73,5 +75,7 @@ def read_catalog() -> list[str]:
         except GrafanaError as error:
             problems.append(f"the catalog of {connection.name!r} could not be read: {error}")
     if settings.DEMO_PASSWORD and not settings.ACCESS_FILE:
-        apply_access(demo.access_file(), actor=SYSTEM, confirm=False)
+        with transaction.atomic():
+            if starts or demo.is_in_force():
+                apply_access(demo.access_file(), actor=SYSTEM, confirm=False)
     return problems

@@ -103,7 +103,7 @@ def apply_access(
 
 
 def _record(plan: Plan, actor: Actor, sha256: str) -> None:
-    reason = f"file {sha256}" if sha256 else ""
+    reason = f"{words.BY_FILE}{sha256}" if sha256 else ""
     audit.record_many(Action.ACCESS_CHANGED, plan.changes, actor=actor, reason=reason)
 
 
