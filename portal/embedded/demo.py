@@ -12,8 +12,8 @@ from portal.access import (
     GrantEntry,
     PersonEntry,
     TeamEntry,
+    words,
 )
-from portal.access.words import BY_FILE, BY_HAND
 from portal.models import Action, AuditEvent, User, Workspace
 
 PEOPLE = {
@@ -67,12 +67,10 @@ def _grant(workspace: str) -> GrantEntry:
 def is_in_force() -> bool:
     """Whether nobody has applied an access file or changed access by hand since the demo's own."""
     changes = AuditEvent.objects.filter(action=Action.ACCESS_CHANGED, token_id=None)
-    last = (
-        changes.filter(Q(reason="") | Q(reason=BY_HAND) | Q(reason__startswith=BY_FILE))
-        .order_by("-seq")
-        .first()
+    told = changes.filter(
+        Q(reason="") | Q(reason=words.BY_HAND) | Q(reason__startswith=words.BY_FILE)
     )
-    return last is None or not last.reason
+    return not told.order_by("-seq").values_list("reason", flat=True).first()
 
 
 def set_passwords() -> None:

@@ -162,8 +162,9 @@ def _maker(model: type[models.Model], compiler: Any) -> Callable[[list[Any]], mo
     select, info = compiler.select, compiler.klass_info
     columns = slice(info["select_fields"][0], info["select_fields"][-1] + 1)
     attributes = [one[0].target.attname for one in select[columns]]
-    # The stubs are of a newer Django, which asks for one more.
-    related = get_related_populators(info, select, DEFAULT_DB_ALIAS)  # type: ignore[call-arg]
+    related = get_related_populators(  # type: ignore[call-arg]  # the stubs are of a newer Django
+        info, select, DEFAULT_DB_ALIAS
+    )
 
     def make(row: list[Any]) -> models.Model:
         made = model.from_db(DEFAULT_DB_ALIAS, attributes, row[columns])

@@ -161,13 +161,15 @@ class TokenManager(_TokenManager["Token"]):
                     state=State.QUEUED, queued_at__lt=at, workspace__connection=connection_id
                 )
                 .order_by()
-                .values(all=Value(1))
+                .values(all=Value(1))  # one group of all: ``count`` would ask at once
                 .annotate(ahead=Count("pk"))
                 .values_list("ahead")
             ),
             like=[-1, datetime.fromtimestamp(0, UTC)],
         )
-        self._replacing = self._by_id(lambda rows, pk: rows.filter(replaces=pk))
+        self._replacing = self._by_id(
+            lambda rows, pk: rows.filter(replaces=pk).order_by("created_at")
+        )
         self._named = Prepared(
             lambda owner_id, name: self.filter(owner=owner_id, name=name), like=[-1, "-"]
         )
@@ -199,7 +201,7 @@ class TokenManager(_TokenManager["Token"]):
 
     def replacing(self, token: "Token") -> "list[Token]":
         """All that were asked for in its place, whatever became of them, the oldest first."""
-        return self._replacing(token.pk)[::-1]
+        return self._replacing(token.pk)
 
     def count_ahead_of(self, token: "Token") -> int:
         """How many requests wait for the same AWS account and region, and came earlier."""

@@ -5,7 +5,7 @@ tag by tag, they took an eighth of the function calls that drawing a token's pag
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
 
@@ -24,15 +24,17 @@ register = template.Library()
 IMPORT = re.compile(r'^(?:import|export) .*?"\./([\w-]+)\.js";$', re.MULTILINE)
 
 
+@cache
+def address(name: str) -> str:
+    """Where a page without parameters is, by its name in portal.urls."""
+    return reverse(name)
+
+
 @register.simple_tag
 @cache
-def stylesheets(names: str) -> SafeString:
-    """Links to stylesheets of ``static/css``, by their names with spaces between."""
-    return format_html_join(
-        "\n",
-        '<link rel="stylesheet" href="{}">',
-        ((static(f"css/{name}.css"),) for name in names.split()),
-    )
+def stylesheets(*names: str) -> SafeString:
+    """Links to stylesheets of ``static/css``."""
+    return _tags('<link rel="stylesheet" href="{}">', "css/{}.css", names)
 
 
 @register.simple_tag
@@ -42,17 +44,13 @@ def scripts(*names: str) -> SafeString:
     imported = [name for name in _with_imports(names) if name not in names]
     return format_html(
         "{}\n{}",
-        format_html_join(
-            "\n",
-            '<script type="module" src="{}"></script>',
-            ((static(f"js/{name}.js"),) for name in names),
-        ),
-        format_html_join(
-            "\n",
-            '<link rel="modulepreload" href="{}">',
-            ((static(f"js/{name}.js"),) for name in imported),
-        ),
+        _tags('<script type="module" src="{}"></script>', "js/{}.js", names),
+        _tags('<link rel="modulepreload" href="{}">', "js/{}.js", imported),
     )
+
+
+def _tags(tag: str, file: str, names: Iterable[str]) -> SafeString:
+    return format_html_join("\n", tag, ((static(file.format(name)),) for name in names))
 
 
 def _with_imports(names: tuple[str, ...]) -> Iterator[str]:
@@ -82,15 +80,10 @@ def url(parser: Parser, token: Token) -> Node:
 class _Fixed(defaulttags.URLNode):
     def render(self, context: Context) -> str:
         try:
-            found = _address(self.view_name.var)
+            found = address(self.view_name.var)
         except NoReverseMatch:
             return str(super().render(context))  # it knows what to do then
         if self.asvar is None:
             return found
         context[self.asvar] = found
         return ""
-
-
-@cache
-def _address(name: str) -> str:
-    return reverse(name)

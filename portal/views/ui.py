@@ -10,7 +10,6 @@ from typing import Any
 from django import template
 from django.template.context import Context
 from django.template.loader import render_to_string
-from django.urls import reverse
 from django.utils.html import format_html, json_script
 from django.utils.safestring import SafeString, mark_safe
 
@@ -18,9 +17,11 @@ from portal import policy
 from portal.models import AuditEvent, Outcome, State, Team, Token, User
 from portal.models.flags import Flag, flags_of
 from portal.policy import Limits, Reach
+from portal.views.addresses import address
 
 register = template.Library()
 
+_LINKED = ("tokens", "token-new", "audit", "inventory")
 _PLACE = "\0"
 """Where the form token of a page goes in its navigation; no address of a person holds one."""
 _UNITS = ((86_400, "day"), (3_600, "hour"), (60, "minute"), (1, "second"))
@@ -92,16 +93,11 @@ def navigation(context: Context) -> SafeString:
     user, path = context["user"], context["request"].path
     reach = policy.reach(user)
     waiting = policy.approvable_tokens(user).count() if reach.approves else 0
-    here = next((name for name, address in _links().items() if path == address), "")
-    if path.startswith(_links()["teams"]):
+    here = next((name for name in _LINKED if path == address(name)), "")
+    if path.startswith(address("teams")):
         here = "teams"  # whichever of them
     drawn = _navigation(user.email, user.is_admin, reach, waiting, here)
     return mark_safe(drawn.replace(_PLACE, str(context["csrf_token"])))  # noqa: S308 (64 letters)
-
-
-@cache
-def _links() -> dict[str, str]:
-    return {name: reverse(name) for name in ("tokens", "token-new", "teams", "audit", "inventory")}
 
 
 @lru_cache(maxsize=1000)

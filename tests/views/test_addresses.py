@@ -38,7 +38,7 @@ def test_an_address_is_what_django_gives(template: str, page: str) -> None:
 
 def test_an_address_without_parameters_is_looked_up_once() -> None:
     template = "{% url 'token-new' %}"
-    addresses._address.cache_clear()
+    addresses.address.cache_clear()
     with mock.patch("portal.views.addresses.reverse", side_effect=reverse) as asked:
         assert drawn(template) == drawn(template) == "/tokens/new/"
     assert asked.call_count == 1
@@ -51,7 +51,7 @@ def test_a_page_that_is_not_there_is_an_error_each_time() -> None:
 
 
 def test_styles_and_scripts_come_with_all_that_they_import() -> None:
-    styles = drawn('{% stylesheets "base token" %}')
+    styles = drawn('{% stylesheets "base" "token" %}')
     assert re.findall(r"css/(\w+)[.\w]*\.css", styles) == ["base", "token"]
     scripts = drawn('{% scripts "collect" "token-page" %}')
     begun = re.findall(r'<script type="module" src="/static/js/([\w-]+?)(?:\.\w+)?\.js"', scripts)
