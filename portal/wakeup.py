@@ -81,12 +81,12 @@ class _Listener:
                 ):
                     subscription.subscribe(CHANNEL)
                     for message in subscription.listen():
-                        self._ring(message["data"])
+                        self._wake(message["data"])
             except redis.RedisError as error:
                 log.warning("wakeup.unavailable", extra={"error": type(error).__name__})
                 time.sleep(RECONNECT_SECONDS)
 
-    def _ring(self, data: bytes) -> None:
+    def _wake(self, data: bytes) -> None:
         with contextlib.suppress(ValueError):
             token_id = uuid.UUID(data.decode("ascii", "replace"))
             with self._lock:
@@ -108,7 +108,7 @@ def waiting(token_id: uuid.UUID, *, person_id: int) -> Iterator[threading.Event 
         yield bell
 
 
-def ring(*token_ids: uuid.UUID) -> None:
+def publish(*token_ids: uuid.UUID) -> None:
     """Wake whoever waits for these tokens. Never raises: a broker that is away wakes nobody."""
     try:
         server = _publishers.get(os.getpid())
@@ -120,4 +120,4 @@ def ring(*token_ids: uuid.UUID) -> None:
         for token_id in token_ids:
             server.publish(CHANNEL, str(token_id))
     except redis.RedisError as error:
-        log.warning("wakeup.not_rung", extra={"error": type(error).__name__})
+        log.warning("wakeup.not_published", extra={"error": type(error).__name__})

@@ -194,7 +194,7 @@ def enqueued(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
         return True
 
     monkeypatch.setattr("portal.tasks._send", send)
-    monkeypatch.setattr(wakeup, "ring", lambda *_: None)
+    monkeypatch.setattr(wakeup, "publish", lambda *_: None)
     return sent
 
 

@@ -3,16 +3,15 @@
 import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
-from django.conf import settings
-from django.db import connections, models, transaction
-from django.db.models import Count, Exists, F, OuterRef, Q, Subquery, Value
-from django.db.models.functions import Coalesce, Now
+from django.db import connections, models
+from django.db.models import Count, Exists, OuterRef, Q, Subquery, Value
+from django.db.models.functions import Now
 
 from portal.models.people import Membership
-from portal.models.prepared import Prepared, PreparedUpdate
-from portal.models.states import HOLDING_PLACE, LEASE, LIVE, OPEN, State
+from portal.models.prepared import Prepared
+from portal.models.states import HOLDING_PLACE, LIVE, OPEN, State
 
 AT_A_TIME = 200
 """Rows that one job of the sweep moves at once."""
@@ -86,24 +85,10 @@ class TokenQuerySet(models.QuerySet["Token"]):
         list(self.order_by("pk").select_for_update(no_key=True).values_list("pk"))
         return list(self.for_pages().order_by("pk"))
 
-    def change_each(self, condition: Q, change: Callable[["Token"], None]) -> list[uuid.UUID]:
-        """Apply ``change`` to rows that meet ``condition``, each in a short transaction of its own.
-
-        At most AT_A_TIME of them; those that somebody else holds are left to the next time.
-        """
-        changed: list[uuid.UUID] = []
-        for pk in self.filter(condition).values_list("pk", flat=True)[:AT_A_TIME]:
-            with transaction.atomic():
-                token = (
-                    self.for_pages()
-                    .select_for_update(of=("self",), no_key=True, skip_locked=True)
-                    .filter(condition, pk=pk)
-                    .first()
-                )
-                if token is not None:
-                    change(token)
-                    changed.append(pk)
-        return changed
+    def lock_if_free(self, token_id: uuid.UUID) -> "Token | None":
+        """The row, locked until the transaction ends, if it is one of these and nobody holds it."""
+        locked = self.for_pages().select_for_update(of=("self",), no_key=True, skip_locked=True)
+        return locked.filter(pk=token_id).first()
 
     def due(self) -> Self:
         """Not told to wait, by the database's clock."""
@@ -174,14 +159,6 @@ class TokenManager(_TokenManager["Token"]):
             lambda owner_id, name: self.filter(owner=owner_id, name=name), like=[-1, "-"]
         )
 
-        self._claim = PreparedUpdate(
-            lambda token_id, before, _: self.due().filter(
-                pk=token_id, state=State.QUEUED, attempt=before
-            ),
-            to=lambda _, __, attempt: _claimed(attempt),
-            like=[uuid.UUID(int=0), 2_000_000_001, 2_000_000_002],
-        )
-
     def _by_id(
         self, ask: "Callable[[TokenQuerySet, uuid.UUID], TokenQuerySet]"
     ) -> "Prepared[Token, Token]":
@@ -207,14 +184,6 @@ class TokenManager(_TokenManager["Token"]):
         """How many requests wait for the same AWS account and region, and came earlier."""
         counted = self._ahead.one(token.workspace.connection_id, token.queued_at)
         return counted[0] if counted else 0
-
-    def claim(self, token_id: uuid.UUID, attempt: int) -> bool:
-        """Take the row for attempt number ``attempt``; False when another worker has it.
-
-        The claim is written before AWS is called, and assumes the worst: that the call will be made
-        and its outcome never known. Only a known outcome takes that back (AMG_API, recovery rule).
-        """
-        return self._claim(token_id, attempt - 1, attempt) == 1
 
     def lock(self, token_id: uuid.UUID) -> "Token":
         """The row as ``for_page`` has it, locked until the transaction ends.
@@ -244,21 +213,6 @@ class TokenManager(_TokenManager["Token"]):
         if token is None:
             raise self.model.DoesNotExist
         return token
-
-
-def _claimed(attempt: int) -> dict[str, Any]:
-    """What a claim writes."""
-    now = Now()
-    return {
-        "state": State.ISSUING,
-        "state_at": now,
-        "attempt": attempt,
-        "lease_until": now + LEASE,
-        "not_before": None,
-        "may_exist_at_aws": True,
-        "unresolved_since": Coalesce(F("unresolved_since"), now),
-        "last_signature_at": now + timedelta(seconds=settings.TASK_TIME_LIMIT),
-    }
 
 
 def _locking(rows: TokenQuerySet) -> TokenQuerySet:

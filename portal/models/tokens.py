@@ -156,17 +156,16 @@ class Token(models.Model):
         return self.name
 
     def change(self, **fields: Any) -> None:
-        """Write these columns of a locked row; what the database computes is read when needed."""
+        """Write these columns of a locked row; what the database computes is read when needed.
+
+        The state is not for this: portal.life moves it.
+        """
         for name, value in fields.items():
             setattr(self, name, value)
         self.save(update_fields=list(fields))
         for name, value in fields.items():
             if hasattr(value, "resolve_expression"):
                 delattr(self, name)
-
-    def move_to(self, state: State, **fields: Any) -> None:
-        """Change a locked row's state, and the time it changed, together with other columns."""
-        self.change(state=state, state_at=Now(), **fields)
 
     @property
     def first_name(self) -> str:

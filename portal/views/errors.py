@@ -4,6 +4,10 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.urls import Resolver404, resolve
 
+from portal.flows.reissue import AlreadyReplacedError
+from portal.life import WrongStateError
+from portal.views import explain
+
 
 def _answer(request: HttpRequest, status: int, title: str, message: str) -> HttpResponse:
     try:
@@ -57,6 +61,17 @@ def too_many_requests(request: HttpRequest) -> HttpResponse:
         "Too many tries",
         "This was sent more often than the portal allows. Wait a few minutes, then try again.",
     )
+
+
+def conflict(request: HttpRequest, wrong: WrongStateError) -> HttpResponse:
+    """409: who did what when, instead of what was asked for."""
+    context = {
+        "token": wrong.token,
+        "wanted": wrong.done,
+        "message": explain.message(wrong.token),
+        "replacement": wrong.replacement if isinstance(wrong, AlreadyReplacedError) else None,
+    }
+    return render(request, "tokens/conflict.html", context, status=409)
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:

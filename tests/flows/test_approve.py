@@ -7,13 +7,15 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.core.exceptions import PermissionDenied
 from django.utils import timezone
 
 from portal import policy
 from portal.flows.approve import approve, deny
-from portal.flows.request import Wish, request
+from portal.flows.request import TokenRequest, request
 from portal.flows.revoke import cancel
 from portal.flows.sweep import sweep
+from portal.life import WrongStateError
 from portal.models import (
     Action,
     Approval,
@@ -26,7 +28,6 @@ from portal.models import (
     Token,
     User,
 )
-from portal.policy import NotPermittedError, WrongStateError
 from tests.conftest import Catalog, acting
 from tests.person import KeyPair
 
@@ -34,15 +35,15 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def wish(catalog: Catalog, platform: Team, keys: KeyPair) -> Wish:
+def wish(catalog: Catalog, platform: Team, keys: KeyPair) -> TokenRequest:
     Grant.objects.update(approval=Approval.ALWAYS)
     der = base64.b64decode(keys.public)
-    return Wish(platform, catalog.admin_account, "ci", 86_400, "nightly deploys", der)
+    return TokenRequest(platform, catalog.admin_account, "ci", 86_400, "nightly deploys", der)
 
 
 @pytest.fixture
-def asked(wish: Wish, engineer: User, lead: User) -> Token:
-    token, _ = request(wish, actor=acting(engineer))
+def asked(wish: TokenRequest, engineer: User, lead: User) -> Token:
+    token, _, _ = request(wish, actor=acting(engineer))
     return token
 
 
@@ -65,19 +66,22 @@ def test_a_request_that_policy_asks_about_waits_and_its_leads_are_told(asked: To
     assert told(asked) == [("approval_asked", "lead@example.com")]
 
 
-def test_without_a_lead_the_admins_are_asked(wish: Wish, engineer: User, admin: User) -> None:
-    token, _ = request(wish, actor=acting(engineer))
+def test_without_a_lead_the_admins_are_asked(
+    wish: TokenRequest, engineer: User, admin: User
+) -> None:
+    token, _, _ = request(wish, actor=acting(engineer))
     assert told(token) == [("approval_asked", "admin@example.com")]
 
 
-def test_a_double_click_asks_once(wish: Wish, engineer: User, lead: User) -> None:
-    first, _ = request(wish, actor=acting(engineer))
-    assert request(wish, actor=acting(engineer)) == (first, False)
+def test_a_double_click_asks_once(wish: TokenRequest, engineer: User, lead: User) -> None:
+    first, _, _ = request(wish, actor=acting(engineer))
+    second, is_new, _ = request(wish, actor=acting(engineer))
+    assert (second, is_new) == (first, False)
     assert told(first) == [("approval_asked", "lead@example.com")]
 
 
 def test_only_admin_accounts_are_asked_about_where_the_grant_says_so(
-    wish: Wish, catalog: Catalog, engineer: User
+    wish: TokenRequest, catalog: Catalog, engineer: User
 ) -> None:
     Grant.objects.update(approval=Approval.ADMIN_ROLE)
     harmless = replace(wish, service_account=catalog.deployer, name="harmless")
@@ -127,7 +131,7 @@ ANSWERS: dict[str, Callable[[Token, User], Any]] = {
 def test_with_a_lead_in_the_team_nobody_else_answers(
     asked: Token, request: pytest.FixtureRequest, who: str, answer: Callable[[Token, User], Any]
 ) -> None:
-    with pytest.raises(NotPermittedError):
+    with pytest.raises(PermissionDenied):
         answer(asked, request.getfixturevalue(who))
     asked.refresh_from_db()
     assert asked.state == State.AWAITING_APPROVAL
@@ -150,8 +154,8 @@ def test_the_second_answer_comes_too_late(
 # -- Whose own request it is --------------------------------------------------------------------
 
 
-def own_request(wish: Wish, person: User) -> Token:
-    token, _ = request(replace(wish, name="own"), actor=acting(person))
+def own_request(wish: TokenRequest, person: User) -> Token:
+    token, _, _ = request(replace(wish, name="own"), actor=acting(person))
     return token
 
 
@@ -163,21 +167,23 @@ def second_lead(platform: Team) -> User:
 
 @pytest.mark.parametrize("self_approval", [False, True])
 def test_a_lead_among_others_never_approves_their_own(
-    wish: Wish, platform: Team, lead: User, admin: User, self_approval: bool
+    wish: TokenRequest, platform: Team, lead: User, admin: User, self_approval: bool
 ) -> None:
     other = second_lead(platform)
     Grant.objects.update(self_approval=self_approval)
     token = own_request(wish, lead)
     assert told(token) == [("approval_asked", "second@example.com")]
     for person in (lead, admin):
-        with pytest.raises(NotPermittedError):
+        with pytest.raises(PermissionDenied):
             approve(token.pk, actor=acting(person))
     approve(token.pk, actor=acting(other))
 
 
-def test_the_only_lead_approves_their_own_where_the_grant_allows_it(wish: Wish, lead: User) -> None:
+def test_the_only_lead_approves_their_own_where_the_grant_allows_it(
+    wish: TokenRequest, lead: User
+) -> None:
     token = own_request(wish, lead)
-    with pytest.raises(NotPermittedError):
+    with pytest.raises(PermissionDenied):
         approve(token.pk, actor=acting(lead))
     Grant.objects.update(self_approval=True)
     approve(token.pk, actor=acting(lead))
@@ -185,18 +191,20 @@ def test_the_only_lead_approves_their_own_where_the_grant_allows_it(wish: Wish, 
     assert token.state == State.AWAITING_RECIPIENT
 
 
-def test_the_only_leads_request_is_for_the_admins(wish: Wish, lead: User, admin: User) -> None:
+def test_the_only_leads_request_is_for_the_admins(
+    wish: TokenRequest, lead: User, admin: User
+) -> None:
     token = own_request(wish, lead)
     assert told(token) == [("approval_asked", "admin@example.com")]
     approve(token.pk, actor=acting(admin))
 
 
 def test_a_lead_who_may_no_longer_sign_in_is_no_other_lead(
-    wish: Wish, platform: Team, engineer: User, lead: User, admin: User
+    wish: TokenRequest, platform: Team, engineer: User, lead: User, admin: User
 ) -> None:
     lead.is_active = False
     lead.save()
-    token, _ = request(wish, actor=acting(engineer))
+    token, _, _ = request(wish, actor=acting(engineer))
     assert told(token) == [("approval_asked", "admin@example.com")]
     approve(token.pk, actor=acting(admin))
 
@@ -204,7 +212,7 @@ def test_a_lead_who_may_no_longer_sign_in_is_no_other_lead(
 @pytest.mark.parametrize("self_approval", [False, True])
 @pytest.mark.parametrize("leads", [0, 1, 2])
 def test_the_list_of_requests_is_what_one_may_answer(
-    wish: Wish,
+    wish: TokenRequest,
     platform: Team,
     engineer: User,
     lead: User,

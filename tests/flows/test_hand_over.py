@@ -3,10 +3,12 @@
 from collections.abc import Callable
 
 import pytest
+from django.core.exceptions import PermissionDenied
 from django.utils import timezone
 
 from portal import notify, policy
 from portal.flows.hand_over import HandOverRefusedError, hand_over
+from portal.life import WrongStateError
 from portal.models import (
     Action,
     AuditEvent,
@@ -92,7 +94,7 @@ def test_both_are_told(token: Token, engineer: User, teammate: User, lead: User)
 def test_nobody_else_gives_it(
     token: Token, teammate: User, request: pytest.FixtureRequest, who: str
 ) -> None:
-    with pytest.raises(policy.NotPermittedError):
+    with pytest.raises(PermissionDenied):
         give(token, teammate, request.getfixturevalue(who))
 
 
@@ -102,7 +104,7 @@ def test_only_a_token_whose_key_was_delivered_is_given(
 ) -> None:
     lease = {"lease_until": timezone.now()} if state == State.ISSUING else {}
     token = make_token(engineer, state=state, **lease)
-    with pytest.raises(policy.WrongStateError):
+    with pytest.raises(WrongStateError):
         give(token, teammate, engineer)
 
 

@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.core.exceptions import PermissionDenied
 from django.utils import timezone
 
 from portal import sealing
@@ -14,7 +15,6 @@ from portal.flows.issue import issue
 from portal.flows.revoke import cancel, delete_at_aws
 from portal.grafana.clients import client_for
 from portal.models import Action, Approval, AuditEvent, Grant, State, Token, User
-from portal.policy import NotPermittedError
 from tests.conftest import Catalog, acting
 from tests.grafana.sandbox_process import SandboxProcess
 from tests.person import KeyPair
@@ -306,12 +306,24 @@ def test_delivery_wipes_the_ciphertext_and_can_be_repeated(
     issue(queued.pk)
     queued.refresh_from_db()
     wrong = sealing.fingerprint("glsa_wrong")
-    assert deliver(queued.pk, wrong, actor=acting(engineer)) == Confirmation.WRONG_FINGERPRINT
-    assert deliver(queued.pk, queued.fingerprint, actor=acting(engineer)) == Confirmation.DELIVERED
+    assert (
+        deliver(queued.pk, wrong, actor=acting(engineer)).confirmation
+        == Confirmation.WRONG_FINGERPRINT
+    )
+    assert (
+        deliver(queued.pk, queued.fingerprint, actor=acting(engineer)).confirmation
+        == Confirmation.DELIVERED
+    )
     queued.refresh_from_db()
     assert (queued.state, queued.sealed_key) == (State.ACTIVE, None)
-    assert deliver(queued.pk, queued.fingerprint, actor=acting(engineer)) == Confirmation.DELIVERED
-    assert deliver(queued.pk, wrong, actor=acting(engineer)) == Confirmation.WRONG_FINGERPRINT
+    assert (
+        deliver(queued.pk, queued.fingerprint, actor=acting(engineer)).confirmation
+        == Confirmation.DELIVERED
+    )
+    assert (
+        deliver(queued.pk, wrong, actor=acting(engineer)).confirmation
+        == Confirmation.WRONG_FINGERPRINT
+    )
     assert actions(queued).count(Action.TOKEN_DELIVERED) == 1
 
 
@@ -319,5 +331,5 @@ def test_nobody_else_can_confirm(queued: Token, teammate: User, lead: User) -> N
     issue(queued.pk)
     queued.refresh_from_db()
     for other in (teammate, lead):
-        with pytest.raises(NotPermittedError):
+        with pytest.raises(PermissionDenied):
             deliver(queued.pk, queued.fingerprint, actor=acting(other))

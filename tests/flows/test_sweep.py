@@ -9,6 +9,7 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
+from portal import life
 from portal.flows.issue import issue
 from portal.flows.prune import prune
 from portal.flows.recover import settle
@@ -85,7 +86,7 @@ def test_a_dead_workers_claim_goes_back_and_is_reconciled(
     queued: Token, aws: SandboxProcess
 ) -> None:
     # The worker died after AWS had answered and before it could store the key.
-    assert Token.objects.claim(queued.pk, 1)
+    assert life.claim(queued.pk, 1)
     client_for().create_token(
         queued.workspace.aws_id,
         queued.service_account.aws_id,
@@ -226,7 +227,7 @@ def test_a_create_that_takes_effect_after_a_withdrawal_is_found_and_deleted(
     queued: Token, aws: SandboxProcess
 ) -> None:
     """The client gave up, the person withdrew, and only then did AWS make the token."""
-    assert Token.objects.claim(queued.pk, 1)
+    assert life.claim(queued.pk, 1)
     change(queued, state=State.CANCELLED, lease_until=None)
     assert sweep().settle == [queued.pk]
     settle(queued.pk)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from portal.flows.recover import SIGNATURE_VALIDITY, ours
+from portal.flows.recover import SIGNATURE_VALIDITY, orphans_in
 from portal.grafana.types import TokenList, TokenSummary
 from portal.models import Action, AuditEvent, State, Token
 from portal.models.states import LEASE, LIVE
@@ -93,7 +93,7 @@ def every_live_token_is_somebodys(sight: Sight) -> None:
         orphan.id
         for row in sight.rows
         if row.unresolved_since is not None
-        for orphan in ours(row, listed, asked_at=sight.now)
+        for orphan in orphans_in(row, listed, asked_at=sight.now)
     }
     for token in sight.live.values():
         if token.id in holders:

@@ -21,7 +21,7 @@ def attempt(
     world: World,
     token: Token,
     moment: Moment | None = None,
-    happens: Callable[[], None] = die,
+    happens: Callable[[], object] = die,
 ) -> None:
     """The next attempt, without its wait."""
     Token.objects.filter(pk=token.pk).update(not_before=None)

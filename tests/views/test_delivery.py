@@ -414,9 +414,9 @@ def test_a_wait_ends_as_soon_as_it_is_rung(
 
     def change() -> None:
         Token.objects.update(state=State.CANCELLED)
-        wakeup.ring(token.pk)
+        wakeup.publish(token.pk)
         while not answered.wait(0.2):  # the listener may have been connecting still
-            wakeup.ring(token.pk)
+            wakeup.publish(token.pk)
 
     later(0.1, change)
     seconds, answer = timed(browser, url(token, "status") + "?wait=15&state=queued")
