@@ -1,4 +1,4 @@
-"""Status, the sealed key and its confirmation: what docs/CONTRACT says to programs and browsers."""
+"""Status, the sealed key and its confirmation: as programs and browsers see them."""
 
 import re
 import threading
