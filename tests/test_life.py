@@ -133,6 +133,8 @@ def _columns(move: Move) -> dict[str, Any]:
         "expires_at": timezone.now(),
     }
     said = {name: values.get(name, "x") for name in move.writes}
+    if "recipient" in said:
+        said["recipient"] = User.objects.first()
     if move.event is not None:
         said |= {"reason": "because"}
     if move is moves.REVOKED or move is moves.PRUNE:

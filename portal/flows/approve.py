@@ -27,6 +27,8 @@ def approve(
             seconds_to_live=min(seconds_to_live or token.seconds_to_live, token.seconds_to_live),
             approved_by=actor.label,
             approved_at=Now(),
+            approved_account=token.service_account.name,
+            approved_role=token.service_account.grafana_role,
         )
     return work.effects
 

@@ -42,7 +42,7 @@ def deliver(token_id: uuid.UUID, fingerprint: str, *, actor: Actor) -> Delivery:
         policy.require(policy.may_receive, actor.user, token)
         confirmation = _confirmation(token, fingerprint)
         if confirmation is Confirmation.DELIVERED and token.delivered_at is None:
-            work.move(token, moves.DELIVER)
+            work.move(token, moves.DELIVER, recipient=actor.user)
             if replaced is not None and token.overlap_seconds is not None:
                 _begin_overlap(work, replaced, token)
     return Delivery(confirmation, State(token.state), work.effects)

@@ -13,7 +13,9 @@ class HandOverRefusedError(Exception):
 
 
 def hand_over(token_id: uuid.UUID, *, to: str, actor: Actor, reason: str = "") -> Effects:
-    """Make the person with the address ``to`` the token's owner, and tell both.
+    """Make the person with the address ``to`` the token's owner; tell both, and the team's leads.
+
+    Whoever took the key stays its recipient: they may still have it.
 
     Raises PermissionDenied, life.WrongStateError or HandOverRefusedError.
     """
@@ -40,7 +42,8 @@ def hand_over(token_id: uuid.UUID, *, to: str, actor: Actor, reason: str = "") -
                 f"{heir.email} has as many live tokens under this grant as it allows: {limit}."
             )
         token.change(owner=heir)
-        work.tell(NoticeKind.HANDED_OVER, token, to=[before, heir], reason=reason)
+        told = [before, heir, *policy.desk_of(token.team)]
+        work.tell(NoticeKind.HANDED_OVER, token, to=told, reason=reason)
         subject = f"~ token {token.name}: owner {before.email} → {heir.email}"
         work.record(Action.ACCESS_CHANGED, token=token, subject=subject, reason=reason)
     return work.effects

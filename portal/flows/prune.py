@@ -15,10 +15,9 @@ from portal.grafana.errors import GrafanaError, ResourceNotFoundException, Throt
 from portal.grafana.types import TokenList
 from portal.life import moves
 from portal.models import ServiceAccount, Token
+from portal.models.queries import SURELY_OVER
 from portal.models.states import LEASE
 
-SURELY_OVER = timedelta(minutes=5)
-"""How long before AWS's own clock a token must have ended: ours may be fast."""
 LOOK_AGAIN_AFTER = timedelta(minutes=5)
 
 

@@ -114,6 +114,8 @@ def insert(work: Work, wanted: TokenRequest, choice: Choice) -> Token:
     if needs_approval and owner != asker and policy.may_approve(asker, token):
         # Who may agree to somebody else's request agrees by asking for them.
         token.approved_by, token.approved_at = asker.email, Now()
+        token.approved_account = wanted.service_account.name
+        token.approved_role = wanted.service_account.grafana_role
         needs_approval = False
     if needs_approval:
         work.create(token, moves.REQUEST_APPROVAL, reason=wanted.reason)

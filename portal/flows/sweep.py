@@ -15,6 +15,7 @@ from django.db.models.functions import Now
 from portal import life
 from portal.flows import deadlines
 from portal.flows.end_access import end_access
+from portal.flows.note_recipients import note_recipients
 from portal.flows.sign_in import record_counted_failures
 from portal.life import Effects, moves
 from portal.models import Notice, ServiceAccount, State, Token
@@ -107,6 +108,7 @@ MOVING: tuple[Callable[[], Effects], ...] = (
     deadlines.give_up_waiting,
     deadlines.end_overlaps,
     deadlines.warn_of_ends,
+    note_recipients,
 )
 """What the sweep moves by itself, in this order."""
 

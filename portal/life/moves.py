@@ -18,6 +18,7 @@ _DUE_NOW: Final[Mapping[str, Any]] = {"not_before": None}
 _NO_ERROR: Final[Mapping[str, Any]] = {"error_code": "", "error_message": ""}
 _WIPED: Final[Mapping[str, Any]] = {"sealed_key": None}
 
+_APPROVAL: Final = ("approved_by", "approved_at", "approved_account", "approved_role")
 _ERROR: Final = ("error_code", "error_message", "aws_request_id")
 _KNOWLEDGE: Final = ("may_exist_at_aws", "unresolved_since", "last_signature_at")
 """What an attempt's outcome says about AWS; an earlier unknown outcome stays unknown."""
@@ -52,7 +53,7 @@ APPROVE = Move(
     name="approve",
     starts=(State.AWAITING_APPROVAL,),
     leads_to=State.AWAITING_RECIPIENT,
-    writes=("seconds_to_live", "approved_by", "approved_at"),
+    writes=("seconds_to_live", *_APPROVAL),
     event=Action.TOKEN_APPROVED,
     done="approved",
     notice=NoticeKind.APPROVED,
@@ -103,7 +104,7 @@ ASK_APPROVAL = Move(
     name="ask_approval",
     starts=(State.AWAITING_RECIPIENT,),
     leads_to=State.AWAITING_APPROVAL,
-    sets={"public_key": b"", "rung_at": None},
+    sets={"public_key": b"", "rung_at": None, "approved_by": "", "approved_at": None},
     event=Action.TOKEN_REQUESTED,
     notice=NoticeKind.APPROVAL_ASKED,
 )
@@ -208,6 +209,7 @@ DELIVER = Move(
     starts=(State.SEALED,),
     leads_to=State.ACTIVE,
     sets={**_WIPED, "delivered_at": Now()},
+    writes=("recipient",),
     event=Action.TOKEN_DELIVERED,
 )
 GIVE_UP_UNCLAIMED = Move(

@@ -11,8 +11,10 @@ from django.db.models.functions import Now
 
 from portal.models.people import Membership
 from portal.models.prepared import Prepared
-from portal.models.states import HOLDING_PLACE, LIVE, OPEN, State
+from portal.models.states import HOLDING_PLACE, OPEN, State
 
+SURELY_OVER = timedelta(minutes=5)
+"""How long before AWS's own clock a token must have ended to be deleted: ours may be fast."""
 AT_A_TIME = 200
 """Rows that one job of the sweep moves at once."""
 
@@ -20,15 +22,12 @@ if TYPE_CHECKING:
     from portal.models.tokens import Token
 
 
-def owner_has_left() -> Q:
-    """That a token's owner has left its team, or may not sign in any more."""
-    return ~Q(
-        Exists(
-            Membership.objects.filter(
-                user=OuterRef("owner"), team=OuterRef("team"), user__is_active=True
-            )
-        )
+def has_left(person: str) -> Q:
+    """That the person in this column has left the token's team, or may not sign in any more."""
+    belongs = Membership.objects.filter(
+        user=OuterRef(person), team=OuterRef("team"), user__is_active=True
     )
+    return Q(**{f"{person}__isnull": False}) & ~Q(Exists(belongs))
 
 
 class TokenQuerySet(models.QuerySet["Token"]):
@@ -41,9 +40,6 @@ class TokenQuerySet(models.QuerySet["Token"]):
     def open(self) -> Self:
         return self.filter(state__in=OPEN)
 
-    def live(self) -> Self:
-        return self.filter(state__in=LIVE)
-
     def replacements_of(self, token: "Token") -> Self:
         """What was to take this token's place, and still may or does."""
         return self.filter(state__in=HOLDING_PLACE, replaces=token)
@@ -51,18 +47,24 @@ class TokenQuerySet(models.QuerySet["Token"]):
     def holding_place(self, *, exempt: "Token | None" = None) -> Self:
         """Tokens, and requests for one, that count against the limits of a grant.
 
-        Not a token whose place another has taken, or another of the same person is about to take:
-        the two are one. ``exempt`` does not count either, and takes no place: another is to be
-        asked for in its own.
+        A token and the one that takes its place are one: while the successor's key is on its way to
+        the same person, and while the two overlap. Of a whole line of them only the last but one is
+        free. ``exempt`` does not count, and takes no place: another is to be asked for in its own.
         """
-        successors = self.model.objects.filter(
-            state__in=HOLDING_PLACE, replaces=OuterRef("pk"), owner=OuterRef("owner")
+        holding = self.model.objects.filter(state__in=HOLDING_PLACE)
+        # Of this line the last: nothing has its place, or is about to.
+        last = holding.filter(
+            ~Exists(holding.filter(replaces=OuterRef("pk"))),
+            replaces=OuterRef("pk"),
+            revoke_at=None,
         )
-        counted = self.filter(state__in=HOLDING_PLACE, revoke_at=None)
+        counted = self.filter(state__in=HOLDING_PLACE)
         if exempt is not None:
-            successors = successors.exclude(pk=exempt.pk)
+            last = last.exclude(pk=exempt.pk)
             counted = counted.exclude(pk=exempt.pk)
-        return counted.filter(~Exists(successors))
+        overlaps = Q(revoke_at__isnull=False) & Exists(last)
+        is_handed_on = Q(revoke_at=None) & Exists(last.filter(owner=OuterRef("owner")))
+        return counted.exclude(overlaps | is_handed_on)
 
     def counting_at_aws(self) -> Self:
         """Rows that fill AMG's quota of their workspace, or soon will.
@@ -105,7 +107,8 @@ class TokenQuerySet(models.QuerySet["Token"]):
         return self.filter(
             state__in=(State.EXPIRED, State.REVOKED),
             deleted_at=None,
-            expires_at__lt=Now() - timedelta(minutes=5),
+            # Ours is AWS's own end but for a fraction of a second, which its answers leave out.
+            expires_at__lt=Now() - SURELY_OVER - timedelta(seconds=2),
         ).exclude(aws_token_id="")
 
     def database_now(self) -> datetime:

@@ -22,6 +22,10 @@ class Token(models.Model):
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     owner = models.ForeignKey(User, on_delete=models.PROTECT, related_name="tokens")
+    # Who has seen the key, for good: the owner may change, what somebody has seen does not.
+    recipient = models.ForeignKey(
+        User, null=True, on_delete=models.PROTECT, related_name="received_tokens"
+    )
     team = models.ForeignKey(Team, on_delete=models.PROTECT, related_name="tokens")
     workspace = models.ForeignKey(Workspace, on_delete=models.PROTECT, related_name="tokens")
     service_account = models.ForeignKey(
@@ -41,6 +45,12 @@ class Token(models.Model):
     # Who agreed to it, where policy asks.
     approved_by = models.CharField(max_length=254, blank=True)
     approved_at = models.DateTimeField(null=True)
+    approved_account = models.CharField(
+        "the account's name, as approved", max_length=255, blank=True, db_default=""
+    )
+    approved_role = models.CharField(
+        "its Grafana role, as approved", max_length=20, blank=True, db_default=""
+    )
 
     # What it takes the place of: the old token ends at once, or ``overlap_seconds`` after this
     # one's key was delivered. ``revoke_at`` stands on the old token, from that moment on.
@@ -114,6 +124,11 @@ class Token(models.Model):
                 fields=["state", "state_at"],
                 name="token_awaiting_people",
                 condition=Q(state__in=AWAITING_PEOPLE),
+            ),
+            models.Index(
+                fields=["delivered_at"],
+                name="token_recipient_unnoted",
+                condition=Q(recipient=None, delivered_at__isnull=False),
             ),
             models.Index(
                 fields=["revoke_at"],

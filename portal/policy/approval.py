@@ -81,9 +81,22 @@ def current_terms(token: Token) -> CurrentTerms:
         return CurrentTerms(is_granted=False)
     return CurrentTerms(
         is_granted=True,
-        needs_approval=limits.needs_approval and token.approved_at is None,
+        needs_approval=limits.needs_approval and not _is_approved(token),
         seconds_to_live=min(token.seconds_to_live, limits.max_ttl),
     )
+
+
+def _is_approved(token: Token) -> bool:
+    """Whether somebody has agreed to a token for this account as it is now.
+
+    AMG may have renamed it since, or given it another role. Approvals of former versions of the
+    portal say neither.
+    """
+    if token.approved_at is None:
+        return False
+    agreed = (token.approved_account, token.approved_role)
+    account = token.service_account
+    return agreed in (("", ""), (account.name, account.grafana_role))
 
 
 def _may_approve_own(token: Token) -> bool:

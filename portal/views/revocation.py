@@ -4,6 +4,7 @@ import uuid
 from typing import Any
 
 from django.contrib import messages
+from django.db.models import Q
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST, require_safe
@@ -88,7 +89,7 @@ def _chosen(request: HttpRequest, the_team: Team) -> list[Token]:
         return found
     if email := request.POST.get("person", "").replace("\0", "").strip():
         person = User.objects.filter(email__iexact=email).first()
-        theirs = rows.filter(owner=person)
+        theirs = rows.filter(Q(owner=person) | Q(recipient=person))
         if person is None or not (
             theirs.exists() or the_team.memberships.filter(user=person).exists()
         ):

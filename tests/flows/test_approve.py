@@ -12,6 +12,8 @@ from django.utils import timezone
 
 from portal import policy
 from portal.flows.approve import approve, deny
+from portal.flows.collect import collect
+from portal.flows.issue import issue
 from portal.flows.request import TokenRequest, request
 from portal.flows.revoke import cancel
 from portal.flows.sweep import sweep
@@ -23,12 +25,14 @@ from portal.models import (
     Grant,
     Membership,
     Role,
+    ServiceAccount,
     State,
     Team,
     Token,
     User,
 )
 from tests.conftest import Catalog, acting
+from tests.grafana.sandbox_process import SandboxProcess
 from tests.person import KeyPair
 
 pytestmark = pytest.mark.django_db
@@ -273,3 +277,48 @@ def test_a_withdrawn_request_can_no_longer_be_approved(
     cancel(asked.pk, actor=acting(engineer))
     with pytest.raises(WrongStateError):
         approve(asked.pk, actor=acting(lead))
+
+
+# -- What was approved --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("change", [{"grafana_role": "EDITOR"}, {"name": "renamed"}])
+def test_an_account_that_changed_after_the_approval_is_asked_about_again(
+    asked: Token,
+    engineer: User,
+    lead: User,
+    catalog: Catalog,
+    keys: KeyPair,
+    change: dict[str, str],
+) -> None:
+    approve(asked.pk, actor=acting(lead))
+    ServiceAccount.objects.filter(pk=asked.service_account_id).update(**change)
+    public_key = base64.b64decode(keys.public)
+    assert collect(asked.pk, public_key, actor=acting(engineer)).state == State.AWAITING_APPROVAL
+    asked.refresh_from_db()
+    assert (asked.approved_by, asked.approved_at) == ("", None)
+    assert actions(asked)[-1] == Action.TOKEN_REQUESTED
+    approve(asked.pk, actor=acting(lead))
+    assert collect(asked.pk, public_key, actor=acting(engineer)).state == State.QUEUED
+
+
+def test_an_account_that_changed_while_the_approved_request_was_queued_is_asked_about_again(
+    asked: Token, engineer: User, lead: User, aws: SandboxProcess, keys: KeyPair
+) -> None:
+    approve(asked.pk, actor=acting(lead))
+    collect(asked.pk, base64.b64decode(keys.public), actor=acting(engineer))
+    ServiceAccount.objects.filter(pk=asked.service_account_id).update(name="renamed")
+    issue(asked.pk)
+    asked.refresh_from_db()
+    assert asked.state == State.AWAITING_APPROVAL
+    assert aws.calls("CreateWorkspaceServiceAccountToken") == []
+
+
+def test_what_a_former_version_approved_stays_approved(
+    asked: Token, engineer: User, lead: User, keys: KeyPair
+) -> None:
+    """It kept neither the account's name nor its role."""
+    approve(asked.pk, actor=acting(lead))
+    Token.objects.update(approved_account="", approved_role="")
+    collected = collect(asked.pk, base64.b64decode(keys.public), actor=acting(engineer))
+    assert collected.state == State.QUEUED

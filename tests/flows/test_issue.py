@@ -1,6 +1,8 @@
 """A queued request becomes a sealed key, or a truthful failure, and never an orphan."""
 
 import base64
+import time
+import types
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -9,7 +11,8 @@ import pytest
 from django.core.exceptions import PermissionDenied
 from django.utils import timezone
 
-from portal import sealing
+from portal import pace, sealing
+from portal.flows import attempt
 from portal.flows.deliver import Confirmation, deliver
 from portal.flows.issue import issue
 from portal.flows.revoke import cancel, delete_at_aws
@@ -223,6 +226,47 @@ def test_a_worker_that_lost_its_attempt_deletes_what_it_made(
     assert queued.state == State.ISSUING
     assert aws.live_tokens(name=queued.name) == []
     assert actions(queued) == [Action.TOKEN_ORPHAN_REMOVED]
+
+
+def test_a_worker_whose_row_was_put_back_meanwhile_deletes_what_it_made(
+    queued: Token, aws: SandboxProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The sweep put it back when the lease ended, and nobody has claimed it since."""
+    seal = sealing.seal
+
+    def slow_seal(*arguments: Any) -> bytes:
+        Token.objects.filter(pk=queued.pk).update(state=State.QUEUED, lease_until=None)
+        return seal(*arguments)
+
+    monkeypatch.setattr(sealing, "seal", slow_seal)
+    issue(queued.pk)
+    queued.refresh_from_db()
+    assert queued.state == State.QUEUED
+    assert aws.live_tokens(name=queued.name) == []
+    assert actions(queued) == [Action.TOKEN_ORPHAN_REMOVED]
+
+
+def test_an_attempt_with_too_little_time_left_calls_nobody(
+    queued: Token, aws: SandboxProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = iter([0.0, attempt.TIME_TO_START_A_CALL + 0.1])
+    watch = types.SimpleNamespace(monotonic=lambda: next(clock, 0.0), sleep=time.sleep)
+    monkeypatch.setattr(attempt, "time", watch)
+    issue(queued.pk)
+    queued.refresh_from_db()
+    assert (queued.state, queued.may_exist_at_aws) == (State.QUEUED, False)
+    assert aws.calls(CREATE) == []
+
+
+def test_a_turn_that_is_far_away_is_waited_for_in_the_queue(
+    queued: Token, aws: SandboxProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pace, "_wait", lambda _: (40.0, 0.0))
+    issue(queued.pk)
+    queued.refresh_from_db()
+    assert queued.not_before is not None
+    assert timedelta(seconds=35) < queued.not_before - timezone.now() < timedelta(seconds=41)
+    assert aws.calls(CREATE) == []
 
 
 def test_a_key_that_cannot_be_sealed_is_deleted_at_aws(

@@ -15,6 +15,7 @@ from django.utils import timezone
 from portal.flows.approve import approve
 from portal.flows.collect import collect
 from portal.flows.deliver import deliver
+from portal.flows.hand_over import hand_over
 from portal.flows.issue import issue
 from portal.flows.reissue import AlreadyReplacedError, ReissueTerms, next_name, reissue
 from portal.flows.request import RequestRefusedError, TokenRequest, request
@@ -64,6 +65,11 @@ def deliver_to(token: Token, person: User) -> Token:
     issue(token.pk)
     deliver(token.pk, fresh(token).fingerprint, actor=acting(person))
     return fresh(token)
+
+
+def end_overlap(token: Token) -> None:
+    Token.objects.filter(pk=token.pk).update(revoke_at=timezone.now() - timedelta(seconds=1))
+    sweep()
 
 
 def told(token: Token) -> list[tuple[str, str]]:
@@ -145,6 +151,30 @@ def test_a_token_that_only_lives_its_overlap_out_takes_nobodys_place(
     new, _, _ = reissue(old.pk, plan, actor=acting(engineer))
     deliver_to(new, engineer)
     assert list(Token.objects.holding_place()) == [new]
+
+
+def test_of_a_line_of_overlapping_tokens_one_alone_is_free_of_the_limit(
+    old: Token, plan: ReissueTerms, engineer: User
+) -> None:
+    Grant.objects.update(max_live_per_person=1)
+    newest = old
+    overlap = replace(plan, overlap_seconds=30 * 86_400)
+    new, _, _ = reissue(newest.pk, overlap, actor=acting(engineer))
+    newest = deliver_to(new, engineer)
+    with pytest.raises(RequestRefusedError, match="allows 1 for each person"):
+        reissue(newest.pk, overlap, actor=acting(engineer))
+    end_overlap(old)
+    reissue(newest.pk, overlap, actor=acting(engineer))
+
+
+def test_a_lead_who_reissues_at_the_moment_of_a_hand_over_replaces_the_new_owners_token(
+    old: Token, plan: ReissueTerms, engineer: User, teammate: User
+) -> None:
+    """The former owner, who asked for themselves, gets nothing."""
+    hand_over(old.pk, to=teammate.email, actor=acting(engineer))
+    with pytest.raises(PermissionDenied):
+        reissue(old.pk, plan, actor=acting(engineer))
+    assert fresh(old).state == State.ACTIVE
 
 
 # -- At once ------------------------------------------------------------------------------------

@@ -10,8 +10,11 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from pytest_django import Settings
 
+from portal import life
+from portal.audit import SYSTEM
 from portal.flows import request as flow
 from portal.flows.request import RequestRefusedError, TokenRequest
+from portal.life import moves
 from portal.models import Action, AuditEvent, Grant, State, Team, Token, User
 from portal.policy import Choice
 from tests.conftest import Catalog, acting
@@ -149,3 +152,25 @@ def test_limits_on_live_tokens_cost_a_request_two_queries(
     before = queries(another(wish, "second"))
     Grant.objects.filter(team=wish.team).update(max_live=9)
     assert queries(another(wish, "third")) == before + 2
+
+
+def test_the_same_form_sent_twice_is_one_request_though_the_first_failed_at_once(
+    wish: TokenRequest, engineer: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The name is free again: person, public key and fields decide, not the name."""
+    check = flow.check
+    first: list[flow.Requested] = []
+
+    def check_while_the_other_click_fails(*arguments: Any) -> Choice:
+        monkeypatch.setattr(flow, "check", check)
+        first.append(flow.request(wish, actor=acting(engineer)))
+        with life.work(SYSTEM) as work:
+            row = work.lock(first[0].token.pk)
+            work.move(row, moves.FAIL, error_code="402", error_message="")
+        return check(*arguments)
+
+    monkeypatch.setattr(flow, "check", check_while_the_other_click_fails)
+    second = flow.request(wish, actor=acting(engineer))
+    assert (second.token, second.is_new) == (first[0].token, False)
+    assert Token.objects.count() == 1
+    assert AuditEvent.objects.filter(action=Action.TOKEN_REQUESTED).count() == 1

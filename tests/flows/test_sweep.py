@@ -163,6 +163,16 @@ def test_an_expired_token_is_pruned_only_when_awss_clock_agrees(
     assert sweep().prune == []
 
 
+def test_pruning_waits_until_the_fraction_that_awss_answer_left_out_is_over_too(
+    active: Token, aws: SandboxProcess
+) -> None:
+    """Asked a second too early, it would have to be asked again five minutes later."""
+    change(active, state=State.EXPIRED, expires_at=ago(seconds=300.5))
+    assert sweep().prune == []
+    change(active, expires_at=ago(seconds=303))
+    assert sweep().prune == [active.service_account_id]
+
+
 def test_pruning_frees_the_name(
     active: Token, aws: SandboxProcess, make_token: Callable[..., Token], engineer: User
 ) -> None:

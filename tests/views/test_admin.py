@@ -25,6 +25,7 @@ from portal.models import (
     Workspace,
 )
 from portal.models.flags import Flag
+from portal.models.states import LIVE
 from tests.conftest import Catalog, acting
 
 pytestmark = pytest.mark.django_db
@@ -231,7 +232,7 @@ def test_who_is_taken_out_of_a_team_loses_at_once_what_was_not_delivered(
     assert [line for line, *_ in told()] == ["- member engineer@example.com of platform"]
     asked.refresh_from_db()
     assert (asked.state, asked.ended_by) == (State.CANCELLED, "admin@example.com")
-    assert list(Token.objects.live().filter(Flag.OWNER_LEFT.condition)) == [live]
+    assert list(Token.objects.filter(state__in=LIVE).filter(Flag.OWNER_LEFT.condition)) == [live]
 
 
 @pytest.mark.usefixtures("enqueued")
