@@ -36,11 +36,11 @@ def _fields(needs: str, may: str = "") -> Fields:
 
 
 FIELDS = {
-    Action.TOKEN_REQUESTED: _fields("token", "reason"),
+    Action.TOKEN_REQUESTED: _fields("token", "subject reason"),
     Action.TOKEN_APPROVED: _fields("token", "reason"),
     Action.TOKEN_DENIED: _fields("token reason"),
     Action.TOKEN_CANCELLED: _fields("token", "reason"),
-    Action.TOKEN_COLLECTED: _fields("token"),
+    Action.TOKEN_COLLECTED: _fields("token", "subject"),
     Action.TOKEN_ISSUED: _fields("token aws_request_id"),
     Action.TOKEN_DELIVERED: _fields("token"),
     Action.TOKEN_FAILED: _fields("token error_code", "reason aws_request_id"),

@@ -12,6 +12,7 @@ from datetime import timedelta
 from django.utils import timezone
 
 from portal import pace, policy, sealing
+from portal.audit.agreement import NotAgreedError, require_agreement
 from portal.flows import recover
 from portal.flows.attempt import (
     Attempt,
@@ -55,17 +56,24 @@ def issue(token_id: uuid.UUID) -> Effects:
         if over is not None:
             return over
 
-    # 3. Ask policy again: a grant may have gone, shrunk or come to need approval.
+    # 3. Hold the row against what the audit log says was asked for and agreed.
+    try:
+        require_agreement(attempt.token)
+    except NotAgreedError as differs:
+        log.error("issue.not_agreed", extra={"token": str(token_id), "differs": str(differs)})
+        return fail(attempt, ErrorCode.NOT_AGREED, f"What differs: {differs}.")
+
+    # 4. Ask policy again: a grant may have gone, shrunk or come to need approval.
     over = _ask_policy(attempt)
     if over is not None:
         return over
 
-    # 4. Call AWS, once.
+    # 5. Call AWS, once.
     created = _create(attempt, client)
     if isinstance(created, Effects):
         return created
 
-    # 5. Seal the key: from here on only its recipient's browser can read it. 6. Store it.
+    # 6. Seal the key: from here on only its recipient's browser can read it. 7. Store it.
     return _seal_and_store(attempt, created, client)
 
 

@@ -31,6 +31,7 @@ REQUEST = Move(
     starts=(),
     leads_to=State.QUEUED,
     event=Action.TOKEN_REQUESTED,
+    tells={"subject": "sealed_to"},
     enqueues=True,
 )
 REQUEST_APPROVAL = Move(
@@ -38,6 +39,7 @@ REQUEST_APPROVAL = Move(
     starts=(),
     leads_to=State.AWAITING_APPROVAL,
     event=Action.TOKEN_REQUESTED,
+    tells={"subject": "waits_for"},
     notice=NoticeKind.APPROVAL_ASKED,
 )
 REQUEST_FOR_RECIPIENT = Move(
@@ -45,6 +47,7 @@ REQUEST_FOR_RECIPIENT = Move(
     starts=(),
     leads_to=State.AWAITING_RECIPIENT,
     event=Action.TOKEN_REQUESTED,
+    tells={"subject": "waits_for"},
 )
 
 # -- People answer --------------------------------------------------------------------------------
@@ -74,6 +77,7 @@ COLLECT = Move(
     sets={"queued_at": Now()},
     writes=("public_key", "public_key_sha256", "seconds_to_live"),
     event=Action.TOKEN_COLLECTED,
+    tells={"subject": "sealed_to"},
     enqueues=True,
     done="collected",
 )
@@ -106,6 +110,7 @@ ASK_APPROVAL = Move(
     leads_to=State.AWAITING_APPROVAL,
     sets={"public_key": b"", "rung_at": None, "approved_by": "", "approved_at": None},
     event=Action.TOKEN_REQUESTED,
+    tells={"subject": "waits_for"},
     notice=NoticeKind.APPROVAL_ASKED,
 )
 
@@ -167,6 +172,7 @@ ASK_APPROVAL_AGAIN = Move(
     sets={**_LEASE_ENDS, **ASK_APPROVAL.sets},
     may_write=_KNOWLEDGE,
     event=Action.TOKEN_REQUESTED,
+    tells={"subject": "waits_for"},
     withdrawn=DROP_WITHDRAWN,
     notice=NoticeKind.APPROVAL_ASKED,
 )

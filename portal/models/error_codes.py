@@ -9,4 +9,5 @@ class ErrorCode(StrEnum):
     NAME_TAKEN = "NameTaken"
     CANNOT_SEAL = "CannotSeal"
     NOT_GRANTED = "NotGranted"
+    NOT_AGREED = "NotAgreed"
     QUEUED_TOO_LONG = "QueuedTooLong"

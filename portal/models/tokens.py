@@ -5,6 +5,7 @@ next. docs/LIFE.md walks through all of them.
 """
 
 import uuid
+from hashlib import sha256
 from typing import Any, ClassVar
 
 from django.db import models
@@ -186,6 +187,16 @@ class Token(models.Model):
     def first_name(self) -> str:
         """The name with which its line of replacements began."""
         return self.lineage_name or self.name
+
+    @property
+    def sealed_to(self) -> str:
+        """Which browser gets the key, in the audit log's words."""
+        return f"for the browser key {sha256(bytes(self.public_key)).hexdigest()}"
+
+    @property
+    def waits_for(self) -> str:
+        """Which people the request waits for, in the audit log's words."""
+        return self.get_state_display()
 
     @property
     def is_open(self) -> bool:

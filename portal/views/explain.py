@@ -71,6 +71,10 @@ _ERRORS = {
         "The token was deleted again.",
         _OPERATOR,
     ),
+    ErrorCode.NOT_AGREED: Explanation(
+        "What the request says now is not what was asked for, by the audit log. Nothing was made.",
+        _OPERATOR,
+    ),
     ErrorCode.QUEUED_TOO_LONG: Explanation("No worker took the request for an hour.", _OPERATOR),
 }
 _UNKNOWN_OUTCOME = Explanation(

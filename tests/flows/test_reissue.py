@@ -23,7 +23,7 @@ from portal.flows.revoke import delete_at_aws, revoke
 from portal.flows.sweep import sweep
 from portal.life import WrongStateError
 from portal.models import Action, Approval, AuditEvent, Grant, State, Team, Token, User
-from tests.conftest import Catalog, acting
+from tests.conftest import Catalog, acting, asked_for
 from tests.person import KeyPair
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("no_waiting")]
@@ -35,6 +35,7 @@ HOUR = 3600
 def old(make_token: Callable[..., Token], engineer: User) -> Token:
     """A token in use, made at AWS."""
     token = make_token(engineer, name="ci", seconds_to_live=86_400, reason="nightly deploys")
+    asked_for(token)
     issue(token.pk)
     token.refresh_from_db()
     deliver(token.pk, token.fingerprint, actor=acting(engineer))
@@ -194,7 +195,7 @@ def test_replaced_now_the_old_token_ends_at_once(
 def test_a_key_that_nobody_has_taken_can_be_replaced_but_not_rotated(
     make_token: Callable[..., Token], plan: ReissueTerms, engineer: User
 ) -> None:
-    sealed = make_token(engineer, name="ci")
+    sealed = asked_for(make_token(engineer, name="ci"))
     issue(sealed.pk)
     with pytest.raises(RequestRefusedError) as refusal:
         reissue(sealed.pk, plan, actor=acting(engineer))
@@ -270,6 +271,7 @@ def admins_token(
 ) -> Token:
     """A member's token for an ADMIN account, where policy asks for approval of such."""
     token = make_token(engineer, name="root", service_account=catalog.admin_account)
+    asked_for(token)
     deliver_to(token, engineer)
     Grant.objects.update(approval=Approval.ADMIN_ROLE)
     return fresh(token)

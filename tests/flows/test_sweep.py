@@ -17,7 +17,7 @@ from portal.flows.revoke import delete_at_aws, revoke
 from portal.flows.sweep import sweep
 from portal.grafana.clients import client_for
 from portal.models import Action, AuditEvent, State, Token, User
-from tests.conftest import acting
+from tests.conftest import acting, asked_for
 from tests.grafana.sandbox_process import SandboxProcess
 
 CREATE = "CreateWorkspaceServiceAccountToken"
@@ -35,12 +35,14 @@ def change(token: Token, **fields: Any) -> None:
 
 
 def actions(token: Token) -> list[str]:
-    return list(AuditEvent.objects.filter(token_id=token.pk).values_list("action", flat=True))
+    """What the log tells of the token after its request."""
+    told = AuditEvent.objects.filter(token_id=token.pk).order_by("seq")
+    return list(told.values_list("action", flat=True)[1:])
 
 
 @pytest.fixture
 def queued(make_token: Callable[..., Token], engineer: User) -> Token:
-    return make_token(engineer)
+    return asked_for(make_token(engineer))
 
 
 @pytest.fixture
@@ -114,7 +116,7 @@ def test_a_request_that_waited_for_an_hour_fails(queued: Token) -> None:
     sweep()
     queued.refresh_from_db()
     assert queued.state == State.FAILED
-    assert AuditEvent.objects.get(token_id=queued.pk).error_code == "QueuedTooLong"
+    assert AuditEvent.objects.filter(token_id=queued.pk).latest("seq").error_code == "QueuedTooLong"
 
 
 def test_a_key_that_nobody_confirmed_is_wiped_and_revoked(
@@ -182,7 +184,7 @@ def test_pruning_frees_the_name(
     assert Token.objects.holding_name(active.workspace_id, active.name).exists()
     prune(active.service_account_id)
     assert not Token.objects.holding_name(active.workspace_id, active.name).exists()
-    again = make_token(engineer, name=active.name)
+    again = asked_for(make_token(engineer, name=active.name))
     issue(again.pk)
     again.refresh_from_db()
     assert again.state == State.SEALED

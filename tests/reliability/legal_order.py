@@ -67,6 +67,11 @@ def actions(token: Token) -> list[str]:
     return list(told.values_list("action", flat=True))
 
 
+def since_the_request(token: Token) -> list[str]:
+    """What the audit log tells of a token after its request, in order."""
+    return actions(token)[1:]
+
+
 def fault_in(actions: Sequence[str], state: str) -> str:
     """What is wrong with a token's events, in their order, beside its row's state; "" if nothing.
 
