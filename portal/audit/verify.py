@@ -159,7 +159,7 @@ class Chain:
 
 
 class Requests:
-    """Whether each token that was issued had been asked for, and approved where that was awaited."""
+    """Whether each token that was issued had been asked for, and approved where that was due."""
 
     def __init__(self) -> None:
         self._open: dict[bytes, bool] = {}
