@@ -1,7 +1,6 @@
 """The Celery application: workers of tasks that carry an id and return nothing."""
 
 import os
-import ssl
 import sys
 import warnings
 from typing import Any
@@ -19,12 +18,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
 app = Celery("portal")
 app.conf.update(
     broker_url=settings.CELERY_BROKER_URL,
-    # Without a word about it, kombu takes any certificate. What the URL says (ssl_ca_certs) wins.
-    broker_use_ssl=(
-        {"ssl_cert_reqs": ssl.CERT_REQUIRED}
-        if settings.CELERY_BROKER_URL.startswith("rediss:")
-        else None
-    ),
+    broker_use_ssl=settings.BROKER.kombu_tls,
     # A key must never lie in a result, and an id needs none.
     task_ignore_result=True,
     result_backend=None,

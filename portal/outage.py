@@ -1,0 +1,65 @@
+"""The database can't be used: which errors say so, and what they are called."""
+
+from typing import Any
+
+from django.db import Error, InterfaceError, OperationalError, connection
+
+from portal.incidents import Incident, one_line
+
+FULL = "53100"
+READ_ONLY = "25006"
+"""SQLSTATEs (https://www.postgresql.org/docs/current/errcodes-appendix.html)."""
+_SQLITE_TAKES_NO_WRITES = ("database or disk is full", "readonly database")
+
+_away = Incident("database")
+_no_writes = Incident("database.writes")
+
+
+def is_outage(error: BaseException | None) -> bool:
+    """Whether the database could not do what it was asked, and may be able to later."""
+    if isinstance(error, OperationalError | InterfaceError):
+        return True
+    return isinstance(error, Error) and takes_no_writes(error)
+
+
+def takes_no_writes(error: BaseException) -> bool:
+    """Whether it could still be read: it is full, or is a standby by now."""
+    return sqlstate(error) in (FULL, READ_ONLY) or any(
+        words in str(error) for words in _SQLITE_TAKES_NO_WRITES
+    )
+
+
+def sqlstate(error: BaseException) -> str:
+    """PostgreSQL's code of an error that Django has wrapped; empty where there is none."""
+    return str(getattr(error.__cause__, "sqlstate", None) or "")
+
+
+def is_on() -> bool:
+    """Whether this process has met an outage that is not over, as far as it knows."""
+    return _away.is_on or _no_writes.is_on
+
+
+def note(error: BaseException) -> None:
+    """Log it, once an incident, and see to it that nobody is handed this connection again."""
+    (_no_writes if takes_no_writes(error) else _away).note(error)
+    if connection.connection is not None and not connection.in_atomic_block:
+        raw: Any = connection.connection
+        raw.close()
+        connection.close()
+
+
+def over(*, has_written: bool) -> None:
+    """The database has answered; that it can be read is no news where it took no writes."""
+    _away.over()
+    if has_written:
+        _no_writes.over()
+
+
+def in_words(settings: dict[str, Any], error: BaseException) -> str:
+    """One line for an operator: which database, and why it can't be used. No password."""
+    if settings["ENGINE"].endswith("sqlite3"):
+        where = f"the SQLite file {settings['NAME']}"
+    else:
+        host, port = settings.get("HOST") or "the local socket", settings.get("PORT") or 5432
+        where = f"PostgreSQL at {host}:{port}, database {settings['NAME']!r}"
+    return f"the database can't be used ({where}): {one_line(error)}"
