@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from django.db import Error, InterfaceError, OperationalError, connection
+from django.core.cache import cache
+from django.db import Error, InterfaceError, OperationalError, connection, transaction
 
 from portal.incidents import Incident, one_line
 
@@ -10,6 +11,19 @@ FULL = "53100"
 READ_ONLY = "25006"
 """SQLSTATEs (https://www.postgresql.org/docs/current/errcodes-appendix.html)."""
 _SQLITE_TAKES_NO_WRITES = ("database or disk is full", "readonly database")
+
+_MARK = "database-takes-no-writes"
+_MARK_SECONDS = 60
+"""For how long a write that had no room is told to monitors, whichever process they ask."""
+_IS_READ_ONLY = "SELECT current_setting('transaction_read_only') = 'on'"
+_SORT_ON_DISK = """
+    SELECT count(*) FROM (
+        SELECT repeat(md5(n::text), 8) AS text FROM generate_series(1, 1000) AS n
+        ORDER BY text OFFSET 0
+    ) AS sorted
+"""
+"""A quarter of a megabyte, which does not fit the memory that it is given: PostgreSQL writes it to
+a file, and needs no right, no lock and no journal for that."""
 
 _away = Incident("database")
 _no_writes = Incident("database.writes")
@@ -41,7 +55,11 @@ def is_on() -> bool:
 
 def note(error: BaseException) -> None:
     """Log it, once an incident, and see to it that nobody is handed this connection again."""
-    (_no_writes if takes_no_writes(error) else _away).note(error)
+    if takes_no_writes(error):
+        _no_writes.note(error)
+        cache.set(_MARK, sqlstate(error) != READ_ONLY, _MARK_SECONDS)
+    else:
+        _away.note(error)
     if connection.connection is not None and not connection.in_atomic_block:
         raw: Any = connection.connection
         raw.close()
@@ -51,8 +69,31 @@ def note(error: BaseException) -> None:
 def over(*, has_written: bool) -> None:
     """The database has answered; that it can be read is no news where it took no writes."""
     _away.over()
-    if has_written:
+    if has_written and _no_writes.is_on:
         _no_writes.over()
+        cache.delete(_MARK)
+
+
+def database_takes_writes() -> bool:
+    """Whether there is room, and no standby or administrator against it. Takes a millisecond.
+
+    Raises OperationalError or InterfaceError where there is no database at all.
+    """
+    if cache.get(_MARK):
+        return False
+    if connection.vendor != "postgresql":
+        return True
+    try:
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute(_IS_READ_ONLY)
+            [is_read_only] = cursor.fetchone()
+            cursor.execute("SET LOCAL work_mem = '64kB'")
+            cursor.execute(_SORT_ON_DISK)
+    except Error as error:
+        if not takes_no_writes(error):
+            raise
+        return False
+    return not is_read_only
 
 
 def in_words(settings: dict[str, Any], error: BaseException) -> str:

@@ -210,4 +210,4 @@ class Portal:
         self.stop_web()
         self.redis.stop()
         self.postgres.stop()
-        shutil.copy(self.log_file, "/tmp/portal-web.log"); shutil.rmtree(self.directory, ignore_errors=True)
+        shutil.rmtree(self.directory, ignore_errors=True)
