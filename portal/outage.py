@@ -1,5 +1,6 @@
 """The database can't be used: which errors say so, and what they are called."""
 
+import errno
 from typing import Any
 
 from django.core.cache import cache
@@ -24,6 +25,16 @@ _SORT_ON_DISK = """
 """
 """A quarter of a megabyte, which does not fit the memory that it is given: PostgreSQL writes it to
 a file, and needs no right, no lock and no journal for that."""
+
+_OF_THE_DISK = (errno.EACCES, errno.EPERM, errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+_HINTS = {
+    "42501": " (apply deploy/postgresql_runtime_role.sql as the owner)",
+    "42P01": " (run manage.py migrate as the owner)",
+    "42703": " (run manage.py migrate as the owner)",
+    "3F000": " (run manage.py migrate as the owner)",
+}
+"""Rights, tables, columns or a schema that are missing."""
+_SQLITE_IS_NOT_MIGRATED = ("no such table", "no such column")
 
 _away = Incident("database")
 _no_writes = Incident("database.writes")
@@ -96,11 +107,26 @@ def database_takes_writes() -> bool:
     return not is_read_only
 
 
-def in_words(settings: dict[str, Any], error: BaseException) -> str:
-    """One line for an operator: which database, and why it can't be used. No password."""
-    if settings["ENGINE"].endswith("sqlite3"):
-        where = f"the SQLite file {settings['NAME']}"
-    else:
-        host, port = settings.get("HOST") or "the local socket", settings.get("PORT") or 5432
-        where = f"PostgreSQL at {host}:{port}, database {settings['NAME']!r}"
-    return f"the database can't be used ({where}): {one_line(error)}"
+def of_a_command(error: Exception) -> str | None:
+    """One line for whoever typed a command that met this error: what, where, why.
+
+    None where the error speaks of a mistake of ours, of which a traceback tells more.
+    """
+    if isinstance(error, Error):
+        if is_outage(error) or sqlstate(error) in _HINTS:
+            is_old = str(error).startswith(_SQLITE_IS_NOT_MIGRATED)
+            hint = _HINTS["42P01"] if is_old else _HINTS.get(sqlstate(error), "")
+            return f"portal: the database can't be used ({_where()}): {one_line(error)}{hint}"
+        return None
+    if isinstance(error, OSError) and error.errno in _OF_THE_DISK:
+        path = f" ({error.filename})" if error.filename else ""
+        return f"portal: a file can't be used{path}: {error.strerror}"
+    return None
+
+
+def _where() -> str:
+    settings = connection.settings_dict
+    if connection.vendor == "sqlite":
+        return f"SQLite, {settings['NAME']}"
+    host, port = settings["HOST"] or "the local socket", settings["PORT"] or 5432
+    return f"PostgreSQL, {host} port {port}, database {settings['NAME']}, user {settings['USER']}"

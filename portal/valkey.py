@@ -1,4 +1,4 @@
-"""One Valkey or Redis server, read once from its URL; each library is told of it in its own form."""
+"""A Valkey or Redis server, read once from its URL; each library is told of it in its own form."""
 
 import ssl
 from collections.abc import Callable
@@ -56,13 +56,15 @@ _CLIENT: dict[str, Callable[[str], Any]] = {
 
 
 class WrongUrlError(ValueError):
-    """Says what is wrong with a URL, in words that end "it must be ..."; holds none of its values."""
+    """Says what is wrong with a URL; holds none of its values."""
 
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """Either ``path`` is set, a Unix socket's, or ``host`` and ``port``. ``tls`` is None without TLS;
-    its options and ``options`` are named as redis-py names them."""
+    """Either ``path`` is set, a Unix socket's, or ``host`` and ``port``.
+
+    ``tls`` is None without TLS; its options and ``options`` are named as redis-py names them.
+    """
 
     host: str = ""
     port: int = DEFAULT_PORT

@@ -29,7 +29,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
         options = self.settings_dict["OPTIONS"].get("pool")
         if self.alias == NO_DB_ALIAS or not options:
             return None
-        pools = self._connection_pools
+        pools: dict[str, Pool] = self._connection_pools  # type: ignore[attr-defined]  # Django's
         if self.alias not in pools:
             parameters = self.get_connection_params() | {"autocommit": True}
 
@@ -44,13 +44,13 @@ class DatabaseWrapper(base.DatabaseWrapper):
 
             # Of several threads that come first one makes the pool; it opens nothing meanwhile.
             pools.setdefault(self.alias, Pool(connect, **options))
-        pool: Pool = pools[self.alias]
-        return pool
+        return pools[self.alias]
 
     def _configure_connection(self, connection: Connection) -> bool:
         """Set what the code relies on, whatever the server, the database or the role say.
 
-        Whether the server takes writes is not set but found out: it may be an administrator's brake.
+        Whether the server takes writes is not set but found out: an administrator may have put a
+        stop to them.
         """
         # PgBouncer keeps this one for each of its clients, and TimeZone, which Django sets.
         dates = connection.info.parameter_status("DateStyle") or ""
@@ -64,8 +64,9 @@ class DatabaseWrapper(base.DatabaseWrapper):
         if ours and backend != connection.info.backend_pid:
             raise psycopg.OperationalError(_refusal(ours))
         for name, value in (unlike | ours).items():
-            connection.execute(f"SET {name} = '{value}'")  # type: ignore[call-overload]
-        return super()._configure_connection(connection) or bool(unlike or ours)
+            connection.execute(f"SET {name} = '{value}'")
+        django: Any = super()
+        return bool(django._configure_connection(connection) or unlike or ours)
 
     def chunked_cursor(self) -> Any:
         """A cursor of the server's own inside a transaction; outside one, the client's.

@@ -27,7 +27,7 @@ PATIENCE = 2.0
 restarted is back by then. After that each asks once."""
 PAUSE = 0.1
 READ_ONLY_SECONDS = 1.0
-"""How long a new connection to a server that takes no writes is used before it is made anew, for the
+"""How long a new connection to a server that takes no writes is used before it is made anew: its
 name may lead to another server by now."""
 
 Connection = psycopg.Connection[Any]

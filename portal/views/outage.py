@@ -12,7 +12,6 @@ from django.db import connection
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.http.multipartparser import MultiPartParserError
 from django.http.request import UnreadablePostError
-from django.http.response import HttpResponseBase
 from django.middleware.csrf import CsrfViewMiddleware
 from django.shortcuts import render
 from django.urls import reverse
@@ -25,8 +24,8 @@ from portal.views.edge import wants_json
 RETRY_AFTER = 5
 """Seconds. A restart takes no longer, and a failover not much."""
 NEVER_SHOWN = ("password", "secret", "code", "fingerprint", "credential", "private")
-"""A form with a field whose name holds one of these comes back empty: a page is kept in places where
-such a thing must not be."""
+"""A form with a field whose name holds one of these is not repeated: browsers and proxies keep pages
+in places where such a thing must not be."""
 NEVER_SENT_AGAIN = ("/accounts/", "/admin/")
 """Their forms have tokens, steps and passwords of their own."""
 MOST_KEPT = 100_000
@@ -34,15 +33,17 @@ MOST_KEPT = 100_000
 
 AWAY = "The portal can't reach its database at the moment. Nothing is lost: your tokens, keys and \
 requests are as they were."
-NOT_SAVED = "The portal can read its database at the moment, but not save anything. Nothing is lost: \
+NOT_SAVED = (
+    "The portal can read its database at the moment, but not save anything. Nothing is lost: \
 your tokens, keys and requests are as they were."
+)
 
 
 class RequestMiddleware(django_structlog.RequestMiddleware):
     """One event a request in the log; an outage has its own, which is not repeated for each."""
 
-    def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        response: HttpResponseBase = super().__call__(request)
+    def __call__(self, request: HttpRequest) -> Any:
+        response: Any = super().__call__(request)
         # A connection is held only by a request that was given one, and it has worked.
         if outage.is_on() and connection.connection is not None:
             outage.over(has_written=request.method == "POST" and response.status_code < 400)

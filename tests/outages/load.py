@@ -7,6 +7,7 @@ import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 
 import requests
 
@@ -66,17 +67,19 @@ class Load:
         return {a.name for a in self.answers if a.what == "form" and a.status == status}
 
     def _work(self, person: Person, number: int) -> None:
-        token = ""
+        status = ""
         while not self._stop.is_set():
             name = f"load-{number}-{uuid.uuid4().hex[:12]}"
-            answer = self._note("form", name, lambda n=name: self.portal.send_form(person, n))  # type: ignore[misc]
+            answer = self._note("form", name, partial(self.portal.send_form, person, name))
             if answer is not None and answer.status_code == 302:
-                token = answer.headers["Location"]
-            self._note("page", "", lambda: person.get("/tokens/"))
-            if token:
-                self._note("status", "", lambda t=token: person.get(f"{t}status/?wait=1&state=queued"))  # type: ignore[misc]
+                status = f"{answer.headers['Location']}status/?wait=1&state=queued"
+            self._note("page", "", partial(person.get, "/tokens/"))
+            if status:
+                self._note("status", "", partial(person.get, status))
 
-    def _note(self, what: str, name: str, ask: Callable[[], requests.Response]) -> requests.Response | None:
+    def _note(
+        self, what: str, name: str, ask: Callable[[], requests.Response]
+    ) -> requests.Response | None:
         began = time.monotonic()
         try:
             answer = ask()

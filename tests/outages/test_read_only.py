@@ -60,7 +60,11 @@ def standby_of(primary: Postgres, directory: Path) -> Postgres:
     standby = Postgres(directory)
     subprocess.run(
         [
-            *(postgres_binaries() / "pg_basebackup", "--wal-method=stream", "--write-recovery-conf"),
+            *(
+                postgres_binaries() / "pg_basebackup",
+                "--wal-method=stream",
+                "--write-recovery-conf",
+            ),
             *("--checkpoint=fast", "-h", "127.0.0.1", "-p", str(primary.port), "-U", "portal"),
             *("-D", standby.data),
         ],
@@ -74,7 +78,7 @@ def standby_of(primary: Postgres, directory: Path) -> Postgres:
 
 def ask(server: Postgres, question: str) -> str:
     with psycopg.connect(server.url, autocommit=True) as database:
-        [answer] = database.execute(question).fetchone() or [""]  # type: ignore[call-overload]
+        [answer] = database.execute(question).fetchone() or [""]
         return str(answer)
 
 
