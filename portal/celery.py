@@ -38,6 +38,8 @@ app.conf.update(
     # A worker, though, waits for its broker as long as it takes.
     broker_connection_retry_on_startup=True,
     broker_connection_max_retries=None,
+    # A primary that is a read-only replica by now refuses; its name soon leads to the next primary.
+    broker_channel_error_retry=True,
     # With remote control off, a worker shows by a heartbeat row that it lives.
     worker_enable_remote_control=False,
     worker_send_task_events=False,

@@ -24,8 +24,8 @@ from portal.views.edge import wants_json
 RETRY_AFTER = 5
 """Seconds. A restart takes no longer, and a failover not much."""
 NEVER_SHOWN = ("password", "secret", "code", "fingerprint", "credential", "private")
-"""A form with a field whose name holds one of these is not repeated: browsers and proxies keep pages
-in places where such a thing must not be."""
+"""A form with a field whose name holds one of these is not repeated: pages are kept in places where
+such a thing must not be."""
 NEVER_SENT_AGAIN = ("/accounts/", "/admin/")
 """Their forms have tokens, steps and passwords of their own."""
 MOST_KEPT = 100_000

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -44,6 +45,11 @@ for number in range(6):
 print(json.dumps(sessions))
 """
 FIELDS = {"workspace": "g-00000000a1", "service_account": "2", "seconds_to_live": "3600"}
+
+
+def events(log: Path) -> list[dict[str, Any]]:
+    """What is in the log of a process."""
+    return [json.loads(line) for line in log.read_text().splitlines()]
 
 
 class Portal:
@@ -102,6 +108,32 @@ class Portal:
     def python(self, code: str, **environment: str) -> "subprocess.CompletedProcess[str]":
         return run_python(code, **{**self.environment, **environment})
 
+    @contextlib.contextmanager
+    def process(self, *command: str) -> Iterator[Path]:
+        """Another process of the portal, such as a worker, and the file of its log.
+
+        It must still run at the end, whatever has happened.
+        """
+        log_file = self.directory / f"{command[0]}.log"
+        with log_file.open("wb") as log:
+            process = subprocess.Popen(
+                [str(Path(sys.executable).parent / command[0]), *command[1:]],
+                cwd=ROOT,
+                env={**clean_environment(), **self.environment},
+                stdout=log,
+                stderr=log,
+            )
+        try:
+            yield log_file
+            assert process.poll() is None, log_file.read_text()
+        finally:
+            process.terminate()
+            try:
+                process.wait(40)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
     def start_web(self) -> None:
         with self.log_file.open("ab") as log:
             self._web = subprocess.Popen(
@@ -140,8 +172,7 @@ class Portal:
 
     def events(self) -> list[dict[str, Any]]:
         """What the web server has logged, but for one event a request."""
-        found = [json.loads(line) for line in self.log_file.read_text().splitlines()]
-        return [event for event in found if event["event"] != "request_finished"]
+        return [one for one in events(self.log_file) if one["event"] != "request_finished"]
 
     def forget_log(self) -> None:
         self.log_file.write_text("")
