@@ -28,7 +28,10 @@ class Answer:
 
 @dataclass(slots=True)
 class Load:
+    """``prefix`` begins the name of every token that it asks for."""
+
     portal: Portal
+    prefix: str = field(default_factory=lambda: f"load-{uuid.uuid4().hex[:8]}")
     answers: list[Answer] = field(default_factory=list)
     _stop: threading.Event = field(default_factory=threading.Event)
 
@@ -66,10 +69,14 @@ class Load:
         """The tokens whose form was answered so."""
         return {a.name for a in self.answers if a.what == "form" and a.status == status}
 
+    def rows(self) -> list[str]:
+        """The tokens that there are."""
+        return self.portal.rows(self.prefix)
+
     def _work(self, person: Person, number: int) -> None:
         status = ""
         while not self._stop.is_set():
-            name = f"load-{number}-{uuid.uuid4().hex[:12]}"
+            name = f"{self.prefix}-{number}-{uuid.uuid4().hex[:12]}"
             answer = self._note("form", name, partial(self.portal.send_form, person, name))
             if answer is not None and answer.status_code == 302:
                 status = f"{answer.headers['Location']}status/?wait=1&state=queued"

@@ -14,12 +14,6 @@ FIELD = re.compile(r'<input type="hidden" name="([^"]+)" value="([^"]*)">')
 ACTION = re.compile(r'<form method="post" action="([^"]+)">')
 
 
-@pytest.fixture(scope="module")
-def portal() -> Iterator[Portal]:
-    with Portal() as portal:
-        yield portal
-
-
 @pytest.fixture
 def away(portal: Portal) -> Iterator[None]:
     portal.postgres.stop()

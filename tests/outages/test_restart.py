@@ -2,25 +2,11 @@
 
 import time
 from collections import Counter
-from collections.abc import Iterator
-
-import pytest
 
 from tests.outages.load import Load
 from tests.outages.portal import Portal
 
 WEB_PROCESSES = 4
-
-
-@pytest.fixture(scope="module")
-def portal() -> Iterator[Portal]:
-    with Portal() as portal:
-        yield portal
-
-
-@pytest.fixture(autouse=True)
-def _new_log(portal: Portal) -> None:
-    portal.forget_log()
 
 
 def is_well_answered(load: Load) -> bool:
@@ -41,7 +27,7 @@ def test_a_restart_under_load_costs_no_error_and_no_form(portal: Portal) -> None
         portal.postgres.start()
         load.until_more(60)
     assert is_well_answered(load), load.statuses()
-    rows = portal.rows("load-")
+    rows = load.rows()
     assert len(rows) == len(set(rows))
     assert set(rows) == load.names(302), "a form was lost, or made a row and said that it did not"
 
@@ -74,17 +60,16 @@ def test_a_restart_that_nobody_saw_costs_nobody_anything(portal: Portal) -> None
     assert {status for _, status in load.statuses()} == {200, 302}, load.statuses()
 
 
-def test_an_outage_has_one_line_in_the_log_of_each_process_and_no_traceback(
-    portal: Portal,
-) -> None:
-    load = Load(portal)
-    with load.going_on():
-        load.until_more(30)
-        portal.postgres.stop()
-        load.until_more(60, of=(503,))
-        portal.postgres.start()
-        load.until_more(100)
-    events = portal.events()
+def test_an_outage_has_one_line_in_the_log_of_each_process_and_no_traceback() -> None:
+    with Portal() as portal:
+        load = Load(portal)
+        with load.going_on():
+            load.until_more(30)
+            portal.postgres.stop()
+            load.until_more(60, of=(503,))
+            portal.postgres.start()
+            load.until_more(100)
+        events = portal.events()
     assert [event for event in events if "exception" in event] == []
     said = Counter(event["event"] for event in events)
     assert set(said) <= {"database.unavailable", "database.available"}, said

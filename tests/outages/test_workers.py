@@ -2,11 +2,9 @@
 
 import time
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 
 import psycopg
-import pytest
 import redis
 
 from tests.outages.portal import Portal, events
@@ -15,13 +13,6 @@ from tests.servers import Redis
 
 WORKER = ("celery", "--quiet", "-A", "portal", "worker", "--loglevel", "INFO", "--concurrency", "2")
 SCHEDULER = ("python", "manage.py", "sweep", "--every", "0.2")
-
-
-@pytest.fixture
-def portal() -> Iterator[Portal]:
-    with Portal() as portal:
-        portal.stop_web()
-        yield portal
 
 
 def last_heard(portal: Portal, kind: str) -> float:
