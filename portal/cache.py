@@ -77,6 +77,10 @@ class SteadyRedisCache(RedisCache):
         """Raises ValueError where the key is not there."""
         return self._ask(super().incr, self._own.incr, arguments, options)
 
+    def clear(self) -> Any:
+        self._own.clear()
+        return self._ask(super().clear, self._own.clear, (), {})
+
     def _ask(
         self,
         server: Callable[..., Any],

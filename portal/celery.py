@@ -18,6 +18,9 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
 app = Celery("portal")
 app.conf.update(
     broker_url=settings.CELERY_BROKER_URL,
+    # Said twice more: Celery prefers the environment's CELERY_BROKER_URL, which it reads its own way.
+    broker_read_url=settings.CELERY_BROKER_URL,
+    broker_write_url=settings.CELERY_BROKER_URL,
     broker_use_ssl=settings.BROKER.kombu_tls,
     # A key must never lie in a result, and an id needs none.
     task_ignore_result=True,

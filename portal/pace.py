@@ -117,7 +117,8 @@ def _wait(key: str) -> tuple[float, float]:
     except redis.RedisError as error:
         _incident.note(error, is_misconfigured=valkey.is_misconfigured(error))
         # Its name may lead to another server by now, one that takes writes.
-        _server().connection_pool.disconnect()
+        for server in _servers.values():
+            server.connection_pool.disconnect()
         return 0.0, 0.0
     _incident.over()
     return float(wait), float(at)

@@ -188,15 +188,24 @@ def _shown(name: str) -> str:
 # -- What went wrong ------------------------------------------------------------------------------
 
 
+_REFUSALS = (
+    AuthenticationError,
+    AuthorizationError,
+    redis.DataError,
+    redis.ResponseError,
+    ssl.SSLCertVerificationError,
+)
+"""All but ReadOnlyError, which is one of them: a replica may become the primary."""
+
+
 def is_misconfigured(error: BaseException) -> bool:
     """Whether the server has answered, and refused: to wait for it would be of no use."""
-    if isinstance(error, AuthenticationError | AuthorizationError):
-        return True
-    if isinstance(error.__cause__ or error.__context__, ssl.SSLCertVerificationError):
-        return True
-    is_answer = isinstance(error, redis.ResponseError | redis.DataError)
-    # A standby that becomes the primary takes writes; a server that loads its data answers soon.
-    return is_answer and not isinstance(error, redis.ReadOnlyError)
+    reason: BaseException | None = error
+    while reason is not None:  # kombu and redis-py wrap what they met
+        if isinstance(reason, _REFUSALS) and not isinstance(reason, redis.ReadOnlyError):
+            return True
+        reason = reason.__cause__ or reason.__context__
+    return False
 
 
 def takes_writes(server: Server) -> Exception | None:

@@ -1,4 +1,4 @@
-"""Workers and the scheduler while the database or the broker is away: a line each, and on they go."""
+"""Workers and the scheduler while the database or the broker is away: a line each, no more."""
 
 import time
 from collections import Counter
