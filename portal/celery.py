@@ -18,7 +18,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
 app = Celery("portal")
 app.conf.update(
     broker_url=settings.CELERY_BROKER_URL,
-    # Said twice more: Celery prefers the environment's CELERY_BROKER_URL, which it reads its own way.
+    # Said twice more: Celery prefers the environment's variable, and reads that its own way.
     broker_read_url=settings.CELERY_BROKER_URL,
     broker_write_url=settings.CELERY_BROKER_URL,
     broker_use_ssl=settings.BROKER.kombu_tls,

@@ -3,6 +3,7 @@
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import pytest
@@ -50,8 +51,9 @@ servers = st.builds(
 
 def as_kombu_reads(server: Server) -> dict[str, object]:
     with Connection(server.kombu_url, ssl=server.kombu_tls or False) as connection:
-        channel = connection.transport.Channel.__new__(connection.transport.Channel)
-        channel.connection = connection.transport
+        transport: Any = connection.transport
+        channel = transport.Channel.__new__(transport.Channel)
+        channel.connection = transport
         found: dict[str, object] = channel._connparams()
         return found
 

@@ -3,13 +3,15 @@
 Nothing here asks the database, the session or who is signed in.
 """
 
+import errno
 import logging
 import sys
+from collections.abc import Iterator
 from typing import Any
 
 from django.core.exceptions import SuspiciousOperation
 from django.db import connection
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
 from django.http.multipartparser import MultiPartParserError
 from django.http.request import UnreadablePostError
 from django.middleware.csrf import CsrfViewMiddleware
@@ -55,9 +57,42 @@ class RequestMiddleware(django_structlog.RequestMiddleware):
         if not outage.is_outage(sys.exception()):
             super().process_got_request_exception(sender, request, **kwargs)
 
+    def handle_response(self, request: HttpRequest, response: Any) -> None:
+        if not response.streaming:
+            super().handle_response(request, response)
+            return
+        content = _Content(response)
+        response.streaming_content = content.until_an_outage()
+        super().handle_response(request, response)
+        response.streaming_content = content.cut_where_it_broke(iter(response))
+
     def _log_level_for_status_code(self, status_code: int) -> int:
         level: int = super()._log_level_for_status_code(status_code)
         return logging.INFO if status_code == 503 else level
+
+
+class _Content:
+    """A stream that ends where the database does, and whose connection is cut then: a file that
+    ended like any other would be taken for all there is."""
+
+    def __init__(self, response: StreamingHttpResponse) -> None:
+        self._parts = iter(response)
+        self._is_broken = False
+
+    def until_an_outage(self) -> Iterator[bytes]:
+        try:
+            yield from self._parts
+        except Exception as error:
+            if not outage.is_outage(error):
+                raise
+            outage.note(error)
+            self._is_broken = True
+
+    def cut_where_it_broke(self, logged: Iterator[bytes]) -> Iterator[bytes]:
+        yield from logged
+        if self._is_broken:
+            # gunicorn hangs up without a word in its log, as when the client has.
+            raise ConnectionResetError(errno.ECONNRESET, "the database is away")
 
 
 def unavailable(request: HttpRequest, error: BaseException) -> HttpResponse:

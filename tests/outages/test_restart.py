@@ -3,6 +3,9 @@
 import time
 from collections import Counter
 
+import pytest
+import requests
+
 from tests.outages.load import Load
 from tests.outages.portal import Portal
 
@@ -93,3 +96,27 @@ def test_a_page_that_waits_for_news_is_told_to_ask_again(portal: Portal) -> None
         assert "Nothing is lost" in asked.json()["message"]
     portal.postgres.start()
     assert person.get(f"{token}status/").status_code == 200
+
+
+MANY_EVENTS = """
+    INSERT INTO portal_auditevent
+    SELECT (jsonb_populate_record(event, jsonb_build_object('seq', 1000000 + n))).*
+    FROM portal_auditevent AS event, generate_series(1, 40000) AS n WHERE event.seq = 1
+"""
+
+
+def test_an_export_that_is_cut_short_does_not_look_whole(portal: Portal) -> None:
+    """A file that ended like any other would be taken for all there is."""
+    portal.send_form(portal.people[0], f"first-{time.time_ns()}")
+    portal.sql(MANY_EVENTS)
+    portal.sql("UPDATE portal_audithead SET seq = 1040000")
+    portal.sql("UPDATE portal_user SET is_auditor = true")
+    answer = portal.people[0].get("/audit/export.csv", stream=True)
+    assert answer.status_code == 200
+    chunks = answer.iter_content(65_536)
+    next(chunks)
+    portal.postgres.crash()
+    with pytest.raises(requests.exceptions.ChunkedEncodingError):
+        list(chunks)
+    portal.postgres.start()
+    assert [event for event in portal.events() if "exception" in event] == []
