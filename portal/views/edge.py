@@ -21,7 +21,6 @@ from django.http import (
 from django.http.response import HttpResponseBase
 from django.middleware.common import CommonMiddleware
 from django.middleware.csrf import get_token
-from django.urls import Resolver404, resolve
 from django.utils.functional import SimpleLazyObject
 
 from portal.audit import Actor
@@ -48,14 +47,6 @@ def answers_json(view: View) -> View:
     """Mark a view whose callers are programs: the anonymous get 401, not the sign-in page."""
     view.answers_json = True  # type: ignore[attr-defined]  # read by SignInRequiredMiddleware
     return view
-
-
-def wants_json(request: HttpRequest) -> bool:
-    """Whether the view at the request's address is marked so, if there is one."""
-    try:
-        return bool(getattr(resolve(request.path_info).func, "answers_json", False))
-    except Resolver404:
-        return False
 
 
 class SignInRequiredMiddleware(LoginRequiredMiddleware):

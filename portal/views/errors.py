@@ -7,7 +7,7 @@ from django.shortcuts import render
 
 from portal.outage import is_outage
 from portal.views import outage
-from portal.views.edge import wants_json
+from portal.views.outage import wants_json
 
 
 def _answer(request: HttpRequest, status: int, title: str, message: str) -> HttpResponse:

@@ -16,12 +16,11 @@ from django.http.multipartparser import MultiPartParserError
 from django.http.request import UnreadablePostError
 from django.middleware.csrf import CsrfViewMiddleware
 from django.shortcuts import render
-from django.urls import reverse
+from django.urls import Resolver404, resolve, reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 from django_structlog import middlewares as django_structlog
 
 from portal import outage
-from portal.views.edge import wants_json
 
 RETRY_AFTER = 5
 """Seconds. A restart takes no longer, and a failover not much."""
@@ -93,6 +92,14 @@ class _Content:
         if self._is_broken:
             # gunicorn hangs up without a word in its log, as when the client has.
             raise ConnectionResetError(errno.ECONNRESET, "the database is away")
+
+
+def wants_json(request: HttpRequest) -> bool:
+    """Whether the view at the request's address, if there is one, is marked ``answers_json``."""
+    try:
+        return bool(getattr(resolve(request.path_info).func, "answers_json", False))
+    except Resolver404:
+        return False
 
 
 def unavailable(request: HttpRequest, error: BaseException) -> HttpResponse:
