@@ -1,8 +1,7 @@
 """Django's settings, read from the environment that docs/OPERATIONS.md describes.
 
-There are two ways to run. *Embedded* (``make run``, or no DATABASE_URL): everything on this
-machine, in PORTAL_DATA_DIR. *Production*: everything from the environment, and a missing setting
-stops the start. Both run the same code with the same protections.
+*Embedded* (``make run``, or no DATABASE_URL): everything on this machine, in PORTAL_DATA_DIR.
+*Production*: everything from the environment, and a missing setting stops the start.
 """
 
 import logging
@@ -168,6 +167,7 @@ MIDDLEWARE = [
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "portal.turns.TurnsMiddleware",  # behind static files, which need no turn
     "portal.views.edge.PersonalPagesMiddleware",
+    "portal.views.edge.ConflictMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "portal.views.edge.KnownHostMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",

@@ -8,24 +8,22 @@ from collections.abc import Callable
 from typing import Any
 
 from celery.signals import worker_init
-from django.db import DatabaseError, InterfaceError, transaction
+from django.db import DatabaseError, InterfaceError
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
 from portal import outage, valkey, wakeup
-from portal.audit import Actor
 from portal.celery import app
 from portal.flows.begin import begin
-from portal.flows.end_access import end_access
 from portal.flows.issue import issue
 from portal.flows.mail import mail
 from portal.flows.prune import prune
 from portal.flows.recover import settle
 from portal.flows.revoke import delete_at_aws
-from portal.flows.sweep import Swept
 from portal.flows.take_inventory import take_inventory
 from portal.grafana.clients import client_for
 from portal.incidents import Incident
+from portal.life import Effects
 from portal.models import Connection, Heartbeat, Token
 
 log = logging.getLogger(__name__)
@@ -69,15 +67,13 @@ def bears_outages(run: Callable[..., None]) -> Callable[..., None]:
 @app.task(name="portal.issue")
 @bears_outages
 def issue_token(token_id: str) -> None:
-    if issue(uuid.UUID(token_id)):
-        wakeup.ring(uuid.UUID(token_id))
+    follow_up(issue(uuid.UUID(token_id)))
 
 
 @app.task(name="portal.revoke")
 @bears_outages
 def revoke_token(token_id: str) -> None:
-    if delete_at_aws(uuid.UUID(token_id)):
-        wakeup.ring(uuid.UUID(token_id))
+    follow_up(delete_at_aws(uuid.UUID(token_id)))
 
 
 @app.task(name="portal.settle")
@@ -116,54 +112,34 @@ def ask_for_heartbeat() -> None:
     _send(heartbeat.delay)
 
 
-def enqueue_issue(token_id: uuid.UUID) -> None:
-    """Ask a worker to issue this token, once the row is committed."""
-    transaction.on_commit(lambda: _ring(issue_token.delay, token_id), robust=True)
+def follow_up(effects: Effects) -> None:
+    """Do what is left to do once rows are committed: send messages to workers, wake waiting pages.
 
-
-def enqueue_revoke(*token_ids: uuid.UUID) -> None:
-    """Ask workers to delete these tokens at AWS, once the rows are committed."""
-    transaction.on_commit(lambda: _ring(revoke_token.delay, *token_ids), robust=True)
-
-
-def end_lost_access(actor: Actor) -> None:
-    """End what people may not have any more, and tell whoever waits for it."""
-    ended = end_access(actor=actor)
-    for token_id in ended.revoke:
-        enqueue_revoke(token_id)
-    wakeup.ring(*ended.changed)
-
-
-def follow_up(swept: Swept) -> None:
-    """Do what a sweep asks for; what the broker does not take, the next sweep asks for again."""
+    What the broker does not take, the next sweep asks for again, at once instead of after its
+    pause.
+    """
     messages: list[tuple[Callable[..., object], str | int]] = [
-        *((issue_token.delay, str(token_id)) for token_id in swept.issue),
-        *((revoke_token.delay, str(token_id)) for token_id in swept.revoke),
-        *((settle_token.delay, str(token_id)) for token_id in swept.settle),
-        *((prune_account.delay, account_id) for account_id in swept.prune),
-        *((send_mail.delay, notice_id) for notice_id in swept.mail),
-        *((list_tokens.delay, account_id) for account_id in swept.inventory),
+        *((issue_token.delay, str(token_id)) for token_id in effects.issue),
+        *((revoke_token.delay, str(token_id)) for token_id in effects.revoke),
+        *((settle_token.delay, str(token_id)) for token_id in effects.settle),
+        *((prune_account.delay, account_id) for account_id in effects.prune),
+        *((send_mail.delay, notice_id) for notice_id in effects.mail),
+        *((list_tokens.delay, account_id) for account_id in effects.inventory),
     ]
-    # Where one message fails, the others would: a sweep must not wait for each of them.
-    if not all(_send(delay, argument) for delay, argument in messages):
-        _mark_unheard([*swept.issue, *swept.revoke, *swept.settle])
-    wakeup.ring(*swept.changed)
-
-
-def _ring(delay: Callable[..., object], *token_ids: uuid.UUID) -> None:
     # Where one message fails, the others would: nobody must wait for each of them.
-    if not all(_send(delay, str(token_id)) for token_id in token_ids):
-        _mark_unheard(list(token_ids))
+    if not all(_send(delay, argument) for delay, argument in messages):
+        _mark_unheard([*effects.issue, *effects.revoke, *effects.settle])
+    wakeup.publish(*effects.changed)
 
 
 def _mark_unheard(token_ids: list[uuid.UUID]) -> None:
-    """The rows are committed: have the next sweep ring, at once instead of after its pause."""
+    """The rows are committed, so that whoever asked is answered well, whatever becomes of this."""
     try:
         Token.objects.filter(pk__in=token_ids).update(rung_at=None)
     except (DatabaseError, InterfaceError) as error:
         if not outage.is_outage(error):
             raise
-        outage.note(error)  # the next sweep but some rings, after its pause
+        outage.note(error)
 
 
 def _send(delay: Callable[..., object], *arguments: str | int) -> bool:

@@ -84,12 +84,12 @@ class _Listener:
                     subscription.subscribe(CHANNEL)
                     _incident.over()
                     for message in subscription.listen():
-                        self._ring(message["data"])
+                        self._wake(message["data"])
             except redis.RedisError as error:
                 _incident.note(error, is_misconfigured=valkey.is_misconfigured(error))
                 time.sleep(RECONNECT_SECONDS)
 
-    def _ring(self, data: bytes) -> None:
+    def _wake(self, data: bytes) -> None:
         with contextlib.suppress(ValueError):
             token_id = uuid.UUID(data.decode("ascii", "replace"))
             with self._lock:
@@ -111,7 +111,7 @@ def waiting(token_id: uuid.UUID, *, person_id: int) -> Iterator[threading.Event 
         yield bell
 
 
-def ring(*token_ids: uuid.UUID) -> None:
+def publish(*token_ids: uuid.UUID) -> None:
     """Wake whoever waits for these tokens. Never raises: a broker that is away wakes nobody."""
     try:
         server = _publishers.get(os.getpid())

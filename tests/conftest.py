@@ -10,11 +10,13 @@ from typing import Any
 
 import pytest
 from django.conf import settings
+from django.db import transaction
 from django.test import Client, TransactionTestCase
 
-from portal import wakeup
+from portal import audit, wakeup
 from portal.audit import Actor
 from portal.models import (
+    Action,
     Connection,
     Grant,
     Membership,
@@ -194,7 +196,7 @@ def enqueued(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
         return True
 
     monkeypatch.setattr("portal.tasks._send", send)
-    monkeypatch.setattr(wakeup, "ring", lambda *_: None)
+    monkeypatch.setattr(wakeup, "publish", lambda *_: None)
     return sent
 
 
@@ -230,6 +232,14 @@ def make_token(catalog: Catalog, keys: KeyPair) -> Callable[..., Token]:
         return Token.objects.create(owner=owner, **(values | fields))
 
     return make
+
+
+def asked_for(token: Token) -> Token:
+    """Have the audit log tell that the token was asked for: a worker issues no other."""
+    with transaction.atomic():
+        actor, subject = acting(token.owner), token.sealed_to
+        audit.record(Action.TOKEN_REQUESTED, actor=actor, token=token, subject=subject)
+    return token
 
 
 def acting(user: User) -> Actor:

@@ -10,6 +10,7 @@ from django.core.management import call_command
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
+from portal import life
 from portal.models import Grant, Membership, ServiceAccount, State, Token, User, Workspace
 from portal.models.catalog import LONGEST_LIFETIME
 from portal.models.states import OPEN
@@ -113,9 +114,9 @@ def test_the_bounds_belong_to_it(make_token: MakeToken, engineer: User, seconds:
 
 def test_a_row_is_claimed_once(make_token: MakeToken, engineer: User) -> None:
     token, other = make_token(engineer), make_token(engineer)
-    assert Token.objects.claim(token.pk, 1)
-    assert not Token.objects.claim(token.pk, 1)
-    assert not Token.objects.claim(token.pk, 2)
+    assert life.claim(token.pk, 1)
+    assert not life.claim(token.pk, 1)
+    assert not life.claim(token.pk, 2)
     token.refresh_from_db()
     assert (token.state, token.attempt, token.may_exist_at_aws) == (State.ISSUING, 1, True)
     assert token.unresolved_since is not None
@@ -131,7 +132,7 @@ def test_a_later_attempt_leaves_since_when_the_outcome_is_unknown(
 ) -> None:
     since = timezone.now() - timedelta(seconds=90)
     token = make_token(engineer, attempt=6, unresolved_since=since)
-    assert Token.objects.claim(token.pk, 7)
+    assert life.claim(token.pk, 7)
     token.refresh_from_db()
     assert (token.attempt, token.unresolved_since) == (7, since)
 
@@ -139,7 +140,7 @@ def test_a_later_attempt_leaves_since_when_the_outcome_is_unknown(
 def test_a_row_that_is_told_to_wait_is_not_claimed(make_token: MakeToken, engineer: User) -> None:
     later = timezone.now() + timedelta(seconds=5)
     token = make_token(engineer, not_before=later)
-    assert not Token.objects.claim(token.pk, 1)
+    assert not life.claim(token.pk, 1)
 
 
 # -- People -------------------------------------------------------------------------------------

@@ -4,10 +4,10 @@ from collections.abc import Callable
 
 import pytest
 from kombu.exceptions import OperationalError
-from pytest_django import DjangoCaptureOnCommitCallbacks
 
 from portal import tasks
 from portal.flows.sweep import sweep
+from portal.life import Effects
 from portal.models import State, Token, User
 
 pytestmark = pytest.mark.django_db
@@ -27,21 +27,17 @@ def no_broker(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     for task in (tasks.issue_token, tasks.revoke_token, tasks.heartbeat):
         monkeypatch.setattr(task, "delay", refuse(task.name))
-    monkeypatch.setattr("portal.wakeup.ring", lambda *_: None)
+    monkeypatch.setattr("portal.wakeup.publish", lambda *_: None)
     return tried
 
 
 def test_a_request_that_the_broker_did_not_hear_of_is_rung_by_the_next_sweep(
-    no_broker: list[str],
-    make_token: Callable[..., Token],
-    engineer: User,
-    django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks,
+    no_broker: list[str], make_token: Callable[..., Token], engineer: User
 ) -> None:
     token = make_token(engineer)
     Token.objects.update(rung_at=token.created_at)
     assert sweep().issue == [], "somebody has rung a moment ago"
-    with django_capture_on_commit_callbacks(execute=True):
-        tasks.enqueue_issue(token.pk)
+    tasks.follow_up(Effects(issue=[token.pk]))
     assert no_broker == ["portal.issue"]
     assert sweep().issue == [token.pk]
 

@@ -144,7 +144,7 @@ from django.core.cache import cache
 from portal import pace, tasks, wakeup
 print(tasks._send(tasks.heartbeat.delay))
 cache.set("a", 1); print(cache.get("a"))
-wakeup.ring()
+wakeup.publish()
 with pace.turn("account", throttled_by=KeyError): pass
 """
 

@@ -4,6 +4,6 @@ Call ``record`` inside the transaction that does what it tells of: if the event 
 the action does not happen.
 """
 
-from portal.audit.recording import SYSTEM, Actor, record, record_many
+from portal.audit.recording import SYSTEM, Actor, append, compose, record, record_many
 
-__all__ = ["SYSTEM", "Actor", "record", "record_many"]
+__all__ = ["SYSTEM", "Actor", "append", "compose", "record", "record_many"]

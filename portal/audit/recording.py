@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Unpack
 
 from django.conf import settings
 from django.db import transaction
@@ -11,16 +11,9 @@ from portal.audit import chain, keys, rows
 from portal.audit.chain import Head
 from portal.audit.head import lock_head
 from portal.audit.verify import FORMAT, key_id
+from portal.audit.vocabulary import FAILURES, FIELDS, Said
 from portal.logs import mask
-from portal.models import (
-    Action,
-    AuditEvent,
-    Outcome,
-    ServiceAccount,
-    Team,
-    Token,
-    User,
-)
+from portal.models import Action, AuditEvent, Outcome, Team, User
 
 _ADDRESS = AuditEvent._meta.get_field("address")
 
@@ -45,61 +38,56 @@ SYSTEM = Actor()
 """The portal itself: a worker, the sweep, a command."""
 
 
-def record(
-    action: Action,
-    *,
-    actor: Actor,
-    outcome: Outcome = Outcome.SUCCEEDED,
-    token: Token | None = None,
-    team: Team | None = None,
-    service_account: ServiceAccount | None = None,
-    aws_request_id: str = "",
-    aws_token_id: str = "",
-    error_code: str = "",
-    reason: str = "",
-    subject: str = "",
-    count: int | None = None,
-) -> AuditEvent:
-    """Write one event; what is said of a token is copied from its row as it stands now.
+def record(action: Action, *, actor: Actor, **said: Unpack[Said]) -> AuditEvent:
+    """Write one event, with the fields that portal.audit.vocabulary gives its action.
 
     Locks the head of the chain until the transaction ends: lock whatever else you need before, and
     never call AWS after. Raises TransactionManagementError outside a transaction, HeadMissingError
-    where the log has lost its head.
+    where the log has lost its head, TypeError where the fields are not the action's.
     """
-    _require_transaction()
+    event = compose(action, actor=actor, **said)
+    append([event])
+    return event
+
+
+def compose(action: Action, *, actor: Actor, **said: Unpack[Said]) -> AuditEvent:
+    """An event that ``append`` is still to write; what it says of a token is its row as of now."""
+    needs, may = FIELDS[action]
+    if not needs <= said.keys() <= needs | may:
+        raise TypeError(f"{action} needs {sorted(needs)}, may have {sorted(may)}: {sorted(said)}")
+    token, team, account = said.get("token"), said.get("team"), said.get("service_account")
+    failed = Outcome.FAILED if action in FAILURES else Outcome.SUCCEEDED
     event = AuditEvent(
         action=action,
-        outcome=outcome,
+        outcome=said.get("outcome", failed),
         **_who(actor),
-        aws_request_id=_clean(aws_request_id, 100),
-        aws_token_id=_clean(aws_token_id, 40),
-        error_code=_clean(error_code, 80),
+        aws_request_id=_clean(said.get("aws_request_id", ""), 100),
+        aws_token_id=_clean(said.get("aws_token_id", ""), 40),
+        error_code=_clean(said.get("error_code", ""), 80),
         # People type reasons, and may paste the key that leaked.
-        reason=_clean(mask(reason), 500),
-        subject=_clean(mask(subject), 300),
-        count=count,
+        reason=_clean(mask(said.get("reason", "")), 500),
+        subject=_clean(mask(said.get("subject", "")), 300),
+        count=said.get("count"),
     )
     if token is not None:
-        team = token.team
-        service_account = token.service_account
+        team, account = token.team, token.service_account
         event.token_id = token.pk
         event.token_name = token.name
         event.owner_id = token.owner_id
         event.owner = token.owner.email
         event.seconds_to_live = token.seconds_to_live
         event.attempt = token.attempt
-        event.aws_token_id = _clean(aws_token_id or token.aws_token_id, 40)
+        event.aws_token_id = event.aws_token_id or _clean(token.aws_token_id, 40)
         event.fingerprint = token.fingerprint
-    if service_account is not None:
-        event.workspace = service_account.workspace.aws_id
-        event.workspace_name = service_account.workspace.name
-        event.service_account = service_account.aws_id
-        event.service_account_name = service_account.name
-        event.grafana_role = service_account.grafana_role
+    if account is not None:
+        event.workspace = account.workspace.aws_id
+        event.workspace_name = account.workspace.name
+        event.service_account = account.aws_id
+        event.service_account_name = account.name
+        event.grafana_role = account.grafana_role
     if team is not None:
         event.team_id = team.pk
         event.team = team.slug
-    _append([event])
     return event
 
 
@@ -110,26 +98,12 @@ def record_many(
 
     An access file may change ten thousand things at once. Locks and raises as ``record`` does.
     """
-    _require_transaction()
-    _append(
+    append(
         [
-            AuditEvent(
-                action=action,
-                outcome=Outcome.SUCCEEDED,
-                **_who(actor),
-                reason=_clean(mask(reason), 500),
-                subject=_clean(mask(subject), 300),
-                team_id=team.pk if team else None,
-                team=team.slug if team else "",
-            )
+            compose(action, actor=actor, reason=reason, subject=subject, team=team)
             for subject, team in changes
         ]
     )
-
-
-def _require_transaction() -> None:
-    if not transaction.get_connection().in_atomic_block:
-        raise transaction.TransactionManagementError("events belong inside the transaction")
 
 
 def _who(actor: Actor) -> dict[str, Any]:
@@ -143,11 +117,14 @@ def _who(actor: Actor) -> dict[str, Any]:
     }
 
 
-def _append(events: Sequence[AuditEvent]) -> None:
+def append(events: Sequence[AuditEvent]) -> None:
     """Give each event its number, its time and its place in the chain, and write them.
 
     Whoever records anything waits while the head is locked: what can be made ready is ready before.
+    Locks and raises as ``record`` does.
     """
+    if not transaction.get_connection().in_atomic_block:
+        raise transaction.TransactionManagementError("events belong inside the transaction")
     if not events:
         return
     key = keys.current()

@@ -2,52 +2,49 @@
 
 import uuid
 
-from django.db import transaction
 from django.db.models.functions import Now
 
-from portal import audit, notify, policy
+from portal import life, policy
 from portal.audit import Actor
-from portal.models import Action, NoticeKind, State, Token
+from portal.life import Effects, Work, moves
+from portal.models import Token
 
 
 def approve(
     token_id: uuid.UUID, *, actor: Actor, seconds_to_live: int | None = None, reason: str = ""
-) -> None:
+) -> Effects:
     """Agree to a request: its owner is told, and collects the token when they open its page.
 
     ``seconds_to_live`` may shorten what was asked for, never lengthen it. Raises
-    policy.NotPermittedError or policy.WrongStateError.
+    PermissionDenied or life.WrongStateError.
     """
-    with transaction.atomic():
-        token = _answerable(token_id, actor)
-        token.move_to(
-            State.AWAITING_RECIPIENT,
+    with life.work(actor) as work:
+        token = _lock(work, token_id)
+        work.move(
+            token,
+            moves.APPROVE,
+            reason=reason,
             seconds_to_live=min(seconds_to_live or token.seconds_to_live, token.seconds_to_live),
             approved_by=actor.label,
             approved_at=Now(),
+            approved_account=token.service_account.name,
+            approved_role=token.service_account.grafana_role,
         )
-        notify.tell(
-            NoticeKind.APPROVED, token=token, to=[token.owner], by=actor.label, reason=reason
-        )
-        audit.record(Action.TOKEN_APPROVED, actor=actor, token=token, reason=reason)
+    return work.effects
 
 
-def deny(token_id: uuid.UUID, *, actor: Actor, reason: str) -> None:
+def deny(token_id: uuid.UUID, *, actor: Actor, reason: str) -> Effects:
     """Refuse a request: its owner is told why.
 
-    Raises policy.NotPermittedError or policy.WrongStateError.
+    Raises PermissionDenied or life.WrongStateError.
     """
-    with transaction.atomic():
-        token = _answerable(token_id, actor)
-        token.move_to(State.DENIED, ended_by=actor.label, end_reason=reason)
-        notify.tell(NoticeKind.DENIED, token=token, to=[token.owner], by=actor.label, reason=reason)
-        audit.record(Action.TOKEN_DENIED, actor=actor, token=token, reason=reason)
+    with life.work(actor) as work:
+        token = _lock(work, token_id)
+        work.move(token, moves.DENY, reason=reason)
+    return work.effects
 
 
-def _answerable(token_id: uuid.UUID, actor: Actor) -> Token:
-    token = Token.objects.lock(token_id)
-    if actor.user is None or not policy.may_approve(actor.user, token):
-        raise policy.NotPermittedError
-    if token.state != State.AWAITING_APPROVAL:
-        raise policy.WrongStateError(token)
+def _lock(work: Work, token_id: uuid.UUID) -> Token:
+    token = work.lock(token_id)
+    policy.require(policy.may_approve, work.actor.user, token)
     return token

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from django.core.exceptions import PermissionDenied
 from django.db import transaction
 
 from portal import audit, policy
@@ -12,10 +13,10 @@ from portal.models import Action, Grant
 def confirm_grants(grant_ids: Iterable[int], *, actor: Actor) -> int:
     """Have suspended grants grant again; returns how many there were.
 
-    Raises policy.NotPermittedError for anybody but an admin.
+    Raises PermissionDenied for anybody but an admin.
     """
     if actor.user is None or not policy.may_change_access(actor.user):
-        raise policy.NotPermittedError
+        raise PermissionDenied
     with transaction.atomic():
         suspended = Grant.objects.filter(pk__in=grant_ids).exclude(suspended_at=None)
         rows = list(suspended.select_related("team", "workspace", "service_account").order_by("pk"))

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from django.core.exceptions import PermissionDenied
 from django.db import transaction
 
 from portal import audit, policy
@@ -28,10 +29,10 @@ def export_audit(wanted: Filter, kind: str, *, actor: Actor) -> Export:
     """Record that ``actor`` exports these events as ``kind`` (``csv`` or ``jsonl``).
 
     The export ends with this event, so an unfiltered one contains it. Raises
-    policy.NotPermittedError.
+    PermissionDenied.
     """
     if actor.user is None or not policy.may_audit(actor.user):
-        raise policy.NotPermittedError
+        raise PermissionDenied
     count = count_up_to(wanted, MOST_COUNTED)
     with transaction.atomic():
         event = audit.record(

@@ -2,28 +2,28 @@
 
 import uuid
 
-from django.db import transaction
-
-from portal import audit, notify, policy
+from portal import life, policy
 from portal.audit import Actor
-from portal.models import Action, NoticeKind, Team, Token
+from portal.life import Effects, WrongStateError
+from portal.models import Action, NoticeKind, Team
 
 
 class HandOverRefusedError(Exception):
     """This person can't become the token's owner; says why, for people."""
 
 
-def hand_over(token_id: uuid.UUID, *, to: str, actor: Actor, reason: str = "") -> None:
-    """Make the person with the address ``to`` the token's owner, and tell both.
+def hand_over(token_id: uuid.UUID, *, to: str, actor: Actor, reason: str = "") -> Effects:
+    """Make the person with the address ``to`` the token's owner; tell both, and the team's leads.
 
-    Raises policy.NotPermittedError, policy.WrongStateError or HandOverRefusedError.
+    Whoever took the key stays its recipient: they may still have it.
+
+    Raises PermissionDenied, life.WrongStateError or HandOverRefusedError.
     """
-    with transaction.atomic():
-        token = Token.objects.lock(token_id)
-        if actor.user is None or not policy.may_hand_over(actor.user, token):
-            raise policy.NotPermittedError
+    with life.work(actor) as work:
+        token = work.lock(token_id)
+        policy.require(policy.may_hand_over, actor.user, token)
         if token.state not in policy.HANDABLE:
-            raise policy.WrongStateError(token)
+            raise WrongStateError(token, "handed over")
         before = token.owner
         wanted = to.lower()
         heir = next((one for one in policy.heirs_of(token) if one.email.lower() == wanted), None)
@@ -42,9 +42,8 @@ def hand_over(token_id: uuid.UUID, *, to: str, actor: Actor, reason: str = "") -
                 f"{heir.email} has as many live tokens under this grant as it allows: {limit}."
             )
         token.change(owner=heir)
-        both = [before, heir]
-        notify.tell(NoticeKind.HANDED_OVER, token=token, to=both, by=actor.label, reason=reason)
+        told = [before, heir, *policy.desk_of(token.team)]
+        work.tell(NoticeKind.HANDED_OVER, token, to=told, reason=reason)
         subject = f"~ token {token.name}: owner {before.email} → {heir.email}"
-        audit.record(
-            Action.ACCESS_CHANGED, actor=actor, token=token, subject=subject, reason=reason
-        )
+        work.record(Action.ACCESS_CHANGED, token=token, subject=subject, reason=reason)
+    return work.effects

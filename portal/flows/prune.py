@@ -5,20 +5,19 @@ AMG keeps expired tokens listed, and counts them, until somebody deletes them.
 
 from datetime import timedelta
 
-from django.db import transaction
 from django.db.models.functions import Now
 
-from portal import audit, pace
+from portal import life, pace
 from portal.audit import SYSTEM
 from portal.grafana.client import Client
 from portal.grafana.clients import client_for
 from portal.grafana.errors import GrafanaError, ResourceNotFoundException, ThrottlingException
 from portal.grafana.types import TokenList
-from portal.models import Action, ServiceAccount, Token
+from portal.life import moves
+from portal.models import ServiceAccount, Token
+from portal.models.queries import SURELY_OVER
 from portal.models.states import LEASE
 
-SURELY_OVER = timedelta(minutes=5)
-"""How long before AWS's own clock a token must have ended: ours may be fast."""
 LOOK_AGAIN_AFTER = timedelta(minutes=5)
 
 
@@ -86,13 +85,12 @@ def _delete(token: Token, client: Client) -> str:
 
 
 def _store(token: Token, request_id: str) -> None:
-    with transaction.atomic():
-        row = Token.objects.lock(token.pk)
-        if row.deleted_at is not None:
-            return
-        row.change(
-            deleted_at=Now(),
-            not_before=None,
-            may_exist_at_aws=row.unresolved_since is not None,
-        )
-        audit.record(Action.TOKEN_PRUNED, actor=SYSTEM, token=row, aws_request_id=request_id)
+    with life.work(SYSTEM) as work:
+        row = work.lock(token.pk)
+        if row.deleted_at is None:
+            work.move(
+                row,
+                moves.PRUNE,
+                aws_request_id=request_id,
+                may_exist_at_aws=row.unresolved_since is not None,
+            )

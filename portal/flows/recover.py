@@ -1,7 +1,7 @@
 """The recovery rule: after an unknown outcome, no token may be left that nobody holds the key of.
 
 AMG has no idempotency token, so the name is ours: one token of a name lives in a workspace, and all
-attempts of a request use the same name (AMG_API, "The recovery rule").
+attempts of a request use the same name (docs/RELIABILITY.md, "The recovery rule").
 """
 
 import time
@@ -9,10 +9,9 @@ import uuid
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
-from django.db import transaction
 from django.db.models.functions import Now
 
-from portal import audit, pace
+from portal import life, pace
 from portal.audit import SYSTEM
 from portal.grafana.client import Client
 from portal.grafana.clients import client_for
@@ -42,8 +41,8 @@ def remove_orphans(token: Token, client: Client, *, before_each_call: Callable[[
     return found
 
 
-def settle(token_id: uuid.UUID) -> bool:
-    """Look once more for what unresolved attempts of a request have left; whether it changed.
+def settle(token_id: uuid.UUID) -> int:
+    """Look once more for what unresolved attempts of a request have left; returns how much it was.
 
     For requests that nobody tries any more: ended ones, and those that have their token. Only a
     list taken after the last signature has lost its validity clears them for good; until then a
@@ -51,7 +50,7 @@ def settle(token_id: uuid.UUID) -> bool:
     """
     row = Token.objects.unsettled().filter(pk=token_id)
     if not row.due().update(not_before=Now() + LEASE):
-        return False
+        return 0
     token = Token.objects.for_page(token_id)
     last_signature = token.last_signature_at
     asked_at = Token.objects.database_now()
@@ -60,14 +59,14 @@ def settle(token_id: uuid.UUID) -> bool:
         found, skew = _remove_listed(token, client, lambda: None)
     except (GrafanaError, pace.NotYetError):
         # not_before is set already: it is tried again then.
-        return False
-    with transaction.atomic():
-        token = Token.objects.lock(token_id)
+        return 0
+    with life.work(SYSTEM) as work:
+        token = work.lock(token_id)
         if token.last_signature_at != last_signature or last_signature is None:
-            return found > 0
+            return found
         if token.state == State.REVOKING:
             # Ended meanwhile: its time belongs to the revocation, and this comes again after it.
-            return found > 0
+            return found
         # AWS holds a signature against its own clock: one that is behind takes it for longer.
         clear_at = last_signature + SIGNATURE_VALIDITY - min(skew, timedelta(0))
         if asked_at >= clear_at:
@@ -81,7 +80,7 @@ def settle(token_id: uuid.UUID) -> bool:
             # While the token lives its name is taken, and no twin can come.
             next_look = clear_at if token.state in LIVE else asked_at + LOOK_AGAIN_AFTER
             token.change(not_before=min(next_look, clear_at), rung_at=None)
-    return found > 0
+    return found
 
 
 def remove(token: Token, orphan_id: str, client: Client) -> None:
@@ -97,16 +96,15 @@ def remove(token: Token, orphan_id: str, client: Client) -> None:
         )
     except ResourceNotFoundException as gone:
         request_id = gone.request_id
-    with transaction.atomic():
-        row = Token.objects.lock(token.pk)
+    with life.work(SYSTEM) as work:
+        row = work.lock(token.pk)
         row.change(orphan_id="")
         # A worker that lost its attempt has one in hand that another may have found and removed.
         if not AuditEvent.objects.filter(
             token_id=row.pk, action=Action.TOKEN_ORPHAN_REMOVED, aws_token_id=orphan_id
         ).exists():
-            audit.record(
+            work.record(
                 Action.TOKEN_ORPHAN_REMOVED,
-                actor=SYSTEM,
                 token=row,
                 aws_token_id=orphan_id,
                 aws_request_id=request_id,
@@ -135,14 +133,14 @@ def _remove_listed(
     except ResourceNotFoundException:
         # The account or its workspace is gone, and its tokens with it.
         return int(bool(begun)), timedelta(0)
-    orphans = ours(token, listed, asked_at=asked_at)
+    orphans = orphans_in(token, listed, asked_at=asked_at)
     for orphan in orphans:
         remove_in_turn(orphan.id)
     skew = listed.answered_at - asked_at if listed.answered_at else timedelta(0)
     return len(orphans) + bool(begun), skew
 
 
-def ours(token: Token, listed: TokenList, *, asked_at: datetime) -> list[TokenSummary]:
+def orphans_in(token: Token, listed: TokenList, *, asked_at: datetime) -> list[TokenSummary]:
     """Of the listed tokens, those that an unresolved attempt of this request made.
 
     That is all of: the exact name; an id that stands on no row; created, by AWS's clock, between

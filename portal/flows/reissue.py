@@ -10,10 +10,10 @@ from dataclasses import dataclass, replace
 
 from django.db import IntegrityError, transaction
 
-from portal import audit, notify, policy, sealing
+from portal import life, policy, sealing
 from portal.audit import Actor
-from portal.flows.request import RequestRefusedError, Wish, check, insert, tell_of
-from portal.flows.revoke import stop
+from portal.flows.request import Requested, RequestRefusedError, TokenRequest, check, insert
+from portal.life import Work, WrongStateError, moves
 from portal.models import Action, NoticeKind, State, Token, User
 from portal.models.states import AWAITING_PEOPLE
 from portal.policy import Choice
@@ -24,17 +24,19 @@ MOST_NAMES = 100
 SHORTEST_OVERLAP, LONGEST_OVERLAP = 60, 2_592_000
 """Seconds."""
 
+REISSUED = "reissued"
 
-class AlreadyReplacedError(policy.WrongStateError):
+
+class AlreadyReplacedError(WrongStateError):
     """Another token takes this one's place already."""
 
     def __init__(self, token: Token, replacement: Token) -> None:
-        super().__init__(token)
+        super().__init__(token, REISSUED)
         self.replacement = replacement
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class ReissueTerms:
     """How a token is to be replaced; times in seconds.
 
     ``overlap_seconds`` is how long the old one works on once the new key was delivered; None ends
@@ -48,53 +50,45 @@ class Plan:
     public_key: bytes
 
 
-def reissue(token_id: uuid.UUID, plan: Plan, *, actor: Actor) -> tuple[Token, bool]:
+def reissue(token_id: uuid.UUID, terms: ReissueTerms, *, actor: Actor) -> Requested:
     """Write the request for the new token, and end the old one if it is to end at once.
 
-    Returns the new row, and whether it is new: the same plan sent twice is one reissue. The old
-    token's id has to be rung for when it is replaced at once. Raises policy.NotPermittedError,
-    policy.WrongStateError, AlreadyReplacedError, or RequestRefusedError.
+    The same terms sent twice are one reissue. Raises PermissionDenied,
+    life.WrongStateError, AlreadyReplacedError, or RequestRefusedError.
     """
-    old = Token.objects.for_page(token_id)
-    asker = actor.user
-    if asker is None or not policy.may_reissue(asker, old):
-        raise policy.NotPermittedError
-    recipient = asker if plan.for_me else old.owner
-    if recipient != asker:
-        # The key is for another person's browser, whatever this one has sent.
-        plan = replace(plan, public_key=b"")
-    earlier = _same_plan(old, plan, recipient, asker)
-    if earlier is not None:
-        return earlier, False
-    wish = Wish(
-        team=old.team,
-        service_account=old.service_account,
-        name="",
-        seconds_to_live=plan.seconds_to_live,
-        reason=plan.reason or old.reason,
-        public_key=plan.public_key,
-        recipient=recipient,
-        replaces=old,
-        overlap_seconds=plan.overlap_seconds,
-    )
-    if policy.choice_for(recipient, old.team, old.service_account) is None:
-        raise RequestRefusedError(
-            "recipient", f"{recipient.email} may not have tokens for this account (any more)."
+    with life.work(actor) as work:
+        # Rights, state and recipient are those of the row as it is locked: somebody may just have
+        # handed it over.
+        old = work.lock(token_id)
+        asker = policy.require(policy.may_reissue, actor.user, old)
+        recipient = asker if terms.for_me else old.owner
+        if recipient != asker:
+            # The key is for another person's browser, whatever this one has sent.
+            terms = replace(terms, public_key=b"")
+        earlier = _sent_before(old, terms, recipient, asker)
+        if earlier is not None:
+            return Requested(earlier, is_new=False, effects=work.effects)
+        require_replaceable(old)
+        if terms.overlap_seconds is not None and old.state != State.ACTIVE:
+            raise RequestRefusedError("mode", "Nobody has taken its key yet: replace it now.")
+        if policy.choice_for(recipient, old.team, old.service_account) is None:
+            raise RequestRefusedError(
+                "recipient", f"{recipient.email} may not have tokens for this account (any more)."
+            )
+        wanted = TokenRequest(
+            team=old.team,
+            service_account=old.service_account,
+            name="",
+            seconds_to_live=terms.seconds_to_live,
+            reason=terms.reason or old.reason,
+            public_key=terms.public_key,
+            recipient=recipient,
+            replaces=old,
+            overlap_seconds=terms.overlap_seconds,
         )
-    choice = check(wish, recipient)
-    try:
-        with transaction.atomic():
-            old = Token.objects.lock(token_id)
-            _check_replaceable(old, plan)
-            token = _insert_under_next_name(wish, choice, old, actor)
-            _carry_out(old, token, plan, actor)
-    except policy.WrongStateError:
-        # Only now can a double click be told from somebody else's haste.
-        earlier = _same_plan(old, plan, recipient, asker)
-        if earlier is None:
-            raise
-        return earlier, False
-    return token, True
+        token = _insert_under_next_name(work, wanted, check(wanted, recipient), old)
+        _carry_out(work, old, token, terms)
+    return Requested(token, is_new=True, effects=work.effects)
 
 
 def next_name(old: Token) -> str:
@@ -122,66 +116,58 @@ def _free_names(old: Token) -> Iterator[str]:
             yield name
 
 
-def _check_replaceable(old: Token, plan: Plan) -> None:
-    if not policy.is_revocable(old):
-        raise policy.WrongStateError(old)
+def require_replaceable(old: Token) -> None:
+    """Raise AlreadyReplacedError or WrongStateError where nothing can take its place."""
+    moves.BEGIN_REVOCATION.require(old, REISSUED)
     replacement = Token.objects.replacements_of(old).for_pages().first()
     if replacement is not None:
         raise AlreadyReplacedError(old, replacement)
-    if plan.overlap_seconds is not None and old.state != State.ACTIVE:
-        raise RequestRefusedError("mode", "Nobody has taken its key yet: replace it now.")
 
 
-def _insert_under_next_name(wish: Wish, choice: Choice, old: Token, actor: Actor) -> Token:
+def _insert_under_next_name(work: Work, wanted: TokenRequest, choice: Choice, old: Token) -> Token:
     for name in _free_names(old):
         try:
             with transaction.atomic():
-                return insert(replace(wish, name=name), choice, actor=actor)
+                return insert(work, replace(wanted, name=name), choice)
         except IntegrityError:
             continue  # somebody has just taken the name
     raise RequestRefusedError("name", "Every name that comes next is in use in this workspace.")
 
 
-def _carry_out(old: Token, token: Token, plan: Plan, actor: Actor) -> None:
-    """What the reissue means for the old token and its owner; all rows first, then the log."""
-    is_at_once = plan.overlap_seconds is None
-    end_reason = plan.reason or f"Replaced by {token.name}."
-    collects = token.state == State.AWAITING_RECIPIENT and token.owner != actor.user
+def _carry_out(work: Work, old: Token, token: Token, terms: ReissueTerms) -> None:
+    """What the reissue means for the old token and its owner."""
+    is_at_once = terms.overlap_seconds is None
+    collects = token.state == State.AWAITING_RECIPIENT and token.owner != work.actor.user
+    if collects:
+        work.tell(NoticeKind.REISSUED, token, to=[token.owner], reason=terms.reason)
     if is_at_once:
         # One mail is enough for an owner who is told to collect the new one.
-        stop(old, actor, end_reason, tells_owner=not collects)
-    if collects:
-        notify.tell(
-            NoticeKind.REISSUED,
-            token=token,
-            to=[token.owner],
-            by=actor.label,
-            reason=plan.reason,
+        work.move(
+            old,
+            moves.BEGIN_REVOCATION,
+            reason=terms.reason or f"Replaced by {token.name}.",
+            to=() if collects else None,
         )
-    tell_of(token, actor=actor, reason=token.reason)
-    if is_at_once:
-        audit.record(Action.TOKEN_REVOKE_REQUESTED, actor=actor, token=old, reason=end_reason)
-    how = "at once" if is_at_once else f"overlap of {plan.overlap_seconds} s"
-    audit.record(
+    how = "at once" if is_at_once else f"overlap of {terms.overlap_seconds} s"
+    work.record(
         Action.TOKEN_REISSUED,
-        actor=actor,
         token=old,
-        reason=plan.reason,
+        reason=terms.reason,
         subject=f"{token.name} ({token.pk}) for {token.owner.email}, {how}",
     )
 
 
-def _same_plan(old: Token, plan: Plan, recipient: User, asker: User) -> Token | None:
+def _sent_before(old: Token, terms: ReissueTerms, recipient: User, asker: User) -> Token | None:
     """The reissue that this one repeats: by its key pair, or while its recipient has not come."""
     same = Token.objects.filter(
         replaces=old,
         owner=recipient,
         asked_by="" if recipient == asker else asker.email,
-        overlap_seconds=plan.overlap_seconds,
-        seconds_to_live=plan.seconds_to_live,
+        overlap_seconds=terms.overlap_seconds,
+        seconds_to_live=terms.seconds_to_live,
     )
-    if plan.public_key:
-        same = same.filter(public_key_sha256=sealing.public_key_sha256(plan.public_key))
+    if terms.public_key:
+        same = same.filter(public_key_sha256=sealing.public_key_sha256(terms.public_key))
     else:
         same = same.filter(state__in=AWAITING_PEOPLE)
     return same.first()

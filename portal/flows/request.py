@@ -1,13 +1,15 @@
 """Somebody asks for a token: the row is the outbox."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError
 from django.db.models.functions import Now
 
-from portal import audit, notify, policy, sealing
+from portal import life, policy, sealing
 from portal.audit import Actor
-from portal.models import Action, NoticeKind, ServiceAccount, State, Team, Token, User
+from portal.life import Effects, Work, moves
+from portal.models import Action, ServiceAccount, Team, Token, User
 from portal.policy import Choice
 
 
@@ -21,7 +23,7 @@ class RequestRefusedError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class TokenRequest:
     """What somebody asks for; lifetimes in seconds, the public key as DER.
 
     Without a public key the recipient's browser is elsewhere: it collects the token later. The
@@ -39,86 +41,93 @@ class Wish:
     overlap_seconds: int | None = None
 
 
-def request(wish: Wish, *, actor: Actor) -> tuple[Token, bool]:
-    """Write the request; returns its row and whether it is new.
+class Requested(NamedTuple):
+    """The row of a request, and whether it is new: the same form sent twice is one request."""
 
-    The same wish from the same browser key (a double click, a resent form) is the same request.
+    token: Token
+    is_new: bool
+    effects: Effects
+
+
+class _SentBeforeError(Exception):
+    """The same request is there already, whatever has become of it since."""
+
+
+def request(wanted: TokenRequest, *, actor: Actor) -> Requested:
+    """Write the request.
+
+    The same request from the same browser key (a double click, a resent form) is the same row.
     Raises RequestRefusedError, with a message for people, when policy or the name stand against it.
     """
     owner = actor.user
     if owner is None:
         raise ValueError("a request has an owner")
-    earlier = _same_wish(wish, owner)
-    if earlier is not None:
-        return earlier, False
-    choice = check(wish, owner)
     try:
-        with transaction.atomic():
-            token = insert(wish, choice, actor=actor)
-            tell_of(token, actor=actor, reason=wish.reason)
-    except (IntegrityError, RequestRefusedError) as refusal:
-        # Only now can a double click be told from somebody else's request.
-        earlier = _same_wish(wish, owner)
+        choice = check(wanted, owner)
+        with life.work(actor) as work:
+            token = insert(work, wanted, choice)
+            # Only now: the first of two may have been on its way until here, and over since.
+            if _sent_before(wanted, owner, but=token):
+                raise _SentBeforeError
+    except (IntegrityError, RequestRefusedError, _SentBeforeError) as refusal:
+        earlier = _sent_before(wanted, owner)
         if earlier is not None:
-            return earlier, False
+            return Requested(earlier, is_new=False, effects=Effects())
         if isinstance(refusal, RequestRefusedError):
             raise
-        raise RequestRefusedError("name", name_is_taken(wish.name)) from None
-    return token, True
+        raise RequestRefusedError("name", name_is_taken(wanted.name)) from None
+    return Requested(token, is_new=True, effects=work.effects)
 
 
-def insert(wish: Wish, choice: Choice, *, actor: Actor) -> Token:
-    """Insert the row of a checked wish; needs a transaction, which goes on to ``tell_of`` it.
+def insert(work: Work, wanted: TokenRequest, choice: Choice) -> Token:
+    """Insert the row of a checked request, and tell those who are to approve it.
 
     Raises RequestRefusedError when limits are reached, IntegrityError when the name is in use.
     """
-    asker = actor.user
-    owner = wish.recipient or asker
+    asker = work.actor.user
+    owner = wanted.recipient or asker
     if asker is None or owner is None:
         raise ValueError("a request has an owner")
     if choice.limits.counts_live:
         # One request of the team at a time: two at once would each find the last place.
-        Team.objects.select_for_update(no_key=True).get(pk=wish.team.pk)
-    shortage = policy.shortage(owner, choice, exempt=wish.replaces)
+        Team.objects.select_for_update(no_key=True).get(pk=wanted.team.pk)
+    shortage = policy.shortage(owner, choice, exempt=wanted.replaces)
     if shortage is not None:
         raise RequestRefusedError(shortage.field, shortage.message)
     token = Token(
         owner=owner,
         asked_by="" if owner == asker else asker.email,
-        team=wish.team,
-        workspace=wish.service_account.workspace,
-        service_account=wish.service_account,
-        name=wish.name,
-        seconds_to_live=wish.seconds_to_live,
-        reason=wish.reason,
-        public_key_sha256=sealing.public_key_sha256(wish.public_key) if wish.public_key else "",
-        replaces=wish.replaces,
-        lineage_name=wish.replaces.first_name if wish.replaces else "",
-        overlap_seconds=wish.overlap_seconds,
-        rung_at=Now(),
+        team=wanted.team,
+        workspace=wanted.service_account.workspace,
+        service_account=wanted.service_account,
+        name=wanted.name,
+        seconds_to_live=wanted.seconds_to_live,
+        reason=wanted.reason,
+        public_key_sha256=(
+            sealing.public_key_sha256(wanted.public_key) if wanted.public_key else ""
+        ),
+        replaces=wanted.replaces,
+        lineage_name=wanted.replaces.first_name if wanted.replaces else "",
+        overlap_seconds=wanted.overlap_seconds,
     )
-    if choice.limits.needs_approval and owner != asker and policy.may_approve(asker, token):
+    needs_approval = choice.limits.needs_approval
+    if needs_approval and owner != asker and policy.may_approve(asker, token):
         # Who may agree to somebody else's request agrees by asking for them.
         token.approved_by, token.approved_at = asker.email, Now()
-    if choice.limits.needs_approval and not token.approved_by:
-        token.state = State.AWAITING_APPROVAL
-    elif not wish.public_key:
-        token.state = State.AWAITING_RECIPIENT
+        token.approved_account = wanted.service_account.name
+        token.approved_role = wanted.service_account.grafana_role
+        needs_approval = False
+    if needs_approval:
+        work.create(token, moves.REQUEST_APPROVAL, reason=wanted.reason)
+    elif not wanted.public_key:
+        work.create(token, moves.REQUEST_FOR_RECIPIENT, reason=wanted.reason)
     else:
         # Only what is made now is sealed to this key pair: it may be lost before people answer.
-        token.public_key = wish.public_key
-    token.save(force_insert=True)
-    return token
-
-
-def tell_of(token: Token, *, actor: Actor, reason: str) -> None:
-    """Mail those who are to approve a new request, and record it, once all rows are written."""
-    if token.state == State.AWAITING_APPROVAL:
-        asked = policy.approvers_of(token)
-        notify.tell(NoticeKind.APPROVAL_ASKED, token=token, to=asked, by=actor.label)
-    audit.record(Action.TOKEN_REQUESTED, actor=actor, token=token, reason=reason)
+        token.public_key = wanted.public_key
+        work.create(token, moves.REQUEST, reason=wanted.reason)
     if token.approved_by:
-        audit.record(Action.TOKEN_APPROVED, actor=actor, token=token, reason=reason)
+        work.record(Action.TOKEN_APPROVED, token=token, reason=wanted.reason)
+    return token
 
 
 def name_is_taken(name: str) -> str:
@@ -126,10 +135,10 @@ def name_is_taken(name: str) -> str:
     return f"The name “{name}” is in use in this workspace. Choose another."
 
 
-def check(wish: Wish, owner: User) -> Choice:
-    """The grant by which the wish may be taken; raises RequestRefusedError."""
-    account = wish.service_account
-    choice = policy.choice_for(owner, wish.team, account)
+def check(wanted: TokenRequest, owner: User) -> Choice:
+    """The grant by which the request may be taken; raises RequestRefusedError."""
+    account = wanted.service_account
+    choice = policy.choice_for(owner, wanted.team, account)
     if choice is None:
         suspended = policy.suspension(owner, account.workspace.aws_id, account.aws_id)
         raise RequestRefusedError(
@@ -138,26 +147,27 @@ def check(wish: Wish, owner: User) -> Choice:
     limits = choice.limits
     if account.obstacle:
         raise RequestRefusedError("service_account", account.obstacle)
-    if wish.seconds_to_live > limits.max_ttl:
+    if wanted.seconds_to_live > limits.max_ttl:
         raise RequestRefusedError(
             "seconds_to_live",
             f"Your team may ask for at most {limits.max_ttl} seconds for this account.",
         )
-    if limits.reason_required and not wish.reason:
+    if limits.reason_required and not wanted.reason:
         raise RequestRefusedError("reason", "Say what the token is for: your team's policy asks.")
     return choice
 
 
-def _same_wish(wish: Wish, owner: User) -> Token | None:
-    wanted = (
-        wish.team.pk,
-        wish.service_account.pk,
-        wish.seconds_to_live,
-        wish.reason,
-        sealing.public_key_sha256(wish.public_key),
-        wish.replaces.pk if wish.replaces else None,
+def _sent_before(wanted: TokenRequest, owner: User, *, but: Token | None = None) -> Token | None:
+    """The row of the same request, sent before ``but``."""
+    same = (
+        wanted.team.pk,
+        wanted.service_account.pk,
+        wanted.seconds_to_live,
+        wanted.reason,
+        sealing.public_key_sha256(wanted.public_key),
+        wanted.replaces.pk if wanted.replaces else None,
     )
-    for token in Token.objects.named(owner.pk, wish.name):
+    for token in Token.objects.named(owner.pk, wanted.name):
         asked = (
             token.team_id,
             token.service_account_id,
@@ -166,6 +176,6 @@ def _same_wish(wish: Wish, owner: User) -> Token | None:
             token.public_key_sha256,
             token.replaces_id,
         )
-        if asked == wanted:
+        if asked == same and token != but:
             return token
     return None

@@ -9,7 +9,7 @@ from django.db.models.functions import Now
 
 from portal import audit
 from portal.audit import Actor
-from portal.models import Action, FailedSignIns, Outcome, User
+from portal.models import Action, FailedSignIns, User
 
 COUNTED_FOR = timedelta(minutes=5)
 """After a failure was recorded, those like it are counted for this long, and told as one event."""
@@ -61,6 +61,5 @@ def _record(
     audit.record(
         Action.SIGNIN_FAILED,
         actor=Actor(user=user, address=address, user_agent=user_agent, unknown=user is None),
-        outcome=Outcome.FAILED,
         count=count,
     )

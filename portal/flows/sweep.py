@@ -5,146 +5,112 @@ once do nothing twice.
 """
 
 import uuid
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from datetime import timedelta
 
 from django.conf import settings
 from django.db.models import Q
 from django.db.models.functions import Now
 
-from portal import audit, notify
-from portal.audit import SYSTEM
-from portal.flows import calendar
+from portal import life
+from portal.flows import deadlines
 from portal.flows.end_access import end_access
+from portal.flows.note_recipients import note_recipients
 from portal.flows.sign_in import record_counted_failures
-from portal.models import Action, Notice, NoticeKind, Outcome, ServiceAccount, State, Token
+from portal.life import Effects, moves
+from portal.models import Notice, ServiceAccount, State, Token
+from portal.models.error_codes import ErrorCode
 from portal.models.queries import AT_A_TIME, TokenQuerySet
 
 RING_AGAIN_AFTER = timedelta(seconds=30)
 LISTS_AT_A_TIME = 4
 QUEUED_FOR_TOO_LONG = timedelta(hours=1)
 
-NOBODY_TOOK_IT = "QueuedTooLong"
 
-
-@dataclass(slots=True)
-class Swept:
-    """What a sweep asks its caller to do: enqueue these, and wake who waits for those."""
-
-    issue: list[uuid.UUID] = field(default_factory=list)
-    revoke: list[uuid.UUID] = field(default_factory=list)
-    settle: list[uuid.UUID] = field(default_factory=list)
-    prune: list[int] = field(default_factory=list)
-    mail: list[int] = field(default_factory=list)
-    inventory: list[int] = field(default_factory=list)
-    changed: list[uuid.UUID] = field(default_factory=list)
-
-
-def sweep() -> Swept:
+def sweep() -> Effects:
     """Do everything that is due, once."""
-    swept = Swept()
-    swept.changed += release_expired_leases()
-    swept.changed += fail_those_queued_too_long()
-    swept.changed += end_access().changed
-    swept.changed += revoke_unclaimed()
-    swept.changed += end_expired()
-    swept.changed += end_revocations_that_time_overtook()
-    swept.changed += calendar.give_up_waiting()
-    swept.changed += calendar.end_overlaps()
-    calendar.warn_of_ends()
-    swept.issue = ring_again(Token.objects.filter(state=State.QUEUED))
-    swept.revoke = ring_again(Token.objects.filter(state=State.REVOKING))
-    swept.settle = ring_again(Token.objects.unsettled())
-    swept.prune = accounts_to_prune()
-    swept.mail = mails_to_send()
-    swept.inventory = accounts_to_list()
+    effects = Effects()
+    for job in MOVING:
+        effects += job()
+    effects.issue += ring_again(Token.objects.filter(state=State.QUEUED))
+    effects.revoke += ring_again(Token.objects.filter(state=State.REVOKING))
+    effects.settle = ring_again(Token.objects.unsettled())
+    effects.prune = accounts_to_prune()
+    effects.mail = mails_to_send()
+    effects.inventory = accounts_to_list()
     record_counted_failures()
-    return swept
+    return effects
 
 
-def release_expired_leases() -> list[uuid.UUID]:
+def release_expired_leases() -> Effects:
     """Put back what a dead worker held; the next attempt finds it unresolved and reconciles."""
-    return Token.objects.change_each(
+    return life.work_on_each(
+        Token.objects.all(),
         Q(state=State.ISSUING, lease_until__lt=Now()),
-        lambda token: token.move_to(
-            State.CANCELLED if token.cancel_requested else State.QUEUED,
-            lease_until=None,
-            not_before=None,
-            rung_at=None,
+        lambda work, token: work.move(token, moves.REQUEUE, not_before=None),
+    )
+
+
+def fail_those_queued_too_long() -> Effects:
+    """Give up on requests that waited for an hour, whatever they waited for."""
+    return life.work_on_each(
+        Token.objects.all(),
+        Q(state=State.QUEUED, queued_at__lt=Now() - QUEUED_FOR_TOO_LONG),
+        lambda work, token: work.move(
+            token,
+            moves.FAIL,
+            error_code=token.error_code or ErrorCode.QUEUED_TOO_LONG,
+            error_message=token.error_message,
         ),
     )
 
 
-def fail_those_queued_too_long() -> list[uuid.UUID]:
-    """Give up on requests that waited for an hour, whatever they waited for."""
-
-    def fail(token: Token) -> None:
-        code = token.error_code or NOBODY_TOOK_IT
-        token.move_to(State.FAILED, not_before=None, error_code=code)
-        audit.record(
-            Action.TOKEN_FAILED,
-            actor=SYSTEM,
-            outcome=Outcome.FAILED,
-            token=token,
-            error_code=code,
-            reason=token.error_message,
-        )
-
-    return Token.objects.change_each(
-        Q(state=State.QUEUED, queued_at__lt=Now() - QUEUED_FOR_TOO_LONG), fail
-    )
-
-
-def revoke_unclaimed() -> list[uuid.UUID]:
+def revoke_unclaimed() -> Effects:
     """Wipe and revoke keys that no browser confirmed in time."""
-
-    def revoke(token: Token) -> None:
-        token.move_to(
-            State.REVOKING,
-            sealed_key=None,
-            not_before=None,
-            rung_at=None,
-            ended_by=SYSTEM.label,
-            end_reason="Nobody fetched the key in time.",
-        )
-        notify.tell(NoticeKind.UNCLAIMED, token=token, to=[token.owner])
-        audit.record(Action.TOKEN_UNCLAIMED, actor=SYSTEM, token=token)
-
+    why = "Nobody fetched the key in time."
     waited = Q(sealed_at__lt=Now() - timedelta(seconds=settings.UNCLAIMED_SECONDS))
-    return Token.objects.change_each(
-        Q(waited | Q(expires_at__lt=Now()), state=State.SEALED), revoke
+    return life.work_on_each(
+        Token.objects.all(),
+        Q(waited | Q(expires_at__lt=Now()), state=State.SEALED),
+        lambda work, token: work.move(token, moves.GIVE_UP_UNCLAIMED, reason=why),
     )
 
 
-def end_expired() -> list[uuid.UUID]:
+def end_expired() -> Effects:
     """Mark active tokens whose time is over."""
+    return life.work_on_each(
+        Token.objects.all(),
+        Q(state=State.ACTIVE, expires_at__lt=Now()),
+        lambda work, token: work.move(token, moves.EXPIRE),
+    )
 
-    def expire(token: Token) -> None:
-        token.move_to(State.EXPIRED)
-        audit.record(Action.TOKEN_EXPIRED, actor=SYSTEM, token=token)
 
-    return Token.objects.change_each(Q(state=State.ACTIVE, expires_at__lt=Now()), expire)
-
-
-def end_revocations_that_time_overtook() -> list[uuid.UUID]:
+def end_revocations_that_time_overtook() -> Effects:
     """A token that AWS would not delete, and whose time is over, counts as revoked.
 
     It is pruned like any other whose time is over.
     """
-
-    def end(token: Token) -> None:
-        token.move_to(State.REVOKED, not_before=None)
-        audit.record(
-            Action.TOKEN_REVOKED,
-            actor=SYSTEM,
-            token=token,
-            error_code=token.error_code,
-            reason="Its time was over before AWS deleted it.",
-        )
-
-    return Token.objects.change_each(
-        Q(state=State.REVOKING, expires_at__lt=Now()) & ~Q(error_code=""), end
+    why = "Its time was over before AWS deleted it."
+    return life.work_on_each(
+        Token.objects.all(),
+        Q(state=State.REVOKING, expires_at__lt=Now()) & ~Q(error_code=""),
+        lambda work, token: work.move(token, moves.OUTLIVE, reason=why),
     )
+
+
+MOVING: tuple[Callable[[], Effects], ...] = (
+    release_expired_leases,
+    fail_those_queued_too_long,
+    end_access,
+    revoke_unclaimed,
+    end_expired,
+    end_revocations_that_time_overtook,
+    deadlines.give_up_waiting,
+    deadlines.end_overlaps,
+    deadlines.warn_of_ends,
+    note_recipients,
+)
+"""What the sweep moves by itself, in this order."""
 
 
 def mails_to_send() -> list[int]:

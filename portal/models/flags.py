@@ -1,5 +1,6 @@
 """What stands out about a token, asked of the database: a desk may have thousands."""
 
+from collections import Counter
 from datetime import timedelta
 
 from django.db import models
@@ -7,7 +8,7 @@ from django.db.models import BooleanField, Case, Count, F, Q, Value, When
 from django.db.models.functions import Now
 
 from portal.models.people import User
-from portal.models.queries import TokenQuerySet, owner_has_left
+from portal.models.queries import TokenQuerySet, has_left
 from portal.models.states import LIVE, State
 from portal.models.tokens import Token
 
@@ -21,6 +22,7 @@ class Flag(models.TextChoices):
     ENDS_SOON = "ends-soon", "ends soon"
     NEVER_USED = "never-used", "never used"
     OWNER_LEFT = "owner-left", "owner left"
+    RECIPIENT_LEFT = "recipient-left", "key known to somebody who left"
     NOT_COLLECTED = "not-collected", "not collected"
     REFUSED = "refused", "not deleted by AWS"
 
@@ -47,7 +49,9 @@ class Flag(models.TextChoices):
                 # Grafana reports a use late.
                 return Q(state=State.ACTIVE, last_used_at=None, delivered_at__lt=Now() - DAY)
             case Flag.OWNER_LEFT:
-                return owner_has_left()
+                return has_left("owner")
+            case Flag.RECIPIENT_LEFT:
+                return has_left("recipient") & ~Q(recipient=F("owner"))
             case Flag.NOT_COLLECTED:
                 return Q(state__in=(State.SEALED, State.AWAITING_RECIPIENT))
             case Flag.REFUSED:
@@ -58,6 +62,7 @@ _EXPLANATIONS = {
     Flag.ENDS_SOON: "Ends within 7 days; within 1 day if it was made for a week or less.",
     Flag.NEVER_USED: "Delivered more than a day ago, and AWS has reported no use.",
     Flag.OWNER_LEFT: "Its owner is no longer in this team, or may no longer sign in.",
+    Flag.RECIPIENT_LEFT: "It has another owner now, but whoever took its key has left: renew it.",
     Flag.NOT_COLLECTED: "Nobody has taken its key yet.",
     Flag.REFUSED: "It was revoked, and AWS has not deleted it: its key may still work.",
 }
@@ -95,12 +100,11 @@ def live_first(tokens: TokenQuerySet) -> TokenQuerySet:
 
 
 def left_behind(tokens: TokenQuerySet) -> list[tuple[User, int]]:
-    """The people who left the team of these rows, each with how many of the rows are theirs."""
-    counts = dict(
-        tokens.filter(Flag.OWNER_LEFT.condition)
-        .order_by()
-        .values_list("owner")
-        .annotate(Count("pk"))
-    )
+    """The people who left the team of these rows, each with how many of the rows are theirs, or
+    have a key that they have seen."""
+    counts = Counter[int]()
+    for flag, person in ((Flag.OWNER_LEFT, "owner"), (Flag.RECIPIENT_LEFT, "recipient")):
+        left = tokens.filter(flag.condition).order_by().values_list(person)
+        counts.update(dict(left.annotate(Count("pk"))))
     people = User.objects.filter(pk__in=counts).order_by("email") if counts else []
     return [(person, counts[person.pk]) for person in people]

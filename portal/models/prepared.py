@@ -153,8 +153,13 @@ def _question(rows: "models.QuerySet[Any, Any]", like: Sequence[object]) -> _Que
         statement=statement,
         locks=rows.query.select_for_update,
         converters=[(position, *what) for position, what in converters.items()],
-        made_of=_maker(rows.model, compiler) if compiler.klass_info else tuple,
+        made_of=tuple if _asks_for_values(rows, compiler) else _maker(rows.model, compiler),
     )
+
+
+def _asks_for_values(rows: "models.QuerySet[Any, Any]", compiler: Any) -> bool:
+    """Whether tuples are wanted: of columns, or of annotations alone."""
+    return bool(rows.query.values_select) or not compiler.klass_info
 
 
 def _maker(model: type[models.Model], compiler: Any) -> Callable[[list[Any]], models.Model]:

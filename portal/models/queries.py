@@ -3,17 +3,18 @@
 import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
-from django.conf import settings
-from django.db import connections, models, transaction
-from django.db.models import Count, Exists, F, OuterRef, Q, Subquery, Value
-from django.db.models.functions import Coalesce, Now
+from django.db import connections, models
+from django.db.models import Count, Exists, OuterRef, Q, Subquery, Value
+from django.db.models.functions import Now
 
 from portal.models.people import Membership
-from portal.models.prepared import Prepared, PreparedUpdate
-from portal.models.states import HOLDING_PLACE, LEASE, LIVE, OPEN, State
+from portal.models.prepared import Prepared
+from portal.models.states import HOLDING_PLACE, OPEN, State
 
+SURELY_OVER = timedelta(minutes=5)
+"""How long before AWS's own clock a token must have ended to be deleted: ours may be fast."""
 AT_A_TIME = 200
 """Rows that one job of the sweep moves at once."""
 
@@ -21,15 +22,12 @@ if TYPE_CHECKING:
     from portal.models.tokens import Token
 
 
-def owner_has_left() -> Q:
-    """That a token's owner has left its team, or may not sign in any more."""
-    return ~Q(
-        Exists(
-            Membership.objects.filter(
-                user=OuterRef("owner"), team=OuterRef("team"), user__is_active=True
-            )
-        )
+def has_left(person: str) -> Q:
+    """That the person in this column has left the token's team, or may not sign in any more."""
+    belongs = Membership.objects.filter(
+        user=OuterRef(person), team=OuterRef("team"), user__is_active=True
     )
+    return Q(**{f"{person}__isnull": False}) & ~Q(Exists(belongs))
 
 
 class TokenQuerySet(models.QuerySet["Token"]):
@@ -42,9 +40,6 @@ class TokenQuerySet(models.QuerySet["Token"]):
     def open(self) -> Self:
         return self.filter(state__in=OPEN)
 
-    def live(self) -> Self:
-        return self.filter(state__in=LIVE)
-
     def replacements_of(self, token: "Token") -> Self:
         """What was to take this token's place, and still may or does."""
         return self.filter(state__in=HOLDING_PLACE, replaces=token)
@@ -52,18 +47,24 @@ class TokenQuerySet(models.QuerySet["Token"]):
     def holding_place(self, *, exempt: "Token | None" = None) -> Self:
         """Tokens, and requests for one, that count against the limits of a grant.
 
-        Not a token whose place another has taken, or another of the same person is about to take:
-        the two are one. ``exempt`` does not count either, and takes no place: another is to be
-        asked for in its own.
+        A token and the one that takes its place are one: while the successor's key is on its way to
+        the same person, and while the two overlap. Of a whole line of them only the last but one is
+        free. ``exempt`` does not count, and takes no place: another is to be asked for in its own.
         """
-        successors = self.model.objects.filter(
-            state__in=HOLDING_PLACE, replaces=OuterRef("pk"), owner=OuterRef("owner")
+        holding = self.model.objects.filter(state__in=HOLDING_PLACE)
+        # Of this line the last: nothing has its place, or is about to.
+        last = holding.filter(
+            ~Exists(holding.filter(replaces=OuterRef("pk"))),
+            replaces=OuterRef("pk"),
+            revoke_at=None,
         )
-        counted = self.filter(state__in=HOLDING_PLACE, revoke_at=None)
+        counted = self.filter(state__in=HOLDING_PLACE)
         if exempt is not None:
-            successors = successors.exclude(pk=exempt.pk)
+            last = last.exclude(pk=exempt.pk)
             counted = counted.exclude(pk=exempt.pk)
-        return counted.filter(~Exists(successors))
+        overlaps = Q(revoke_at__isnull=False) & Exists(last)
+        is_handed_on = Q(revoke_at=None) & Exists(last.filter(owner=OuterRef("owner")))
+        return counted.exclude(overlaps | is_handed_on)
 
     def counting_at_aws(self) -> Self:
         """Rows that fill AMG's quota of their workspace, or soon will.
@@ -86,24 +87,10 @@ class TokenQuerySet(models.QuerySet["Token"]):
         list(self.order_by("pk").select_for_update(no_key=True).values_list("pk"))
         return list(self.for_pages().order_by("pk"))
 
-    def change_each(self, condition: Q, change: Callable[["Token"], None]) -> list[uuid.UUID]:
-        """Apply ``change`` to rows that meet ``condition``, each in a short transaction of its own.
-
-        At most AT_A_TIME of them; those that somebody else holds are left to the next time.
-        """
-        changed: list[uuid.UUID] = []
-        for pk in self.filter(condition).values_list("pk", flat=True)[:AT_A_TIME]:
-            with transaction.atomic():
-                token = (
-                    self.for_pages()
-                    .select_for_update(of=("self",), no_key=True, skip_locked=True)
-                    .filter(condition, pk=pk)
-                    .first()
-                )
-                if token is not None:
-                    change(token)
-                    changed.append(pk)
-        return changed
+    def lock_if_free(self, token_id: uuid.UUID) -> "Token | None":
+        """The row, locked until the transaction ends, if it is one of these and nobody holds it."""
+        locked = self.for_pages().select_for_update(of=("self",), no_key=True, skip_locked=True)
+        return locked.filter(pk=token_id).first()
 
     def due(self) -> Self:
         """Not told to wait, by the database's clock."""
@@ -120,7 +107,8 @@ class TokenQuerySet(models.QuerySet["Token"]):
         return self.filter(
             state__in=(State.EXPIRED, State.REVOKED),
             deleted_at=None,
-            expires_at__lt=Now() - timedelta(minutes=5),
+            # Ours is AWS's own end but for a fraction of a second, which its answers leave out.
+            expires_at__lt=Now() - SURELY_OVER - timedelta(seconds=2),
         ).exclude(aws_token_id="")
 
     def database_now(self) -> datetime:
@@ -174,14 +162,6 @@ class TokenManager(_TokenManager["Token"]):
             lambda owner_id, name: self.filter(owner=owner_id, name=name), like=[-1, "-"]
         )
 
-        self._claim = PreparedUpdate(
-            lambda token_id, before, _: self.due().filter(
-                pk=token_id, state=State.QUEUED, attempt=before
-            ),
-            to=lambda _, __, attempt: _claimed(attempt),
-            like=[uuid.UUID(int=0), 2_000_000_001, 2_000_000_002],
-        )
-
     def _by_id(
         self, ask: "Callable[[TokenQuerySet, uuid.UUID], TokenQuerySet]"
     ) -> "Prepared[Token, Token]":
@@ -207,14 +187,6 @@ class TokenManager(_TokenManager["Token"]):
         """How many requests wait for the same AWS account and region, and came earlier."""
         counted = self._ahead.one(token.workspace.connection_id, token.queued_at)
         return counted[0] if counted else 0
-
-    def claim(self, token_id: uuid.UUID, attempt: int) -> bool:
-        """Take the row for attempt number ``attempt``; False when another worker has it.
-
-        The claim is written before AWS is called, and assumes the worst: that the call will be made
-        and its outcome never known. Only a known outcome takes that back (AMG_API, recovery rule).
-        """
-        return self._claim(token_id, attempt - 1, attempt) == 1
 
     def lock(self, token_id: uuid.UUID) -> "Token":
         """The row as ``for_page`` has it, locked until the transaction ends.
@@ -244,21 +216,6 @@ class TokenManager(_TokenManager["Token"]):
         if token is None:
             raise self.model.DoesNotExist
         return token
-
-
-def _claimed(attempt: int) -> dict[str, Any]:
-    """What a claim writes."""
-    now = Now()
-    return {
-        "state": State.ISSUING,
-        "state_at": now,
-        "attempt": attempt,
-        "lease_until": now + LEASE,
-        "not_before": None,
-        "may_exist_at_aws": True,
-        "unresolved_since": Coalesce(F("unresolved_since"), now),
-        "last_signature_at": now + timedelta(seconds=settings.TASK_TIME_LIMIT),
-    }
 
 
 def _locking(rows: TokenQuerySet) -> TokenQuerySet:

@@ -5,6 +5,7 @@ next. docs/LIFE.md walks through all of them.
 """
 
 import uuid
+from hashlib import sha256
 from typing import Any, ClassVar
 
 from django.db import models
@@ -22,6 +23,10 @@ class Token(models.Model):
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     owner = models.ForeignKey(User, on_delete=models.PROTECT, related_name="tokens")
+    # Who has seen the key, for good: the owner may change, what somebody has seen does not.
+    recipient = models.ForeignKey(
+        User, null=True, on_delete=models.PROTECT, related_name="received_tokens"
+    )
     team = models.ForeignKey(Team, on_delete=models.PROTECT, related_name="tokens")
     workspace = models.ForeignKey(Workspace, on_delete=models.PROTECT, related_name="tokens")
     service_account = models.ForeignKey(
@@ -41,6 +46,12 @@ class Token(models.Model):
     # Who agreed to it, where policy asks.
     approved_by = models.CharField(max_length=254, blank=True)
     approved_at = models.DateTimeField(null=True)
+    approved_account = models.CharField(
+        "the account's name, as approved", max_length=255, blank=True, db_default=""
+    )
+    approved_role = models.CharField(
+        "its Grafana role, as approved", max_length=20, blank=True, db_default=""
+    )
 
     # What it takes the place of: the old token ends at once, or ``overlap_seconds`` after this
     # one's key was delivered. ``revoke_at`` stands on the old token, from that moment on.
@@ -116,6 +127,11 @@ class Token(models.Model):
                 condition=Q(state__in=AWAITING_PEOPLE),
             ),
             models.Index(
+                fields=["delivered_at"],
+                name="token_recipient_unnoted",
+                condition=Q(recipient=None, delivered_at__isnull=False),
+            ),
+            models.Index(
                 fields=["revoke_at"],
                 name="token_by_overlap",
                 condition=Q(state=State.ACTIVE, revoke_at__isnull=False),
@@ -156,7 +172,10 @@ class Token(models.Model):
         return self.name
 
     def change(self, **fields: Any) -> None:
-        """Write these columns of a locked row; what the database computes is read when needed."""
+        """Write these columns of a locked row; what the database computes is read when needed.
+
+        The state is not for this: portal.life moves it.
+        """
         for name, value in fields.items():
             setattr(self, name, value)
         self.save(update_fields=list(fields))
@@ -164,14 +183,20 @@ class Token(models.Model):
             if hasattr(value, "resolve_expression"):
                 delattr(self, name)
 
-    def move_to(self, state: State, **fields: Any) -> None:
-        """Change a locked row's state, and the time it changed, together with other columns."""
-        self.change(state=state, state_at=Now(), **fields)
-
     @property
     def first_name(self) -> str:
         """The name with which its line of replacements began."""
         return self.lineage_name or self.name
+
+    @property
+    def sealed_to(self) -> str:
+        """Which browser gets the key, in the audit log's words."""
+        return f"for the browser key {sha256(bytes(self.public_key)).hexdigest()}"
+
+    @property
+    def waits_for(self) -> str:
+        """Which people the request waits for, in the audit log's words."""
+        return self.get_state_display()
 
     @property
     def is_open(self) -> bool:

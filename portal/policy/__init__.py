@@ -1,13 +1,13 @@
 """Who may see and do what, and the limits that apply. The only place that decides."""
 
 from portal.policy.approval import (
-    Standing,
+    CurrentTerms,
     approvable_tokens,
     approvers_of,
+    current_terms,
     desk_of,
     may_approve,
     may_reissue,
-    standing,
 )
 from portal.policy.auditing import findable_tokens, led_by, may_audit, may_find_by_key
 from portal.policy.desk import (
@@ -25,15 +25,13 @@ from portal.policy.lost import UNDELIVERED, why_without_access, without_access
 from portal.policy.rights import (
     CANCELLABLE,
     REVOCABLE,
-    NotPermittedError,
-    WrongStateError,
     leads,
     may_change_access,
     may_receive,
     may_revoke,
     may_see,
+    require,
     teams_of,
-    visible_tokens,
 )
 from portal.policy.room import Room, Shortage, room, shortage
 
@@ -44,17 +42,16 @@ __all__ = [
     "REVOCABLE",
     "UNDELIVERED",
     "Choice",
+    "CurrentTerms",
     "Limits",
-    "NotPermittedError",
     "Reach",
     "Room",
     "Shortage",
-    "Standing",
-    "WrongStateError",
     "approvable_tokens",
     "approvers_of",
     "choice_for",
     "choices",
+    "current_terms",
     "desk_of",
     "findable_tokens",
     "heirs_of",
@@ -75,12 +72,11 @@ __all__ = [
     "may_see",
     "reach",
     "readable_teams",
+    "require",
     "room",
     "shortage",
-    "standing",
     "suspension",
     "teams_of",
-    "visible_tokens",
     "why_without_access",
     "without_access",
 ]

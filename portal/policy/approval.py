@@ -1,4 +1,4 @@
-"""Who answers for a team, who may agree to a request, and whether policy still stands by it."""
+"""Who answers for a team, who may agree to a request, and what policy says of it now."""
 
 from dataclasses import dataclass
 
@@ -63,8 +63,8 @@ def may_reissue(user: User, token: Token) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
-    """What policy says now of a request that it has taken before.
+class CurrentTerms:
+    """What policy says now of a request that it has accepted before.
 
     ``seconds_to_live`` is what was asked for, or today's maximum if that is less.
     """
@@ -74,16 +74,29 @@ class Standing:
     seconds_to_live: int = 0
 
 
-def standing(token: Token) -> Standing:
+def current_terms(token: Token) -> CurrentTerms:
     """Ask policy again: a grant may have gone, shrunk or come to need approval meanwhile."""
     limits = limits_for(token.owner, token.team, token.service_account)
     if limits is None:
-        return Standing(is_granted=False)
-    return Standing(
+        return CurrentTerms(is_granted=False)
+    return CurrentTerms(
         is_granted=True,
-        needs_approval=limits.needs_approval and token.approved_at is None,
+        needs_approval=limits.needs_approval and not _is_approved(token),
         seconds_to_live=min(token.seconds_to_live, limits.max_ttl),
     )
+
+
+def _is_approved(token: Token) -> bool:
+    """Whether somebody has agreed to a token for this account as it is now.
+
+    AMG may have renamed it since, or given it another role. Approvals of former versions of the
+    portal say neither.
+    """
+    if token.approved_at is None:
+        return False
+    agreed = (token.approved_account, token.approved_role)
+    account = token.service_account
+    return agreed in (("", ""), (account.name, account.grafana_role))
 
 
 def _may_approve_own(token: Token) -> bool:

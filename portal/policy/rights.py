@@ -1,9 +1,12 @@
 """Who may see and do what to a token."""
 
-from django.db.models import Q, QuerySet
+from collections.abc import Callable
+from typing import TypeVar
+
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
 
 from portal.models import Role, State, Team, Token, User
-from portal.models.queries import TokenQuerySet
 
 REVOCABLE = (State.SEALED, State.ACTIVE)
 CANCELLABLE = (
@@ -14,30 +17,21 @@ CANCELLABLE = (
 )
 
 
-class NotPermittedError(Exception):
-    """The actor may see this token, and may not do this to it."""
+Subject = TypeVar("Subject")
 
 
-class WrongStateError(Exception):
-    """The token is no longer (or not yet) in a state in which this can be done."""
-
-    def __init__(self, token: Token) -> None:
-        super().__init__(f"the token is {token.get_state_display()}")
-        self.token = token
+def require(may: Callable[[User, Subject], bool], user: User | None, subject: Subject) -> User:
+    """The person, who may do this. Raises PermissionDenied for anybody else, and for nobody."""
+    if user is None or not may(user, subject):
+        raise PermissionDenied
+    return user
 
 
 # -- Seeing -------------------------------------------------------------------------------------
 
 
-def visible_tokens(user: User) -> TokenQuerySet:
-    """The tokens whose record ``user`` may read: own ones, their teams', or all for auditors."""
-    if user.is_admin or user.is_auditor:
-        return Token.objects.all()
-    return Token.objects.filter(Q(owner=user) | Q(team__in=teams_of(user)))
-
-
 def may_see(user: User, token: Token) -> bool:
-    """Whether ``token`` is one of ``visible_tokens(user)``; asks nothing for one's own."""
+    """Whether ``user`` may read its record: the own ones, their teams', all for auditors."""
     return (
         token.owner_id == user.pk
         or user.is_admin

@@ -7,17 +7,16 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.views.decorators.http import require_POST
 
-from portal import policy, wakeup
+from portal import policy
 from portal.flows.approve import approve as approve_request
 from portal.flows.approve import deny as deny_request
 from portal.flows.collect import NotNowError
 from portal.flows.collect import collect as collect_token
 from portal.forms import ApproveForm, CollectForm, DenyForm
-from portal.models import State, Token
-from portal.policy import NotPermittedError, WrongStateError
-from portal.tasks import enqueue_issue
+from portal.life import moves
+from portal.models import Token
+from portal.tasks import follow_up
 from portal.views import edge, record, tokens
-from portal.views.actions import conflict
 from portal.views.delivery import RECIPIENT_ALONE
 
 
@@ -25,23 +24,11 @@ from portal.views.delivery import RECIPIENT_ALONE
 def approve(request: HttpRequest, token_id: uuid.UUID) -> HttpResponse:
     """Agree to a request, or to less of it."""
     token = _find_answerable(request, token_id)
-    if token.state != State.AWAITING_APPROVAL:
-        return conflict(request, WrongStateError(token), "approved")
+    moves.APPROVE.require(token)
     form = ApproveForm(request.POST, token=token)
     if not form.is_valid():
         return record.page(request, token, status=422, approve_form=form)
-    try:
-        approve_request(
-            token.pk,
-            actor=edge.actor(request),
-            seconds_to_live=form.cleaned_data["seconds_to_live"],
-            reason=form.cleaned_data["reason"],
-        )
-    except NotPermittedError:
-        raise PermissionDenied from None
-    except WrongStateError as wrong:
-        return conflict(request, wrong, "approved")
-    wakeup.ring(token.pk)
+    follow_up(approve_request(token.pk, actor=edge.actor(request), **form.cleaned_data))
     return redirect("token", token.pk)
 
 
@@ -49,18 +36,11 @@ def approve(request: HttpRequest, token_id: uuid.UUID) -> HttpResponse:
 def deny(request: HttpRequest, token_id: uuid.UUID) -> HttpResponse:
     """Refuse a request, and say why."""
     token = _find_answerable(request, token_id)
-    if token.state != State.AWAITING_APPROVAL:
-        return conflict(request, WrongStateError(token), "denied")
+    moves.DENY.require(token)
     form = DenyForm(request.POST)
     if not form.is_valid():
         return record.page(request, token, status=422, deny_form=form)
-    try:
-        deny_request(token.pk, actor=edge.actor(request), reason=form.cleaned_data["reason"])
-    except NotPermittedError:
-        raise PermissionDenied from None
-    except WrongStateError as wrong:
-        return conflict(request, wrong, "denied")
-    wakeup.ring(token.pk)
+    follow_up(deny_request(token.pk, actor=edge.actor(request), **form.cleaned_data))
     return redirect("token", token.pk)
 
 
@@ -72,25 +52,17 @@ def collect(request: HttpRequest, token_id: uuid.UUID) -> HttpResponse:
         raise PermissionDenied(RECIPIENT_ALONE)
     form = CollectForm(request.POST)
     if not form.is_valid():
-        if token.state != State.AWAITING_RECIPIENT:
-            return conflict(request, WrongStateError(token), "collected")
+        moves.COLLECT.require(token)
         return record.page(request, token, status=422, collect_form=form)
     try:
-        state = collect_token(token.pk, form.cleaned_data["public_key"], actor=edge.actor(request))
-    except NotPermittedError:
-        raise PermissionDenied from None
-    except WrongStateError as wrong:
-        return conflict(request, wrong, "collected")
+        collected = collect_token(token.pk, actor=edge.actor(request), **form.cleaned_data)
     except NotNowError as not_now:
         return record.page(request, token, status=409, collect_obstacle=str(not_now))
-    if state == State.QUEUED:
-        enqueue_issue(token.pk)
-    wakeup.ring(token.pk)
+    follow_up(collected.effects)
     return redirect("token", token.pk)
 
 
 def _find_answerable(request: HttpRequest, token_id: uuid.UUID) -> Token:
     token = tokens.find(request, token_id)
-    if not policy.may_approve(edge.person(request), token):
-        raise PermissionDenied
+    policy.require(policy.may_approve, edge.person(request), token)
     return token

@@ -16,6 +16,7 @@ from django.views.decorators.http import require_POST, require_safe
 from portal import policy, turns, wakeup
 from portal.flows.deliver import Confirmation, deliver
 from portal.models import State, Token
+from portal.tasks import follow_up
 from portal.views import edge, explain, tokens
 from portal.views.edge import answers_json
 
@@ -58,10 +59,11 @@ def delivered(request: HttpRequest, token_id: uuid.UUID) -> JsonResponse:
         return JsonResponse(
             {"message": "fingerprint must be the lower-case hex SHA-256 of the key."}, status=422
         )
-    match deliver(token.pk, fingerprint, actor=edge.actor(request)):
+    delivery = deliver(token.pk, fingerprint, actor=edge.actor(request))
+    follow_up(delivery.effects)
+    match delivery.confirmation:
         case Confirmation.DELIVERED:
-            wakeup.ring(token_id)
-            return JsonResponse({"state": State.ACTIVE, "message": "Delivered."})
+            return JsonResponse({"state": delivery.state, "message": "Delivered."})
         case Confirmation.GONE:
             return JsonResponse(
                 {"message": "The key was wiped before it was confirmed."}, status=410

@@ -24,7 +24,9 @@ from django.middleware.csrf import get_token
 from django.utils.functional import SimpleLazyObject
 
 from portal.audit import Actor
+from portal.life import WrongStateError
 from portal.models import User
+from portal.views.errors import conflict
 
 FOR_MONITORS = ("/healthz", "/readyz", "/metrics")
 UNUSED_FEATURES = (
@@ -83,6 +85,19 @@ class PersonalPagesMiddleware:
         response.headers["Cross-Origin-Resource-Policy"] = "same-origin"
         response.headers["Permissions-Policy"] = ", ".join(f"{one}=()" for one in UNUSED_FEATURES)
         return response
+
+
+class ConflictMiddleware:
+    """Answers 409 where a token is in a state in which what was asked for can't be done."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.get_response(request)
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        return conflict(request, exception) if isinstance(exception, WrongStateError) else None
 
 
 class KnownHostMiddleware(CommonMiddleware):

@@ -5,8 +5,10 @@ import sys
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 
+from portal.flows.reissue import AlreadyReplacedError
+from portal.life import WrongStateError
 from portal.outage import is_outage
-from portal.views import outage
+from portal.views import explain, outage
 from portal.views.outage import wants_json
 
 
@@ -62,6 +64,17 @@ def too_many_requests(request: HttpRequest) -> HttpResponse:
         "Too many tries",
         "This was sent more often than the portal allows. Wait a few minutes, then try again.",
     )
+
+
+def conflict(request: HttpRequest, wrong: WrongStateError) -> HttpResponse:
+    """409: who did what when, instead of what was asked for."""
+    context = {
+        "token": wrong.token,
+        "wanted": wrong.done,
+        "message": explain.message(wrong.token),
+        "replacement": wrong.replacement if isinstance(wrong, AlreadyReplacedError) else None,
+    }
+    return render(request, "tokens/conflict.html", context, status=409)
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:

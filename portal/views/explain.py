@@ -5,10 +5,8 @@ from dataclasses import dataclass
 
 from portal import pace
 from portal.audit import SYSTEM
-from portal.flows.issue import CANNOT_SEAL, NAME_TAKEN
-from portal.flows.standing import NOT_GRANTED
-from portal.flows.sweep import NOBODY_TOOK_IT
 from portal.models import State, Token
+from portal.models.error_codes import ErrorCode
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,21 +57,25 @@ _ERRORS = {
         "Nothing to do: the portal removes what may have been made, and tries again.",
         passes=True,
     ),
-    NAME_TAKEN: Explanation(
+    ErrorCode.NAME_TAKEN: Explanation(
         "Another token in this workspace has this name, made here or elsewhere.",
         "Choose another name and try again.",
     ),
-    NOT_GRANTED: Explanation(
+    ErrorCode.NOT_GRANTED: Explanation(
         "The grant for this service account ended, or the account can't be used, before the token "
         "was made.",
         "Ask your team lead, or choose another account.",
     ),
-    CANNOT_SEAL: Explanation(
+    ErrorCode.CANNOT_SEAL: Explanation(
         "AWS answered with a key that is longer than your browser's public key can seal. "
         "The token was deleted again.",
         _OPERATOR,
     ),
-    NOBODY_TOOK_IT: Explanation("No worker took the request for an hour.", _OPERATOR),
+    ErrorCode.NOT_AGREED: Explanation(
+        "What the request says now is not what was asked for, by the audit log. Nothing was made.",
+        _OPERATOR,
+    ),
+    ErrorCode.QUEUED_TOO_LONG: Explanation("No worker took the request for an hour.", _OPERATOR),
 }
 _UNKNOWN_OUTCOME = Explanation(
     "AWS did not answer, or its answer made no sense, so we don't know whether it made a token.",

@@ -2,7 +2,6 @@
 
 import uuid
 
-from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.views.decorators.http import require_POST
@@ -11,32 +10,23 @@ from portal import policy
 from portal.flows.hand_over import HandOverRefusedError
 from portal.flows.hand_over import hand_over as hand_token_over
 from portal.forms import HandOverForm
-from portal.policy import NotPermittedError, WrongStateError
+from portal.tasks import follow_up
 from portal.views import edge, record, tokens
-from portal.views.actions import conflict
 
 
 @require_POST
 def hand_over(request: HttpRequest, token_id: uuid.UUID) -> HttpResponse:
     """Make somebody else of the team the token's owner."""
     token = tokens.find(request, token_id)
-    if not policy.may_hand_over(edge.person(request), token):
-        raise PermissionDenied
+    policy.require(policy.may_hand_over, edge.person(request), token)
     form = HandOverForm(request.POST)
     if form.is_valid():
+        person, reason = form.cleaned_data["person"], form.cleaned_data["reason"]
         try:
-            hand_token_over(
-                token.pk,
-                to=form.cleaned_data["person"],
-                actor=edge.actor(request),
-                reason=form.cleaned_data["reason"],
-            )
-        except NotPermittedError:
-            raise PermissionDenied from None
-        except WrongStateError as wrong:
-            return conflict(request, wrong, "handed over")
+            effects = hand_token_over(token.pk, to=person, actor=edge.actor(request), reason=reason)
         except HandOverRefusedError as refusal:
             form.add_error("person", str(refusal))
         else:
+            follow_up(effects)
             return redirect("token", token.pk)
     return record.page(request, token, status=422, hand_over_form=form)

@@ -3,26 +3,23 @@
 import uuid
 from typing import Any
 
-from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods
 
-from portal import policy, wakeup
-from portal.flows.reissue import AlreadyReplacedError, Plan, next_name
+from portal import policy
+from portal.flows.reissue import REISSUED, ReissueTerms, next_name, require_replaceable
 from portal.flows.reissue import reissue as reissue_token
 from portal.flows.request import RequestRefusedError
 from portal.forms import ReissueForm
+from portal.life import moves
 from portal.models import State, Token
 from portal.models.catalog import LONGEST_LIFETIME
-from portal.policy import NotPermittedError, WrongStateError
-from portal.tasks import enqueue_issue, enqueue_revoke
+from portal.tasks import follow_up
 from portal.views import edge, tokens
-from portal.views.actions import conflict
 
 OVERLAPS = ((3_600, "1 hour"), (86_400, "1 day"), (7 * 86_400, "7 days"))
 PREFILLABLE = ("mode", "overlap_seconds", "recipient", "seconds_to_live", "reason")
-REISSUED = "reissued"
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -30,34 +27,23 @@ def reissue(request: HttpRequest, token_id: uuid.UUID) -> HttpResponse:
     """Replace a token; success answers 302 to the new token's page, an error 422."""
     user = edge.person(request)
     token = tokens.find(request, token_id)
-    if not policy.may_reissue(user, token):
-        raise PermissionDenied
+    policy.require(policy.may_reissue, user, token)
     if request.method != "POST":
-        replacement = Token.objects.replacements_of(token).first()
-        if replacement is not None or not policy.is_revocable(token):
-            wrong = WrongStateError(token)
-            return conflict(request, wrong, REISSUED, replacement=replacement)
+        require_replaceable(token)
         given = {name: request.GET[name] for name in PREFILLABLE if name in request.GET}
         form = ReissueForm(token=token, user=user, initial=_defaults(token) | given)
         return _form_page(request, form)
     form = ReissueForm(request.POST, token=token, user=user)
-    try:
-        answer = _reissue(request, form) if form.is_valid() else None
-    except NotPermittedError:
-        raise PermissionDenied from None
-    except AlreadyReplacedError as replaced:
-        return conflict(request, replaced, REISSUED, replacement=replaced.replacement)
-    except WrongStateError as wrong:
-        return conflict(request, wrong, REISSUED)
-    if answer is None and not policy.is_revocable(token):
-        return conflict(request, WrongStateError(token), REISSUED)
+    answer = _reissue(request, form) if form.is_valid() else None
+    if answer is None:
+        moves.BEGIN_REVOCATION.require(token, REISSUED)
     return answer or _form_page(request, form, status=422)
 
 
 def _reissue(request: HttpRequest, form: ReissueForm) -> HttpResponse | None:
     """The answer to a valid form; None when it was refused, and the form says why."""
     fields, old = form.cleaned_data, form.token
-    plan = Plan(
+    terms = ReissueTerms(
         overlap_seconds=form.overlap,
         for_me=form.for_me,
         seconds_to_live=fields["seconds_to_live"] or _defaults(old)["seconds_to_live"],
@@ -65,17 +51,12 @@ def _reissue(request: HttpRequest, form: ReissueForm) -> HttpResponse | None:
         public_key=fields["public_key"],
     )
     try:
-        token, is_new = reissue_token(old.pk, plan, actor=edge.actor(request))
+        requested = reissue_token(old.pk, terms, actor=edge.actor(request))
     except RequestRefusedError as refusal:
         form.add_error(refusal.field if refusal.field in form.fields else None, refusal.message)
         return None
-    if is_new:
-        if token.state == State.QUEUED:
-            enqueue_issue(token.pk)
-        if plan.overlap_seconds is None:
-            enqueue_revoke(old.pk)
-            wakeup.ring(old.pk)
-    return redirect("token", token.pk)
+    follow_up(requested.effects)
+    return redirect("token", requested.token.pk)
 
 
 def _defaults(token: Token) -> dict[str, Any]:

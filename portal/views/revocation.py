@@ -4,18 +4,17 @@ import uuid
 from typing import Any
 
 from django.contrib import messages
-from django.core.exceptions import PermissionDenied
+from django.db.models import Q
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
-from portal import policy, wakeup
+from portal import policy
 from portal.flows.revoke import EndedMany, revoke_many
 from portal.forms import EndForm
 from portal.models import Action, AuditEvent, State, Team, Token, User
 from portal.models.flags import live_first
-from portal.policy import NotPermittedError
-from portal.tasks import enqueue_revoke
+from portal.tasks import follow_up
 from portal.views import edge, explain, team
 from portal.views.edge import answers_json
 
@@ -29,8 +28,7 @@ UNDER_WAY = (State.REVOKING, State.ISSUING)
 def revoke(request: HttpRequest, slug: str) -> HttpResponse:
     """End several tokens, or all of a person; with ``preview=1`` list them and change nothing."""
     the_team = team.find(request, slug)
-    if not policy.may_manage(edge.person(request), the_team):
-        raise PermissionDenied
+    policy.require(policy.may_manage, edge.person(request), the_team)
     chosen = _chosen(request, the_team)
     if request.POST.get("preview") == "1":
         form = EndForm(initial={"reason": request.POST.get("reason", "")})
@@ -38,19 +36,15 @@ def revoke(request: HttpRequest, slug: str) -> HttpResponse:
     form = EndForm(request.POST)
     if not form.is_valid() or not chosen:
         return _preview(request, the_team, chosen, form, status=422)
-    try:
-        done = revoke_many(
-            [token.pk for token in chosen],
-            team=the_team,
-            actor=edge.actor(request),
-            reason=form.cleaned_data["reason"],
-        )
-    except NotPermittedError:
-        raise PermissionDenied from None
+    done = revoke_many(
+        [token.pk for token in chosen],
+        team=the_team,
+        actor=edge.actor(request),
+        reason=form.cleaned_data["reason"],
+    )
     if not done.events:
         return _too_late(request, the_team, done)
-    enqueue_revoke(*(token.pk for token in done.revoked))
-    wakeup.ring(*(token.pk for token in (*done.revoked, *done.withdrawn)))
+    follow_up(done.effects)
     if done.too_late:
         messages.warning(request, _told(len(chosen), done))
     return redirect("team-ended", the_team.slug, min(done.events), max(done.events))
@@ -95,7 +89,7 @@ def _chosen(request: HttpRequest, the_team: Team) -> list[Token]:
         return found
     if email := request.POST.get("person", "").replace("\0", "").strip():
         person = User.objects.filter(email__iexact=email).first()
-        theirs = rows.filter(owner=person)
+        theirs = rows.filter(Q(owner=person) | Q(recipient=person))
         if person is None or not (
             theirs.exists() or the_team.memberships.filter(user=person).exists()
         ):

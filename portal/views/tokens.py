@@ -11,12 +11,12 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_safe
 
 from portal import policy
-from portal.flows.request import RequestRefusedError, Wish, name_is_taken
+from portal.flows.request import RequestRefusedError, TokenRequest, name_is_taken
 from portal.flows.request import request as request_token
 from portal.forms import TokenRequestForm
-from portal.models import State, Token, User
+from portal.models import Token, User
 from portal.models.catalog import LONGEST_LIFETIME
-from portal.tasks import enqueue_issue
+from portal.tasks import follow_up
 from portal.views import edge
 from portal.views.catalog import catalog
 from portal.views.edge import answers_json
@@ -78,7 +78,7 @@ def _request(request: HttpRequest, form: TokenRequestForm) -> Token | None:
     """The token that a valid form asks for; None when it was refused, and the form says why."""
     team, account = form.chosen
     fields = form.cleaned_data
-    wish = Wish(
+    wanted = TokenRequest(
         team=team,
         service_account=account,
         name=fields["name"],
@@ -87,13 +87,12 @@ def _request(request: HttpRequest, form: TokenRequestForm) -> Token | None:
         public_key=fields["public_key"],
     )
     try:
-        token, is_new = request_token(wish, actor=edge.actor(request))
+        requested = request_token(wanted, actor=edge.actor(request))
     except RequestRefusedError as refusal:
         form.add_error(refusal.field, refusal.message)
         return None
-    if is_new and token.state == State.QUEUED:
-        enqueue_issue(token.pk)
-    return token
+    follow_up(requested.effects)
+    return requested.token
 
 
 def _form_page(

@@ -114,7 +114,7 @@ def test_a_log_that_has_lost_its_head_takes_no_event(log: list[AuditEvent]) -> N
         pytest.raises(HeadMissingError, match=r"run manage\.py verify_audit"),
         transaction.atomic(),
     ):
-        audit.record(Action.CATALOG_SYNCED, actor=SYSTEM)
+        audit.record(Action.SIGNIN_SUCCEEDED, actor=SYSTEM)
     assert AuditEvent.objects.count() == EVENTS
 
 
@@ -136,7 +136,7 @@ if IS_POSTGRESQL:
         run(ROLE.read_text())
         run("SET LOCAL ROLE portal_runtime")
         with transaction.atomic():
-            audit.record(Action.CATALOG_SYNCED, actor=SYSTEM)
+            audit.record(Action.SIGNIN_SUCCEEDED, actor=SYSTEM)
         assert verify_audit(actor=SYSTEM).intact
         assert appendonly.missing(connection) == []
         for sql in (

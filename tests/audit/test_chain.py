@@ -19,7 +19,7 @@ from portal.audit import SYSTEM, Actor
 from portal.audit.head import read_head
 from portal.audit.verify import GENESIS
 from portal.flows.verify_audit import verify_audit
-from portal.models import Action, AuditEvent, Outcome, Team, Token, User
+from portal.models import Action, AuditEvent, Team, Token, User
 from tests.audit import lock_order
 from tests.conftest import acting
 
@@ -41,11 +41,11 @@ def test_events_are_numbered_from_one_and_each_holds_the_hash_of_the_one_before(
 
 def test_what_is_taken_back_leaves_no_gap(log: list[AuditEvent]) -> None:
     with transaction.atomic():
-        audit.record(Action.CATALOG_SYNCED, actor=SYSTEM)
+        audit.record(Action.SIGNIN_SUCCEEDED, actor=SYSTEM)
         transaction.set_rollback(True)
     with transaction.atomic():
-        first = audit.record(Action.CATALOG_SYNCED, actor=SYSTEM)
-        second = audit.record(Action.CATALOG_SYNCED, actor=SYSTEM)
+        first = audit.record(Action.SIGNIN_SUCCEEDED, actor=SYSTEM)
+        second = audit.record(Action.SIGNIN_SUCCEEDED, actor=SYSTEM)
     assert (first.seq, second.seq) == (log[-1].seq + 1, log[-1].seq + 2)
     assert verify_audit(actor=SYSTEM).intact
 
@@ -58,7 +58,6 @@ def test_the_text_says_what_the_columns_say(
         audit.record(
             Action.TOKEN_FAILED,
             actor=acting(lead),
-            outcome=Outcome.FAILED,
             token=token,
             aws_request_id="5b1c",
             error_code="AccessDeniedException",
@@ -107,12 +106,12 @@ def test_what_locks_more_after_the_head_is_seen() -> None:
     with transaction.atomic(), lock_order.watched() as locked_after:
         with transaction.atomic():
             Team.objects.create(slug="one")
-            audit.record(Action.ACCESS_CHANGED, actor=SYSTEM)
+            audit.record(Action.SIGNIN_SUCCEEDED, actor=SYSTEM)
         with transaction.atomic():
             Team.objects.create(slug="two")
         assert locked_after == []
         with transaction.atomic():
-            audit.record(Action.ACCESS_CHANGED, actor=SYSTEM)
+            audit.record(Action.SIGNIN_SUCCEEDED, actor=SYSTEM)
             Team.objects.create(slug="three")
         assert [sql.split()[0] for sql in locked_after] == ["INSERT"]
 
@@ -139,6 +138,7 @@ def test_whatever_is_said_the_database_gives_it_back_as_the_text_has_it(
         audit.record(
             Action.TOKEN_FAILED,
             actor=Actor(address=address, user_agent=user_agent, unknown=True),
+            token=None,
             error_code=error_code,
             reason=reason,
         )
@@ -165,7 +165,7 @@ def test_an_event_costs_two_statements(db: None) -> None:
         return execute(sql, *others)
 
     with transaction.atomic(), connection.execute_wrapper(count):
-        audit.record(Action.CATALOG_SYNCED, actor=SYSTEM)
+        audit.record(Action.SIGNIN_SUCCEEDED, actor=SYSTEM)
     two = ["SELECT", "WITH"]
     assert statements == (two if IS_POSTGRESQL else ["SELECT", "INSERT", "UPDATE"])
 

@@ -35,7 +35,7 @@ def lines(file: Path) -> list[dict[str, object]]:
 
 def one_more() -> AuditEvent:
     with transaction.atomic():
-        return audit.record(Action.CATALOG_SYNCED, actor=SYSTEM)
+        return audit.record(Action.SIGNIN_SUCCEEDED, actor=SYSTEM)
 
 
 def test_the_head_goes_to_log_file_and_mail(

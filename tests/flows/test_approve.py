@@ -7,13 +7,17 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.core.exceptions import PermissionDenied
 from django.utils import timezone
 
 from portal import policy
 from portal.flows.approve import approve, deny
-from portal.flows.request import Wish, request
+from portal.flows.collect import collect
+from portal.flows.issue import issue
+from portal.flows.request import TokenRequest, request
 from portal.flows.revoke import cancel
 from portal.flows.sweep import sweep
+from portal.life import WrongStateError
 from portal.models import (
     Action,
     Approval,
@@ -21,28 +25,29 @@ from portal.models import (
     Grant,
     Membership,
     Role,
+    ServiceAccount,
     State,
     Team,
     Token,
     User,
 )
-from portal.policy import NotPermittedError, WrongStateError
 from tests.conftest import Catalog, acting
+from tests.grafana.sandbox_process import SandboxProcess
 from tests.person import KeyPair
 
 pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def wish(catalog: Catalog, platform: Team, keys: KeyPair) -> Wish:
+def wish(catalog: Catalog, platform: Team, keys: KeyPair) -> TokenRequest:
     Grant.objects.update(approval=Approval.ALWAYS)
     der = base64.b64decode(keys.public)
-    return Wish(platform, catalog.admin_account, "ci", 86_400, "nightly deploys", der)
+    return TokenRequest(platform, catalog.admin_account, "ci", 86_400, "nightly deploys", der)
 
 
 @pytest.fixture
-def asked(wish: Wish, engineer: User, lead: User) -> Token:
-    token, _ = request(wish, actor=acting(engineer))
+def asked(wish: TokenRequest, engineer: User, lead: User) -> Token:
+    token, _, _ = request(wish, actor=acting(engineer))
     return token
 
 
@@ -65,19 +70,22 @@ def test_a_request_that_policy_asks_about_waits_and_its_leads_are_told(asked: To
     assert told(asked) == [("approval_asked", "lead@example.com")]
 
 
-def test_without_a_lead_the_admins_are_asked(wish: Wish, engineer: User, admin: User) -> None:
-    token, _ = request(wish, actor=acting(engineer))
+def test_without_a_lead_the_admins_are_asked(
+    wish: TokenRequest, engineer: User, admin: User
+) -> None:
+    token, _, _ = request(wish, actor=acting(engineer))
     assert told(token) == [("approval_asked", "admin@example.com")]
 
 
-def test_a_double_click_asks_once(wish: Wish, engineer: User, lead: User) -> None:
-    first, _ = request(wish, actor=acting(engineer))
-    assert request(wish, actor=acting(engineer)) == (first, False)
+def test_a_double_click_asks_once(wish: TokenRequest, engineer: User, lead: User) -> None:
+    first, _, _ = request(wish, actor=acting(engineer))
+    second, is_new, _ = request(wish, actor=acting(engineer))
+    assert (second, is_new) == (first, False)
     assert told(first) == [("approval_asked", "lead@example.com")]
 
 
 def test_only_admin_accounts_are_asked_about_where_the_grant_says_so(
-    wish: Wish, catalog: Catalog, engineer: User
+    wish: TokenRequest, catalog: Catalog, engineer: User
 ) -> None:
     Grant.objects.update(approval=Approval.ADMIN_ROLE)
     harmless = replace(wish, service_account=catalog.deployer, name="harmless")
@@ -127,7 +135,7 @@ ANSWERS: dict[str, Callable[[Token, User], Any]] = {
 def test_with_a_lead_in_the_team_nobody_else_answers(
     asked: Token, request: pytest.FixtureRequest, who: str, answer: Callable[[Token, User], Any]
 ) -> None:
-    with pytest.raises(NotPermittedError):
+    with pytest.raises(PermissionDenied):
         answer(asked, request.getfixturevalue(who))
     asked.refresh_from_db()
     assert asked.state == State.AWAITING_APPROVAL
@@ -150,8 +158,8 @@ def test_the_second_answer_comes_too_late(
 # -- Whose own request it is --------------------------------------------------------------------
 
 
-def own_request(wish: Wish, person: User) -> Token:
-    token, _ = request(replace(wish, name="own"), actor=acting(person))
+def own_request(wish: TokenRequest, person: User) -> Token:
+    token, _, _ = request(replace(wish, name="own"), actor=acting(person))
     return token
 
 
@@ -163,21 +171,23 @@ def second_lead(platform: Team) -> User:
 
 @pytest.mark.parametrize("self_approval", [False, True])
 def test_a_lead_among_others_never_approves_their_own(
-    wish: Wish, platform: Team, lead: User, admin: User, self_approval: bool
+    wish: TokenRequest, platform: Team, lead: User, admin: User, self_approval: bool
 ) -> None:
     other = second_lead(platform)
     Grant.objects.update(self_approval=self_approval)
     token = own_request(wish, lead)
     assert told(token) == [("approval_asked", "second@example.com")]
     for person in (lead, admin):
-        with pytest.raises(NotPermittedError):
+        with pytest.raises(PermissionDenied):
             approve(token.pk, actor=acting(person))
     approve(token.pk, actor=acting(other))
 
 
-def test_the_only_lead_approves_their_own_where_the_grant_allows_it(wish: Wish, lead: User) -> None:
+def test_the_only_lead_approves_their_own_where_the_grant_allows_it(
+    wish: TokenRequest, lead: User
+) -> None:
     token = own_request(wish, lead)
-    with pytest.raises(NotPermittedError):
+    with pytest.raises(PermissionDenied):
         approve(token.pk, actor=acting(lead))
     Grant.objects.update(self_approval=True)
     approve(token.pk, actor=acting(lead))
@@ -185,18 +195,20 @@ def test_the_only_lead_approves_their_own_where_the_grant_allows_it(wish: Wish, 
     assert token.state == State.AWAITING_RECIPIENT
 
 
-def test_the_only_leads_request_is_for_the_admins(wish: Wish, lead: User, admin: User) -> None:
+def test_the_only_leads_request_is_for_the_admins(
+    wish: TokenRequest, lead: User, admin: User
+) -> None:
     token = own_request(wish, lead)
     assert told(token) == [("approval_asked", "admin@example.com")]
     approve(token.pk, actor=acting(admin))
 
 
 def test_a_lead_who_may_no_longer_sign_in_is_no_other_lead(
-    wish: Wish, platform: Team, engineer: User, lead: User, admin: User
+    wish: TokenRequest, platform: Team, engineer: User, lead: User, admin: User
 ) -> None:
     lead.is_active = False
     lead.save()
-    token, _ = request(wish, actor=acting(engineer))
+    token, _, _ = request(wish, actor=acting(engineer))
     assert told(token) == [("approval_asked", "admin@example.com")]
     approve(token.pk, actor=acting(admin))
 
@@ -204,7 +216,7 @@ def test_a_lead_who_may_no_longer_sign_in_is_no_other_lead(
 @pytest.mark.parametrize("self_approval", [False, True])
 @pytest.mark.parametrize("leads", [0, 1, 2])
 def test_the_list_of_requests_is_what_one_may_answer(
-    wish: Wish,
+    wish: TokenRequest,
     platform: Team,
     engineer: User,
     lead: User,
@@ -265,3 +277,48 @@ def test_a_withdrawn_request_can_no_longer_be_approved(
     cancel(asked.pk, actor=acting(engineer))
     with pytest.raises(WrongStateError):
         approve(asked.pk, actor=acting(lead))
+
+
+# -- What was approved --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("change", [{"grafana_role": "EDITOR"}, {"name": "renamed"}])
+def test_an_account_that_changed_after_the_approval_is_asked_about_again(
+    asked: Token,
+    engineer: User,
+    lead: User,
+    catalog: Catalog,
+    keys: KeyPair,
+    change: dict[str, str],
+) -> None:
+    approve(asked.pk, actor=acting(lead))
+    ServiceAccount.objects.filter(pk=asked.service_account_id).update(**change)
+    public_key = base64.b64decode(keys.public)
+    assert collect(asked.pk, public_key, actor=acting(engineer)).state == State.AWAITING_APPROVAL
+    asked.refresh_from_db()
+    assert (asked.approved_by, asked.approved_at) == ("", None)
+    assert actions(asked)[-1] == Action.TOKEN_REQUESTED
+    approve(asked.pk, actor=acting(lead))
+    assert collect(asked.pk, public_key, actor=acting(engineer)).state == State.QUEUED
+
+
+def test_an_account_that_changed_while_the_approved_request_was_queued_is_asked_about_again(
+    asked: Token, engineer: User, lead: User, aws: SandboxProcess, keys: KeyPair
+) -> None:
+    approve(asked.pk, actor=acting(lead))
+    collect(asked.pk, base64.b64decode(keys.public), actor=acting(engineer))
+    ServiceAccount.objects.filter(pk=asked.service_account_id).update(name="renamed")
+    issue(asked.pk)
+    asked.refresh_from_db()
+    assert asked.state == State.AWAITING_APPROVAL
+    assert aws.calls("CreateWorkspaceServiceAccountToken") == []
+
+
+def test_what_a_former_version_approved_stays_approved(
+    asked: Token, engineer: User, lead: User, keys: KeyPair
+) -> None:
+    """It kept neither the account's name nor its role."""
+    approve(asked.pk, actor=acting(lead))
+    Token.objects.update(approved_account="", approved_role="")
+    collected = collect(asked.pk, base64.b64decode(keys.public), actor=acting(engineer))
+    assert collected.state == State.QUEUED

@@ -3,10 +3,14 @@
 from collections.abc import Callable
 
 import pytest
+from django.core.exceptions import PermissionDenied
+from django.db import transaction
 from django.utils import timezone
 
-from portal import notify, policy
+from portal import audit, notify, policy
 from portal.flows.hand_over import HandOverRefusedError, hand_over
+from portal.flows.sweep import sweep
+from portal.life import WrongStateError
 from portal.models import (
     Action,
     AuditEvent,
@@ -18,7 +22,7 @@ from portal.models import (
     Token,
     User,
 )
-from portal.models.flags import Flag
+from portal.models.flags import Flag, left_behind
 from tests.conftest import acting
 
 pytestmark = pytest.mark.django_db
@@ -73,7 +77,9 @@ def test_the_token_of_who_left_is_nobodys_left_one_any_more(
     assert policy.may_reissue(teammate, Token.objects.get(pk=token.pk))
 
 
-def test_both_are_told(token: Token, engineer: User, teammate: User, lead: User) -> None:
+def test_both_and_the_leads_are_told(
+    token: Token, engineer: User, teammate: User, lead: User
+) -> None:
     give(token, teammate, lead)
     mails = {
         notice.recipient: notify.compose(notice)
@@ -81,6 +87,7 @@ def test_both_are_told(token: Token, engineer: User, teammate: User, lead: User)
     }
     assert {person: mail.subject for person, mail in mails.items()} == {
         engineer: "Handed over: ci",
+        lead: "Handed over: ci",
         teammate: "Yours now: ci",
     }
     for mail in mails.values():
@@ -92,7 +99,7 @@ def test_both_are_told(token: Token, engineer: User, teammate: User, lead: User)
 def test_nobody_else_gives_it(
     token: Token, teammate: User, request: pytest.FixtureRequest, who: str
 ) -> None:
-    with pytest.raises(policy.NotPermittedError):
+    with pytest.raises(PermissionDenied):
         give(token, teammate, request.getfixturevalue(who))
 
 
@@ -102,7 +109,7 @@ def test_only_a_token_whose_key_was_delivered_is_given(
 ) -> None:
     lease = {"lease_until": timezone.now()} if state == State.ISSUING else {}
     token = make_token(engineer, state=state, **lease)
-    with pytest.raises(policy.WrongStateError):
+    with pytest.raises(WrongStateError):
         give(token, teammate, engineer)
 
 
@@ -128,3 +135,55 @@ def test_who_gets_it_could_have_asked_for_it(
     )
     Grant.objects.filter(team=platform).delete()
     assert "no grant for this service account" in refusal(token, teammate, lead)
+
+
+# -- Who has seen the key -----------------------------------------------------------------------
+
+
+@pytest.fixture
+def seen(token: Token, engineer: User, teammate: User) -> Token:
+    """A token whose key the engineer took, and that is the teammate's now."""
+    token.change(recipient=engineer, delivered_at=timezone.now())
+    return give(token, teammate, engineer)
+
+
+def test_who_took_the_key_stays_on_record(seen: Token, engineer: User, teammate: User) -> None:
+    assert (seen.owner, seen.recipient) == (teammate, engineer)
+
+
+def test_the_new_owner_is_asked_to_renew_so_that_only_they_know_the_key(
+    seen: Token, engineer: User, teammate: User
+) -> None:
+    [notice] = Notice.objects.filter(kind=NoticeKind.HANDED_OVER, recipient=teammate)
+    body = " ".join(notify.compose(notice).body.split())
+    assert "engineer@example.com took the key and may still have it: renew the token" in body
+    [notice] = Notice.objects.filter(kind=NoticeKind.HANDED_OVER, recipient=engineer)
+    assert "whose key you took" in notify.compose(notice).body
+
+
+def test_a_key_that_somebody_knows_who_left_stands_out_until_it_is_renewed(
+    seen: Token, engineer: User, teammate: User
+) -> None:
+    known = Token.objects.filter(Flag.RECIPIENT_LEFT.condition)
+    assert list(known.all()) == []
+    engineer.memberships.all().delete()
+    assert list(known.all()) == [seen]
+    assert list(Token.objects.filter(Flag.OWNER_LEFT.condition)) == []
+    assert left_behind(Token.objects.all()) == [(engineer, 1)]
+    seen.change(recipient=teammate)
+    assert list(known.all()) == []
+
+
+def test_keys_that_a_former_version_delivered_get_their_recipient_from_the_audit_log(
+    make_token: Callable[..., Token], engineer: User, teammate: User
+) -> None:
+    taken, unknown = (
+        make_token(engineer, state=State.ACTIVE, delivered_at=timezone.now()) for _ in range(2)
+    )
+    with transaction.atomic():
+        audit.record(Action.TOKEN_DELIVERED, actor=acting(engineer), token=taken)
+    give(taken, teammate, engineer)
+    undelivered = make_token(engineer)
+    sweep()
+    found = {token.pk: token.recipient for token in Token.objects.all()}
+    assert found == {taken.pk: engineer, unknown.pk: engineer, undelivered.pk: None}

@@ -1,21 +1,26 @@
 """A queued request becomes a sealed key, or a truthful failure, and never an orphan."""
 
 import base64
+import time
+import types
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.core.exceptions import PermissionDenied
+from django.db import transaction
 from django.utils import timezone
 
-from portal import sealing
+from portal import audit, pace, sealing
+from portal.flows import attempt, recover
 from portal.flows.deliver import Confirmation, deliver
 from portal.flows.issue import issue
+from portal.flows.recover import settle
 from portal.flows.revoke import cancel, delete_at_aws
 from portal.grafana.clients import client_for
-from portal.models import Action, Approval, AuditEvent, Grant, State, Token, User
-from portal.policy import NotPermittedError
-from tests.conftest import Catalog, acting
+from portal.models import Action, Approval, AuditEvent, Grant, ServiceAccount, State, Token, User
+from tests.conftest import Catalog, acting, asked_for
 from tests.grafana.sandbox_process import SandboxProcess
 from tests.person import KeyPair
 
@@ -24,7 +29,9 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("no_waiting")]
 
 
 def actions(token: Token) -> list[str]:
-    return list(AuditEvent.objects.filter(token_id=token.pk).values_list("action", flat=True))
+    """What the log tells of the token after its request."""
+    told = AuditEvent.objects.filter(token_id=token.pk).order_by("seq")
+    return list(told.values_list("action", flat=True)[1:])
 
 
 def issue_again(token: Token) -> None:
@@ -36,7 +43,7 @@ def issue_again(token: Token) -> None:
 
 @pytest.fixture
 def queued(make_token: Callable[..., Token], engineer: User) -> Token:
-    return make_token(engineer)
+    return asked_for(make_token(engineer))
 
 
 def test_a_request_becomes_a_key_that_only_its_browser_can_open(
@@ -53,17 +60,24 @@ def test_a_request_becomes_a_key_that_only_its_browser_can_open(
     assert queued.aws_token_id == str(live["id"])
     assert queued.unresolved_since is None
     assert actions(queued) == [Action.TOKEN_ISSUED]
-    assert AuditEvent.objects.get(token_id=queued.pk).aws_request_id == queued.aws_request_id != ""
+    assert (
+        AuditEvent.objects.filter(token_id=queued.pk).latest("seq").aws_request_id
+        == queued.aws_request_id
+        != ""
+    )
 
 
-def test_the_end_is_counted_from_awss_clock(queued: Token, aws: SandboxProcess) -> None:
+@pytest.mark.parametrize("skew_seconds", [-250, 0, 250])
+def test_the_end_is_counted_from_awss_clock(
+    queued: Token, aws: SandboxProcess, skew_seconds: int
+) -> None:
+    aws.settings(skew_seconds=skew_seconds)
     issue(queued.pk)
     queued.refresh_from_db()
     assert queued.expires_at is not None
     [live] = aws.live_tokens(name=queued.name)
-    ends = queued.expires_at - timezone.now()
-    assert timedelta(seconds=3590) < ends < timedelta(seconds=3605)
-    assert live["name"] == queued.name
+    # AWS's answer says its time in whole seconds.
+    assert 0 <= live["expires"] - queued.expires_at.timestamp() < 1
 
 
 def test_a_message_delivered_twice_issues_once(queued: Token, aws: SandboxProcess) -> None:
@@ -99,7 +113,7 @@ def test_what_aws_refuses_for_good_fails_with_its_request_id(
     assert (queued.state, queued.error_code) == (State.FAILED, code)
     assert queued.aws_request_id
     assert not queued.may_exist_at_aws
-    event = AuditEvent.objects.get(token_id=queued.pk)
+    event = AuditEvent.objects.filter(token_id=queued.pk).latest("seq")
     assert (event.action, event.outcome, event.error_code) == ("token.failed", "failed", code)
     assert event.aws_request_id == queued.aws_request_id
 
@@ -222,6 +236,137 @@ def test_a_worker_that_lost_its_attempt_deletes_what_it_made(
     assert actions(queued) == [Action.TOKEN_ORPHAN_REMOVED]
 
 
+def test_a_worker_whose_row_was_put_back_meanwhile_deletes_what_it_made(
+    queued: Token, aws: SandboxProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The sweep put it back when the lease ended, and nobody has claimed it since."""
+    seal = sealing.seal
+
+    def slow_seal(*arguments: Any) -> bytes:
+        Token.objects.filter(pk=queued.pk).update(state=State.QUEUED, lease_until=None)
+        return seal(*arguments)
+
+    monkeypatch.setattr(sealing, "seal", slow_seal)
+    issue(queued.pk)
+    queued.refresh_from_db()
+    assert queued.state == State.QUEUED
+    assert aws.live_tokens(name=queued.name) == []
+    assert actions(queued) == [Action.TOKEN_ORPHAN_REMOVED]
+
+
+def test_an_attempt_with_too_little_time_left_calls_nobody(
+    queued: Token, aws: SandboxProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = iter([0.0, attempt.TIME_TO_START_A_CALL + 0.1])
+    watch = types.SimpleNamespace(monotonic=lambda: next(clock, 0.0), sleep=time.sleep)
+    monkeypatch.setattr(attempt, "time", watch)
+    issue(queued.pk)
+    queued.refresh_from_db()
+    assert (queued.state, queued.may_exist_at_aws) == (State.QUEUED, False)
+    assert aws.calls(CREATE) == []
+
+
+def test_an_account_that_was_disabled_before_the_claim_is_not_asked_for(
+    queued: Token, aws: SandboxProcess, catalog: Catalog
+) -> None:
+    ServiceAccount.objects.filter(pk=catalog.deployer.pk).update(is_disabled=True)
+    issue(queued.pk)
+    queued.refresh_from_db()
+    assert (queued.state, queued.error_code) == (State.FAILED, "NotGranted")
+    assert "is disabled in Grafana" in queued.error_message
+    assert aws.calls(CREATE) == []
+
+
+def test_a_request_of_unknown_outcome_is_not_sent_back_to_those_who_approve(
+    queued: Token, aws: SandboxProcess
+) -> None:
+    """They may shorten it, and what it has left at AWS is known by its lifetime."""
+    aws.fault("error", "after", operation=CREATE, status=500)
+    issue(queued.pk)
+    Grant.objects.update(approval=Approval.ALWAYS)
+    issue_again(queued)
+    assert (queued.state, queued.error_code) == (State.FAILED, "NotGranted")
+    assert queued.unresolved_since is not None
+    assert aws.live_tokens(name=queued.name) == []
+
+
+@pytest.fixture
+def ours_again_each_time(queued: Token, monkeypatch: pytest.MonkeyPatch) -> Token:
+    """Unresolved, and each list shows a twin that took effect late."""
+    Token.objects.filter(pk=queued.pk).update(
+        may_exist_at_aws=True,
+        unresolved_since=timezone.now(),
+        last_signature_at=timezone.now(),
+        attempt=1,
+    )
+    monkeypatch.setattr(recover, "remove_orphans", lambda *_, **__: 1)
+    queued.refresh_from_db()
+    return queued
+
+
+EXISTS = {"type": "ConflictException", "message": "A token of this name already exists."}
+
+
+def test_a_name_that_comes_back_five_times_is_somebody_elses(
+    ours_again_each_time: Token, aws: SandboxProcess
+) -> None:
+    queued = ours_again_each_time
+    aws.fault("error", "before", operation=CREATE, status=409, times=9, **EXISTS)
+    for answers in range(1, 5):
+        issue_again(queued)
+        assert (queued.state, queued.duplicate_answers) == (State.QUEUED, answers)
+    issue_again(queued)
+    assert (queued.state, queued.error_code) == (State.FAILED, "NameTaken")
+
+
+def test_another_answer_in_between_begins_the_count_of_duplicates_anew(
+    ours_again_each_time: Token, aws: SandboxProcess
+) -> None:
+    queued = ours_again_each_time
+    aws.fault("error", "before", operation=CREATE, status=409, **EXISTS)
+    issue_again(queued)
+    aws.fault("error", "before", operation=CREATE, status=429, type="ThrottlingException")
+    issue_again(queued)
+    assert (queued.state, queued.duplicate_answers) == (State.QUEUED, 0)
+
+
+def test_where_nothing_is_listed_a_second_list_is_taken_before_creating_again(
+    queued: Token, aws: SandboxProcess
+) -> None:
+    aws.fault("error", "before", operation=CREATE, status=500)
+    issue(queued.pk)
+    issue_again(queued)
+    assert queued.state == State.SEALED
+    assert len(aws.calls("ListWorkspaceServiceAccountTokens")) == 2
+
+
+def test_a_key_that_cannot_be_sealed_nor_deleted_is_looked_for_again(
+    queued: Token, aws: SandboxProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: Any) -> bytes:
+        raise sealing.CannotSealError
+
+    monkeypatch.setattr(sealing, "seal", refuse)
+    aws.fault("error", "before", operation="DeleteWorkspaceServiceAccountToken", status=500)
+    issue(queued.pk)
+    queued.refresh_from_db()
+    assert (queued.state, queued.error_code) == (State.FAILED, "CannotSeal")
+    assert queued.may_exist_at_aws
+    settle(queued.pk)
+    assert aws.live_tokens(name=queued.name) == []
+
+
+def test_a_turn_that_is_far_away_is_waited_for_in_the_queue(
+    queued: Token, aws: SandboxProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pace, "_wait", lambda _: (40.0, 0.0))
+    issue(queued.pk)
+    queued.refresh_from_db()
+    assert queued.not_before is not None
+    assert timedelta(seconds=35) < queued.not_before - timezone.now() < timedelta(seconds=41)
+    assert aws.calls(CREATE) == []
+
+
 def test_a_key_that_cannot_be_sealed_is_deleted_at_aws(
     queued: Token, aws: SandboxProcess, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -287,6 +432,8 @@ def test_what_was_approved_needs_no_approval_when_policy_has_changed(
     queued: Token, aws: SandboxProcess
 ) -> None:
     Token.objects.update(approved_by="lead@example.com", approved_at=timezone.now())
+    with transaction.atomic():
+        audit.record(Action.TOKEN_APPROVED, actor=acting(queued.owner), token=queued)
     Grant.objects.update(approval=Approval.ALWAYS)
     issue(queued.pk)
     queued.refresh_from_db()
@@ -306,12 +453,24 @@ def test_delivery_wipes_the_ciphertext_and_can_be_repeated(
     issue(queued.pk)
     queued.refresh_from_db()
     wrong = sealing.fingerprint("glsa_wrong")
-    assert deliver(queued.pk, wrong, actor=acting(engineer)) == Confirmation.WRONG_FINGERPRINT
-    assert deliver(queued.pk, queued.fingerprint, actor=acting(engineer)) == Confirmation.DELIVERED
+    assert (
+        deliver(queued.pk, wrong, actor=acting(engineer)).confirmation
+        == Confirmation.WRONG_FINGERPRINT
+    )
+    assert (
+        deliver(queued.pk, queued.fingerprint, actor=acting(engineer)).confirmation
+        == Confirmation.DELIVERED
+    )
     queued.refresh_from_db()
     assert (queued.state, queued.sealed_key) == (State.ACTIVE, None)
-    assert deliver(queued.pk, queued.fingerprint, actor=acting(engineer)) == Confirmation.DELIVERED
-    assert deliver(queued.pk, wrong, actor=acting(engineer)) == Confirmation.WRONG_FINGERPRINT
+    assert (
+        deliver(queued.pk, queued.fingerprint, actor=acting(engineer)).confirmation
+        == Confirmation.DELIVERED
+    )
+    assert (
+        deliver(queued.pk, wrong, actor=acting(engineer)).confirmation
+        == Confirmation.WRONG_FINGERPRINT
+    )
     assert actions(queued).count(Action.TOKEN_DELIVERED) == 1
 
 
@@ -319,5 +478,5 @@ def test_nobody_else_can_confirm(queued: Token, teammate: User, lead: User) -> N
     issue(queued.pk)
     queued.refresh_from_db()
     for other in (teammate, lead):
-        with pytest.raises(NotPermittedError):
+        with pytest.raises(PermissionDenied):
             deliver(queued.pk, queued.fingerprint, actor=acting(other))

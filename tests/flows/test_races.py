@@ -11,11 +11,12 @@ from django.utils import timezone
 
 from portal.flows.deliver import Confirmation, deliver
 from portal.flows.hand_over import HandOverRefusedError, hand_over
-from portal.flows.reissue import Plan, reissue
-from portal.flows.request import RequestRefusedError, Wish, request
+from portal.flows.reissue import ReissueTerms, reissue
+from portal.flows.request import RequestRefusedError, TokenRequest, request
 from portal.flows.revoke import revoke, revoke_many
 from portal.flows.sweep import revoke_unclaimed
 from portal.models import Action, AuditEvent, Grant, State, Team, Token, User
+from portal.models.states import LIVE
 from tests.conftest import Catalog, acting
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -101,7 +102,7 @@ def test_an_overlap_begins_though_the_old_token_is_just_given_to_somebody_else(
     with uncommitted(given):
         answer = deliver(new.pk, "f" * 64, actor=acting(engineer))
     token.refresh_from_db()
-    assert answer == Confirmation.DELIVERED
+    assert answer.confirmation == Confirmation.DELIVERED
     assert token.revoke_at is not None
 
 
@@ -125,8 +126,8 @@ def test_two_requests_at_once_do_not_pass_the_limit(
     catalog: Catalog, platform: Team, engineer: User, limit: str
 ) -> None:
     Grant.objects.update(**{limit: 1})
-    wish = Wish(platform, catalog.deployer, "first", 3600, "", b"key")
-    second = Wish(platform, catalog.deployer, "second", 3600, "", b"key")
+    wish = TokenRequest(platform, catalog.deployer, "first", 3600, "", b"key")
+    second = TokenRequest(platform, catalog.deployer, "second", 3600, "", b"key")
     with (
         uncommitted(lambda: request(wish, actor=acting(engineer))),
         pytest.raises(RequestRefusedError),
@@ -139,14 +140,14 @@ def test_a_request_beside_a_reissue_does_not_pass_the_limit(
     token: Token, catalog: Catalog, platform: Team, engineer: User
 ) -> None:
     Grant.objects.update(max_live=1)
-    wish = Wish(platform, catalog.deployer, "another", 3600, "", b"key")
-    plan = Plan(None, True, 3600, "", b"key")
+    wish = TokenRequest(platform, catalog.deployer, "another", 3600, "", b"key")
+    plan = ReissueTerms(None, True, 3600, "", b"key")
     with (
         uncommitted(lambda: reissue(token.pk, plan, actor=acting(engineer))),
         pytest.raises(RequestRefusedError),
     ):
         request(wish, actor=acting(engineer))
-    assert Token.objects.live().count() == 1
+    assert Token.objects.filter(state__in=LIVE).count() == 1
 
 
 @pytest.fixture
@@ -174,6 +175,6 @@ def test_a_key_that_a_sweep_is_just_wiping_is_not_confirmed(sealed: Token, engin
     with uncommitted(revoke_unclaimed):
         answer = deliver(sealed.pk, "f" * 64, actor=acting(engineer))
     sealed.refresh_from_db()
-    assert (answer, sealed.state) == (Confirmation.GONE, State.REVOKING)
+    assert (answer.confirmation, sealed.state) == (Confirmation.GONE, State.REVOKING)
     told = AuditEvent.objects.filter(token_id=sealed.pk).values_list("action", flat=True)
     assert list(told) == [Action.TOKEN_UNCLAIMED]

@@ -10,8 +10,11 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from pytest_django import Settings
 
+from portal import life
+from portal.audit import SYSTEM
 from portal.flows import request as flow
-from portal.flows.request import RequestRefusedError, Wish
+from portal.flows.request import RequestRefusedError, TokenRequest
+from portal.life import moves
 from portal.models import Action, AuditEvent, Grant, State, Team, Token, User
 from portal.policy import Choice
 from tests.conftest import Catalog, acting
@@ -21,15 +24,15 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def wish(catalog: Catalog, platform: Team, keys: KeyPair) -> Wish:
-    return Wish(platform, catalog.deployer, "ci", 3600, "", base64.b64decode(keys.public))
+def wish(catalog: Catalog, platform: Team, keys: KeyPair) -> TokenRequest:
+    return TokenRequest(platform, catalog.deployer, "ci", 3600, "", base64.b64decode(keys.public))
 
 
 def test_a_click_that_came_between_looking_and_writing_is_the_same_request(
-    wish: Wish, engineer: User, monkeypatch: pytest.MonkeyPatch
+    wish: TokenRequest, engineer: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     check = flow.check
-    first: list[tuple[Token, bool]] = []
+    first: list[flow.Requested] = []
 
     def check_while_the_other_click_arrives(*arguments: Any) -> Choice:
         monkeypatch.setattr(flow, "check", check)
@@ -38,14 +41,13 @@ def test_a_click_that_came_between_looking_and_writing_is_the_same_request(
 
     monkeypatch.setattr(flow, "check", check_while_the_other_click_arrives)
     second = flow.request(wish, actor=acting(engineer))
-    [(token, is_new)] = first
-    assert is_new
-    assert second == (token, False)
+    assert first[0].is_new
+    assert (second.token, second.is_new) == (first[0].token, False)
     assert AuditEvent.objects.filter(action=Action.TOKEN_REQUESTED).count() == 1
 
 
 def test_a_name_that_somebody_else_has_is_refused_beside_its_field(
-    wish: Wish, engineer: User, teammate: User
+    wish: TokenRequest, engineer: User, teammate: User
 ) -> None:
     flow.request(wish, actor=acting(teammate))
     with pytest.raises(RequestRefusedError) as refusal:
@@ -57,18 +59,18 @@ def test_a_name_that_somebody_else_has_is_refused_beside_its_field(
 # -- Limits -------------------------------------------------------------------------------------
 
 
-def refusal_of(wish: Wish, user: User) -> RequestRefusedError:
+def refusal_of(wish: TokenRequest, user: User) -> RequestRefusedError:
     with pytest.raises(RequestRefusedError) as refusal:
         flow.request(wish, actor=acting(user))
     return refusal.value
 
 
-def another(wish: Wish, name: str = "another") -> Wish:
+def another(wish: TokenRequest, name: str = "another") -> TokenRequest:
     return replace(wish, name=name)
 
 
 def test_a_team_has_no_more_live_tokens_than_its_grant_allows(
-    wish: Wish, engineer: User, teammate: User
+    wish: TokenRequest, engineer: User, teammate: User
 ) -> None:
     Grant.objects.filter(team=wish.team).update(max_live=1)
     flow.request(wish, actor=acting(teammate))
@@ -79,7 +81,7 @@ def test_a_team_has_no_more_live_tokens_than_its_grant_allows(
 
 
 def test_a_person_has_no_more_live_tokens_than_the_grant_allows_each(
-    wish: Wish, engineer: User, teammate: User
+    wish: TokenRequest, engineer: User, teammate: User
 ) -> None:
     Grant.objects.filter(team=wish.team).update(max_live_per_person=1)
     flow.request(wish, actor=acting(engineer))
@@ -91,32 +93,31 @@ def test_a_person_has_no_more_live_tokens_than_the_grant_allows_each(
 
 @pytest.mark.parametrize("state", [State.REVOKING, State.REVOKED, State.FAILED, State.EXPIRED])
 def test_what_has_ended_or_is_about_to_makes_room(
-    wish: Wish, engineer: User, make_token: Callable[..., Token], state: State
+    wish: TokenRequest, engineer: User, make_token: Callable[..., Token], state: State
 ) -> None:
     Grant.objects.filter(team=wish.team).update(max_live=1, max_live_per_person=1)
     make_token(engineer, state=state)
     flow.request(wish, actor=acting(engineer))
 
 
-def test_a_token_that_is_being_replaced_does_not_count(wish: Wish, engineer: User) -> None:
+def test_a_token_that_is_being_replaced_does_not_count(wish: TokenRequest, engineer: User) -> None:
     Grant.objects.filter(team=wish.team).update(max_live=1, max_live_per_person=1)
-    old, _ = flow.request(wish, actor=acting(engineer))
-    _, is_new = flow.request(replace(another(wish), replaces=old), actor=acting(engineer))
+    old, _, _ = flow.request(wish, actor=acting(engineer))
+    _, is_new, _ = flow.request(replace(another(wish), replaces=old), actor=acting(engineer))
     assert is_new
 
 
 def test_a_double_click_at_the_limit_is_one_request_and_no_refusal(
-    wish: Wish, engineer: User, monkeypatch: pytest.MonkeyPatch
+    wish: TokenRequest, engineer: User
 ) -> None:
     Grant.objects.filter(team=wish.team).update(max_live=1)
     first = flow.request(wish, actor=acting(engineer))
-    found = iter([None, first[0]])
-    monkeypatch.setattr(flow, "_same_wish", lambda *_: next(found))
-    assert flow.request(wish, actor=acting(engineer)) == (first[0], False)
+    second = flow.request(wish, actor=acting(engineer))
+    assert (second.token, second.is_new) == (first.token, False)
 
 
 def test_a_full_workspace_is_said_before_aws_says_it(
-    wish: Wish,
+    wish: TokenRequest,
     engineer: User,
     outsider: User,
     catalog: Catalog,
@@ -139,8 +140,10 @@ def test_a_full_workspace_is_said_before_aws_says_it(
     flow.request(wish, actor=acting(engineer))
 
 
-def test_limits_on_live_tokens_cost_a_request_two_queries(wish: Wish, engineer: User) -> None:
-    def queries(wish: Wish) -> int:
+def test_limits_on_live_tokens_cost_a_request_two_queries(
+    wish: TokenRequest, engineer: User
+) -> None:
+    def queries(wish: TokenRequest) -> int:
         with CaptureQueriesContext(connection) as captured:
             flow.request(wish, actor=acting(engineer))
         return len(captured)
@@ -149,3 +152,25 @@ def test_limits_on_live_tokens_cost_a_request_two_queries(wish: Wish, engineer: 
     before = queries(another(wish, "second"))
     Grant.objects.filter(team=wish.team).update(max_live=9)
     assert queries(another(wish, "third")) == before + 2
+
+
+def test_the_same_form_sent_twice_is_one_request_though_the_first_failed_at_once(
+    wish: TokenRequest, engineer: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The name is free again: person, public key and fields decide, not the name."""
+    check = flow.check
+    first: list[flow.Requested] = []
+
+    def check_while_the_other_click_fails(*arguments: Any) -> Choice:
+        monkeypatch.setattr(flow, "check", check)
+        first.append(flow.request(wish, actor=acting(engineer)))
+        with life.work(SYSTEM) as work:
+            row = work.lock(first[0].token.pk)
+            work.move(row, moves.FAIL, error_code="402", error_message="")
+        return check(*arguments)
+
+    monkeypatch.setattr(flow, "check", check_while_the_other_click_fails)
+    second = flow.request(wish, actor=acting(engineer))
+    assert (second.token, second.is_new) == (first[0].token, False)
+    assert Token.objects.count() == 1
+    assert AuditEvent.objects.filter(action=Action.TOKEN_REQUESTED).count() == 1

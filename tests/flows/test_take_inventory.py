@@ -24,7 +24,7 @@ from portal.models import (
     Token,
     User,
 )
-from tests.conftest import Catalog
+from tests.conftest import Catalog, asked_for
 from tests.grafana.aws_clients import boto3_client
 from tests.grafana.sandbox_process import SandboxProcess
 from tests.person import KeyPair
@@ -41,7 +41,7 @@ def account(catalog: Catalog) -> ServiceAccount:
 @pytest.fixture
 def issued(catalog: Catalog, make_token: Callable[..., Token], engineer: User) -> Token:
     """A token that was issued here two minutes ago and delivered."""
-    token = make_token(engineer)
+    token = asked_for(make_token(engineer))
     issue(token.pk)
     change(
         token,
@@ -162,7 +162,7 @@ def test_what_a_request_of_ours_may_have_made_is_nobody_elses(
     engineer: User,
     fields: dict[str, Any],
 ) -> None:
-    token = make_token(engineer, service_account=account, **fields)
+    token = asked_for(make_token(engineer, service_account=account, **fields))
     token_id = elsewhere(aws, account, token.name)
     assert take_inventory(account.pk)
     assert findings() == []
@@ -205,7 +205,7 @@ def test_our_rows_learn_when_a_key_was_last_used(
     engineer: User,
     keys: KeyPair,
 ) -> None:
-    token = make_token(engineer)
+    token = asked_for(make_token(engineer))
     issue(token.pk)
     token.refresh_from_db()
     assert token.sealed_key is not None

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from portal.models import Token, User
+from tests.conftest import asked_for
 from tests.environment import STACK
 from tests.flows.conftest import _sandbox, aws, catalog, no_waiting
 from tests.grafana.sandbox_process import SandboxProcess
@@ -30,4 +31,4 @@ def world(aws: SandboxProcess, catalog: object, monkeypatch: pytest.MonkeyPatch)
 
 @pytest.fixture
 def token(world: World, make_token: Callable[..., Token], engineer: User) -> Token:
-    return make_token(engineer)
+    return asked_for(make_token(engineer))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from portal.flows.recover import SIGNATURE_VALIDITY, ours
+from portal.flows.recover import SIGNATURE_VALIDITY, orphans_in
 from portal.grafana.types import TokenList, TokenSummary
 from portal.models import Action, AuditEvent, State, Token
 from portal.models.states import LEASE, LIVE
@@ -22,6 +22,7 @@ LONGEST_BACKOFF = timedelta(seconds=90)
 """Between two attempts (flows/issue.py), when AWS does not ask for more."""
 LONGEST_PAUSE = timedelta(seconds=300)
 """Between two tries of a revocation (flows/revoke.py), when AWS does not ask for more."""
+SECOND, TICK = timedelta(seconds=1), timedelta(milliseconds=1)
 A_MOMENT = timedelta(seconds=2)
 OVERLAP_IS_OVER = "It was replaced, and the overlap is over."
 
@@ -70,6 +71,7 @@ def check(world: World, sight: Sight) -> None:
     """Raise AssertionError unless everything holds."""
     every_live_token_is_somebodys(sight)
     no_key_in_use_was_deleted(sight)
+    every_end_is_awss_own(sight)
     what_is_still_under_way_is_remembered(world, sight)
     the_old_token_ends_when_promised(sight)
     for row in sight.rows:
@@ -93,7 +95,7 @@ def every_live_token_is_somebodys(sight: Sight) -> None:
         orphan.id
         for row in sight.rows
         if row.unresolved_since is not None
-        for orphan in ours(row, listed, asked_at=sight.now)
+        for orphan in orphans_in(row, listed, asked_at=sight.now)
     }
     for token in sight.live.values():
         if token.id in holders:
@@ -110,6 +112,15 @@ def no_key_in_use_was_deleted(sight: Sight) -> None:
             assert row.expires_at is not None
             over = row.expires_at <= sight.aws_now + A_MOMENT
             assert over or row.aws_token_id in sight.live, f"{row.name} was deleted at AWS"
+
+
+def every_end_is_awss_own(sight: Sight) -> None:
+    """But for the fraction of a second that AWS's answers leave out."""
+    for row in sight.rows:
+        listed = sight.live.get(row.aws_token_id)
+        if listed is not None and listed.expires_at is not None:
+            assert row.expires_at is not None
+            assert -TICK <= listed.expires_at - row.expires_at <= SECOND + TICK
 
 
 def what_is_still_under_way_is_remembered(world: World, sight: Sight) -> None:

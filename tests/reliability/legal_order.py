@@ -1,64 +1,54 @@
 """In which order the audit log may tell of a token, and the state in which it leaves the row."""
 
 import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
+from portal.life import moves
+from portal.life.moves import MOVES
 from portal.models import Action, AuditEvent, State, Token
-from portal.models.states import AWAITING_PEOPLE
 
 WITHDRAWN_AND_ISSUED = "token.issued, though withdrawn"
 """The request was withdrawn while AWS was being called: nobody may have the key that came."""
 
-FOLLOWS: dict[str, set[str]] = {
-    Action.TOKEN_REQUESTED: {
-        Action.TOKEN_REQUESTED,  # policy has come to ask for approval
-        Action.TOKEN_APPROVED,
-        Action.TOKEN_DENIED,
-        Action.TOKEN_COLLECTED,
-        Action.TOKEN_ISSUED,
-        Action.TOKEN_FAILED,
-        Action.TOKEN_CANCELLED,
-    },
-    Action.TOKEN_APPROVED: {Action.TOKEN_COLLECTED, Action.TOKEN_CANCELLED},
-    Action.TOKEN_COLLECTED: {
-        Action.TOKEN_REQUESTED,
-        Action.TOKEN_ISSUED,
-        Action.TOKEN_FAILED,
-        Action.TOKEN_CANCELLED,
-    },
-    Action.TOKEN_DENIED: set(),
-    Action.TOKEN_CANCELLED: {WITHDRAWN_AND_ISSUED},
-    WITHDRAWN_AND_ISSUED: {Action.TOKEN_REVOKED},
-    Action.TOKEN_ISSUED: {
-        Action.TOKEN_DELIVERED,
-        Action.TOKEN_UNCLAIMED,
-        Action.TOKEN_REVOKE_REQUESTED,
-    },
-    Action.TOKEN_DELIVERED: {Action.TOKEN_REVOKE_REQUESTED, Action.TOKEN_EXPIRED},
-    Action.TOKEN_UNCLAIMED: {Action.TOKEN_REVOKED},
-    Action.TOKEN_REVOKE_REQUESTED: {Action.TOKEN_REVOKED},
-    Action.TOKEN_REVOKED: {Action.TOKEN_PRUNED},
-    Action.TOKEN_EXPIRED: {Action.TOKEN_PRUNED},
-    Action.TOKEN_FAILED: set(),
-    Action.TOKEN_PRUNED: set(),
-}
+ISSUING = (State.ISSUING, False)
+WITHDRAWN = (State.ISSUING, True)
+"""Where a row may be: its state, and whether its request was withdrawn while AWS was called."""
 
-LEAVES: dict[str, set[str]] = {
-    Action.TOKEN_REQUESTED: {*AWAITING_PEOPLE, State.QUEUED, State.ISSUING},
-    Action.TOKEN_APPROVED: {State.AWAITING_RECIPIENT},
-    Action.TOKEN_COLLECTED: {State.QUEUED, State.ISSUING},
-    Action.TOKEN_DENIED: {State.DENIED},
-    Action.TOKEN_CANCELLED: {State.CANCELLED, State.ISSUING},
-    WITHDRAWN_AND_ISSUED: {State.REVOKING},
-    Action.TOKEN_ISSUED: {State.SEALED},
-    Action.TOKEN_DELIVERED: {State.ACTIVE},
-    Action.TOKEN_UNCLAIMED: {State.REVOKING},
-    Action.TOKEN_REVOKE_REQUESTED: {State.REVOKING},
-    Action.TOKEN_REVOKED: {State.REVOKED},
-    Action.TOKEN_EXPIRED: {State.EXPIRED},
-    Action.TOKEN_FAILED: {State.FAILED},
-    Action.TOKEN_PRUNED: {State.REVOKED, State.EXPIRED},
+_INSTEAD = [move.withdrawn for move in MOVES if move.withdrawn is not None]
+
+
+def _edges() -> Iterator[tuple[tuple[State, bool] | None, str, tuple[State, bool]]]:
+    """Every move as from where it leads whereto, by which event; "" for a move without one."""
+    for move in MOVES:
+        event = WITHDRAWN_AND_ISSUED if move is moves.SEAL_WITHDRAWN else str(move.event or "")
+        for start in move.starts or (None,):
+            state = move.leads_to or start
+            assert state is not None, "a new row has a state"
+            to = (state, move is moves.WITHDRAW)
+            place = None if start is None else (start, move in _INSTEAD)
+            yield place, event, to
+
+
+def _reached(places: set[tuple[State, bool]]) -> set[tuple[State, bool]]:
+    """The places, and where moves without an event lead from them."""
+    while more := {to for place, event, to in _edges() if place in places and not event} - places:
+        places = places | more
+    return places
+
+
+def _after(event: str) -> set[tuple[State, bool]]:
+    return _reached({to for _, told, to in _edges() if told == event})
+
+
+EVENTS = {event for _, event, _ in _edges() if event}
+LEAVES = {event: {state for state, _ in _after(event)} for event in EVENTS}
+"""The states in which an event may leave the row, by the moves that the life declares."""
+FOLLOWS = {
+    event: {told for place, told, _ in _edges() if told and place in _after(event)}
+    for event in EVENTS
 }
+"""The events that may come after one."""
+FOLLOWS[Action.TOKEN_PRUNED] = set()  # its row stays as it was, and is pruned once
 
 
 BESIDE = (Action.TOKEN_ORPHAN_REMOVED, Action.TOKEN_REISSUED)
@@ -75,6 +65,11 @@ def actions(token: Token) -> list[str]:
     """What the audit log tells of a token, in order."""
     told = AuditEvent.objects.filter(token_id=token.pk).order_by("seq")
     return list(told.values_list("action", flat=True))
+
+
+def since_the_request(token: Token) -> list[str]:
+    """What the audit log tells of a token after its request, in order."""
+    return actions(token)[1:]
 
 
 def fault_in(actions: Sequence[str], state: str) -> str:

@@ -24,6 +24,7 @@ from portal.embedded.product import collect_static_files
 from portal.flows.issue import issue
 from portal.grafana.types import Key
 from portal.models import State, Token, User
+from tests.conftest import asked_for
 from tests.grafana.sandbox_process import SandboxProcess
 from tests.person import KeyPair
 from tests.reliability.leaks import found_in
@@ -41,7 +42,7 @@ def broken(*_: object, **__: object) -> Any:
 
 @pytest.fixture
 def token(make_token: Callable[..., Token], engineer: User) -> Token:
-    return make_token(engineer)
+    return asked_for(make_token(engineer))
 
 
 @pytest.fixture

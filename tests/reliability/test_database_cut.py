@@ -18,10 +18,10 @@ from django.db import InterfaceError, OperationalError, connection
 from portal import sealing
 from portal.flows.deliver import Confirmation, deliver
 from portal.flows.issue import issue
-from portal.flows.request import Wish, request
+from portal.flows.request import TokenRequest, request
 from portal.flows.revoke import delete_at_aws, revoke
+from portal.life import WrongStateError
 from portal.models import Action, State, Token, User
-from portal.policy import WrongStateError
 from tests.conftest import Catalog, acting
 from tests.grafana.sandbox_process import SandboxProcess
 from tests.person import KeyPair
@@ -204,7 +204,7 @@ def test_a_database_that_is_away_for_a_moment_costs_that_moment(
 def test_a_database_that_stays_away_leaves_the_rest_to_recovery(
     proxy: Proxy, world: World, token: Token, keys: KeyPair, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("portal.flows.issue.TIME_TO_STORE", 0.0)
+    monkeypatch.setattr("portal.flows.attempt.TIME_TO_STORE", 0.0)
     assert is_cut(lambda: world.run(lambda: issue(token.pk), Moment.AFTER_CREATE, proxy.go_away))
     proxy.is_away = False
     after_the_lease(world, token)
@@ -225,7 +225,7 @@ def test_cut_while_it_is_delivered_the_page_confirms_again(
     assert proxy.cut is None
     token.refresh_from_db()
     assert (token.sealed_key is None) == (token.state == State.ACTIVE)
-    assert confirm() == Confirmation.DELIVERED
+    assert confirm().confirmation == Confirmation.DELIVERED
     token.refresh_from_db()
     assert (token.state, token.sealed_key) == (State.ACTIVE, None)
     assert actions(token) == [Action.TOKEN_ISSUED, Action.TOKEN_DELIVERED]
@@ -267,7 +267,7 @@ def test_cut_while_a_deletion_is_stored_it_is_deleted_again_and_recorded_once(
 def test_cut_while_it_is_asked_for_the_form_is_sent_again_and_is_one_request(
     proxy: Proxy, world: World, catalog: Catalog, engineer: User, keys: KeyPair, place: Place
 ) -> None:
-    wish = Wish(
+    wish = TokenRequest(
         team=engineer.teams.get(),
         service_account=catalog.deployer,
         name="asked-twice",
@@ -278,6 +278,6 @@ def test_cut_while_it_is_asked_for_the_form_is_sent_again_and_is_one_request(
     place.order(proxy, 'INSERT INTO "portal_token"')
     assert is_cut(lambda: request(wish, actor=acting(engineer)))
     assert proxy.cut is None
-    token, _ = request(wish, actor=acting(engineer))
+    token, _, _ = request(wish, actor=acting(engineer))
     assert Token.objects.get(name="asked-twice") == token
     assert actions(token) == [Action.TOKEN_REQUESTED]

@@ -9,7 +9,7 @@ from portal.flows.revoke import cancel, revoke
 from portal.models import Action, AuditEvent, Grant, State, Token, User
 from tests.conftest import acting
 from tests.grafana.sandbox_process import PROD
-from tests.reliability.legal_order import actions
+from tests.reliability.legal_order import since_the_request
 from tests.reliability.people import die
 from tests.reliability.troubles import CREATE, DELETE
 from tests.reliability.world import Message, Moment, World
@@ -21,7 +21,7 @@ def attempt(
     world: World,
     token: Token,
     moment: Moment | None = None,
-    happens: Callable[[], None] = die,
+    happens: Callable[[], object] = die,
 ) -> None:
     """The next attempt, without its wait."""
     Token.objects.filter(pk=token.pk).update(not_before=None)
@@ -51,7 +51,7 @@ def test_an_orphan_that_was_deleted_unseen_is_recorded_all_the_same(
     assert world.aws.live_tokens(name=token.name) == []
     attempt(world, token)
     assert token.state == State.SEALED
-    assert actions(token) == [Action.TOKEN_ORPHAN_REMOVED, Action.TOKEN_ISSUED]
+    assert since_the_request(token) == [Action.TOKEN_ORPHAN_REMOVED, Action.TOKEN_ISSUED]
     removed = AuditEvent.objects.get(action=Action.TOKEN_ORPHAN_REMOVED, token_id=token.pk)
     assert removed.aws_token_id == str(orphan["id"])
 
@@ -66,7 +66,7 @@ def test_an_orphan_that_two_workers_delete_is_recorded_once(world: World, token:
 
     attempt(world, token, Moment.BEFORE_SEAL, another_attempt)
     assert token.state == State.SEALED
-    assert actions(token) == [Action.TOKEN_ORPHAN_REMOVED, Action.TOKEN_ISSUED]
+    assert since_the_request(token) == [Action.TOKEN_ORPHAN_REMOVED, Action.TOKEN_ISSUED]
 
 
 def test_an_orphan_is_found_after_its_grant_has_shrunk(world: World, token: Token) -> None:
@@ -167,4 +167,4 @@ def test_what_was_withdrawn_does_not_fail_too(world: World, token: Token, engine
         lambda: cancel(token.pk, actor=acting(engineer)),
     )
     assert token.state == State.CANCELLED
-    assert actions(token) == [Action.TOKEN_CANCELLED]
+    assert since_the_request(token) == [Action.TOKEN_CANCELLED]

@@ -11,7 +11,7 @@ import sqlite3
 import time
 import types
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
@@ -23,7 +23,7 @@ from django.conf import settings
 from django.db.models import DateTimeField, F
 
 from portal import audit, pace, sealing
-from portal.flows import issue as issuing
+from portal.flows import attempt
 from portal.flows.issue import issue
 from portal.flows.prune import prune
 from portal.flows.recover import settle
@@ -33,7 +33,7 @@ from portal.grafana import clients
 from portal.grafana.client import Client
 from portal.grafana.errors import GrafanaError, OutcomeUnknown
 from portal.grafana.types import CreatedToken, Operation, TokenList
-from portal.models import Notice, Token
+from portal.models import AuditEvent, Notice, Token
 from tests.grafana.sandbox_process import SandboxProcess
 
 SIGNATURE_SECONDS = 300.0
@@ -98,7 +98,7 @@ class World:
     held_up: list[HeldUp] = field(default_factory=list)
     holds_up_next_create: bool = False
     passed: float = 0.0
-    _interruption: tuple[Moment, Callable[[], None]] | None = None
+    _interruption: tuple[Moment, Callable[[], object]] | None = None
     _trouble: Exception | None = None
 
     def begin(self, *, skew: float) -> None:
@@ -134,7 +134,7 @@ class World:
         self,
         message: Message,
         moment: Moment | None = None,
-        happens: Callable[[], None] | None = None,
+        happens: Callable[[], object] | None = None,
     ) -> None:
         """A worker does what a message says; see ``run``."""
         self.run(lambda: FLOWS[message.task](message.argument), moment, happens)
@@ -148,7 +148,7 @@ class World:
         self,
         flow: Callable[[], T],
         moment: Moment | None = None,
-        happens: Callable[[], None] | None = None,
+        happens: Callable[[], object] | None = None,
     ) -> T | None:
         """What the flow returns; None if it is killed. At ``moment`` something else happens."""
         interruption, self._interruption = self._interruption, None
@@ -253,26 +253,26 @@ class _Watched(Client):
 def watched_world(aws: SandboxProcess, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     """A world whose flows stop at every moment."""
     world = World(aws)
-    seal, record = sealing.seal, audit.record
+    seal, append = sealing.seal, audit.append
 
     def watched_seal(key: str, public_key: bytes, token_id: uuid.UUID) -> bytes:
         world.reach(Moment.BEFORE_SEAL)
         return seal(key, public_key, token_id)
 
-    def watched_record(*arguments: Any, **members: Any) -> Any:
-        event = record(*arguments, **members)
-        world.reach(Moment.BEFORE_COMMIT)
-        return event
+    def watched_append(events: Sequence[AuditEvent]) -> None:
+        append(events)
+        if events:
+            world.reach(Moment.BEFORE_COMMIT)
 
     monkeypatch.setattr(sealing, "seal", watched_seal)
-    monkeypatch.setattr(audit, "record", watched_record)
+    monkeypatch.setattr(audit, "append", watched_append)
     monkeypatch.setattr(_Watched, "world", world, raising=False)
     monkeypatch.setattr(clients, "Client", _Watched)
     # A worker's own stopwatch runs with the world's time.
     watch = types.SimpleNamespace(
         monotonic=lambda: time.monotonic() + world.passed, sleep=time.sleep
     )
-    monkeypatch.setattr(issuing, "time", watch)
+    monkeypatch.setattr(attempt, "time", watch)
     # A pace that was learned from a throttled call would cost seconds of the test's own time.
     monkeypatch.setattr(pace, "SLOWEST", 1000.0)
     clients.forget_clients()

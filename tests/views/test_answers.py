@@ -199,7 +199,7 @@ def test_what_cannot_be_made_now_says_why_and_stays(
 def test_while_people_are_waited_for_the_key_is_under_way(
     approved: Token, owner: Client, post: Post, state: State
 ) -> None:
-    approved.move_to(state)
+    approved.change(state=state)
     sealed = owner.get(url(approved, "sealed"))
     assert (sealed.status_code, sealed.json()["state"]) == (202, state)
     assert post(owner, url(approved, "delivered"), fingerprint="0" * 64).status_code == 409

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from django.db import connections
+from django.db import connection, connections
 from django.test import Client
 from django.utils import timezone
 from django.utils.html import escape
-from pytest_django import DjangoCaptureOnCommitCallbacks, Settings
+from pytest_django import Settings
 
 from portal.flows import request as request_flow
 from portal.models import (
@@ -104,16 +104,19 @@ def test_a_granted_request_is_queued_recorded_and_sent_to_a_worker(
     assert event.reason == "deploys <dashboards> & more"
 
 
+@pytest.mark.django_db(transaction=True)
 def test_the_worker_hears_of_it_after_the_commit(
-    browser: Client,
-    fields: dict[str, str],
-    enqueued: list[tuple[str, str]],
-    django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks,
+    browser: Client, fields: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with django_capture_on_commit_callbacks(execute=True):
-        token_page(browser.post(FORM, fields))
-        assert enqueued == []
-    assert len(enqueued) == 1
+    open_transactions: list[bool] = []
+
+    def send(*_: object) -> bool:
+        open_transactions.append(connection.in_atomic_block)
+        return True
+
+    monkeypatch.setattr("portal.tasks._send", send)
+    token_page(browser.post(FORM, fields))
+    assert open_transactions == [False]
 
 
 @pytest.mark.parametrize("name", ["x", "n" * 128, "Grüße – 名前 🙂", "<b>&amp;"])

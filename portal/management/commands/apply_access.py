@@ -12,7 +12,8 @@ from portal import access
 from portal.access import words
 from portal.audit import SYSTEM
 from portal.flows.apply_access import Plan, apply_access
-from portal.tasks import end_lost_access
+from portal.flows.end_access import end_access
+from portal.tasks import follow_up
 
 
 class Command(BaseCommand):
@@ -47,7 +48,7 @@ class Command(BaseCommand):
             self.stdout.write(words.token("!", token))
         self.stdout.write(_summary(plan, dry_run=dry_run))
         if not dry_run:
-            end_lost_access(SYSTEM)
+            follow_up(end_access())
 
 
 def _summary(plan: Plan, *, dry_run: bool) -> str:

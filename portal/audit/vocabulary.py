@@ -1,0 +1,67 @@
+"""Which fields an event of each action has, beside who acted and when.
+
+An event that lacks one it must have, or says something that is not its own to say, is a mistake of
+the code that writes it, found by the first test that runs it.
+"""
+
+from typing import NamedTuple, TypedDict
+
+from portal.models import Action, Outcome, ServiceAccount, Team, Token
+
+
+class Said(TypedDict, total=False):
+    """What an event may say. What is known of a token is copied from its row."""
+
+    token: Token | None
+    team: Team | None
+    service_account: ServiceAccount
+    aws_token_id: str
+    aws_request_id: str
+    error_code: str
+    reason: str
+    subject: str
+    count: int | None
+    outcome: Outcome
+
+
+class Fields(NamedTuple):
+    """The fields that an event must have, and those that it may have."""
+
+    needs: frozenset[str]
+    may: frozenset[str]
+
+
+def _fields(needs: str, may: str = "") -> Fields:
+    return Fields(frozenset(needs.split()), frozenset(may.split()))
+
+
+FIELDS = {
+    Action.TOKEN_REQUESTED: _fields("token", "subject reason"),
+    Action.TOKEN_APPROVED: _fields("token", "reason"),
+    Action.TOKEN_DENIED: _fields("token reason"),
+    Action.TOKEN_CANCELLED: _fields("token", "reason"),
+    Action.TOKEN_COLLECTED: _fields("token", "subject"),
+    Action.TOKEN_ISSUED: _fields("token aws_request_id"),
+    Action.TOKEN_DELIVERED: _fields("token"),
+    Action.TOKEN_FAILED: _fields("token error_code", "reason aws_request_id"),
+    Action.TOKEN_REVOKE_REQUESTED: _fields("token", "reason"),
+    Action.TOKEN_REVOKED: _fields("token", "reason aws_request_id error_code"),
+    Action.TOKEN_REISSUED: _fields("token subject", "reason"),
+    Action.TOKEN_EXPIRED: _fields("token"),
+    Action.TOKEN_PRUNED: _fields("token aws_request_id"),
+    Action.TOKEN_UNCLAIMED: _fields("token", "reason"),
+    Action.TOKEN_ORPHAN_REMOVED: _fields("token aws_token_id aws_request_id"),
+    Action.TOKEN_DRIFT_FOUND: _fields(
+        "service_account aws_token_id aws_request_id subject", "token"
+    ),
+    Action.TOKEN_EXPIRY_NOTIFIED: _fields("token subject"),
+    Action.ACCESS_CHANGED: _fields("subject", "token team reason"),
+    Action.CATALOG_SYNCED: _fields("subject count"),
+    Action.AUDIT_EXPORTED: _fields("subject count"),
+    Action.AUDIT_VERIFIED: _fields("subject outcome"),
+    Action.SIGNIN_SUCCEEDED: _fields(""),
+    Action.SIGNIN_FAILED: _fields("", "count"),
+}
+
+FAILURES = frozenset({Action.TOKEN_FAILED, Action.SIGNIN_FAILED})
+"""Actions whose outcome is always a failure; all others succeed unless the event says otherwise."""
