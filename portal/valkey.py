@@ -1,7 +1,7 @@
 """A Valkey or Redis server, read once from its URL; each library is told of it in its own form."""
 
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
@@ -195,17 +195,22 @@ _REFUSALS = (
     redis.ResponseError,
     ssl.SSLCertVerificationError,
 )
-"""All but ReadOnlyError, which is one of them: a replica may become the primary."""
+"""ReadOnlyError is one of them, and does not count: a replica may become the primary."""
 
 
 def is_misconfigured(error: BaseException) -> bool:
     """Whether the server has answered, and refused: to wait for it would be of no use."""
-    reason: BaseException | None = error
-    while reason is not None:  # kombu and redis-py wrap what they met
-        if isinstance(reason, _REFUSALS) and not isinstance(reason, redis.ReadOnlyError):
-            return True
-        reason = reason.__cause__ or reason.__context__
-    return False
+    reasons = list(_chain(error))
+    if any(isinstance(reason, redis.ReadOnlyError) for reason in reasons):
+        return False
+    return any(isinstance(reason, _REFUSALS) for reason in reasons)
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    """kombu and redis-py wrap what they met."""
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
 
 
 def takes_writes(server: Server) -> Exception | None:
