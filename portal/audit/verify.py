@@ -50,9 +50,16 @@ FORMAT = 1
 GENESIS = "0" * 64
 INTACT, BROKEN, UNREADABLE = 0, 1, 2
 
-_TEXT = re.compile(rb'\{"seq":([1-9][0-9]{0,18}),"format":1,"key_id":"([0-9a-f]{16})","at":')
+_TEXT = re.compile(
+    rb'\{"seq":([1-9][0-9]{0,18}),"format":1,"key_id":"([0-9a-f]{16})",'
+    rb'"at":"[^"]{1,40}","action":"([a-z_.]{1,24})"'
+)
+_TOKEN = re.compile(rb'"token":"([0-9a-f-]{36})"')
+_WAITS = b'"subject":"waits for approval"'
 _TRAILER = re.compile(rb'\{"trailer":(\{.*\}),"signature":"([0-9a-f]{64})"\}\n')
 _LONGEST_TRAILER = 1 << 17
+MOST_WITHDRAWN = 10_000
+"""Requests that were withdrawn lately, of which a token may still be issued."""
 _HEAD = re.compile(r"([0-9]+):([0-9a-f]{64})")
 
 
@@ -106,6 +113,7 @@ class Chain:
         self._keys = {key_id(key).encode(): key for key in keys}
         self._published = published
         self._gaps = gaps
+        self._requests = Requests()
         self.count = 0
         self.seq = 0
         self.hash = GENESIS.encode()
@@ -130,6 +138,8 @@ class Chain:
             raise BrokenError(seq, "does not follow from the event before it")
         if seq in self._published and self._published[seq].hash.encode() != own_hash:
             raise BrokenError(seq, "is not the one that was published as the head")
+        if not self._gaps and begins[3].startswith(b"token."):
+            self._requests.follow(seq, begins[3], text)
         self.count += 1
         self.seq = seq
         self.hash = own_hash
@@ -146,6 +156,39 @@ class Chain:
         ]
         if later:
             raise BrokenError(self.seq + 1, f"is missing: event {max(later)} was published as head")
+
+
+class Requests:
+    """Whether each token that was issued had been asked for, and approved where that was due."""
+
+    def __init__(self) -> None:
+        self._open: dict[bytes, bool] = {}
+        """Requests under way, and whether each still waits for approval."""
+        self._withdrawn: dict[bytes, bool] = {}
+
+    def follow(self, seq: int, action: bytes, text: bytes) -> None:
+        """Check the next event of a token. Raises BrokenError."""
+        found = _TOKEN.search(text)
+        if found is None:
+            return
+        token = found[1]
+        if action == b"token.requested":
+            self._open[token] = _WAITS in text
+        elif action == b"token.approved":
+            self._open[token] = False
+        elif action == b"token.cancelled" and token in self._open:
+            # AWS may have been asked already: what it makes is on record too, and ended.
+            self._withdrawn[token] = self._open.pop(token)
+            if len(self._withdrawn) > MOST_WITHDRAWN:
+                del self._withdrawn[next(iter(self._withdrawn))]
+        elif action in (b"token.denied", b"token.failed"):
+            self._open.pop(token, None)
+        elif action == b"token.issued":
+            waits = self._open.pop(token, self._withdrawn.pop(token, None))
+            if waits is None:
+                raise BrokenError(seq, f"issues token {token.decode()}, which nobody asked for")
+            if waits:
+                raise BrokenError(seq, f"issues token {token.decode()}, which nobody approved")
 
 
 # -- Exports ------------------------------------------------------------------------------------

@@ -10,16 +10,18 @@ from pathlib import Path
 import pytest
 from django.conf import settings
 from django.core.management import call_command
+from django.db import transaction
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from pytest_django import Settings
 
+from portal import audit
 from portal.audit import SYSTEM, keys
 from portal.audit.head import read_head
 from portal.audit.verify import BrokenError, UnreadableError, verify_export
 from portal.flows.verify_audit import verify_audit
-from portal.models import Action, AuditEvent, AuditHead, Outcome
+from portal.models import Action, AuditEvent, AuditHead, Outcome, Token, User
 from tests.audit import tampering
 from tests.audit.conftest import EVENTS, Said
 from tests.audit.tampering import Lines, change, content, delete, forge, insert, put, swap
@@ -352,3 +354,53 @@ def test_no_single_byte_of_an_export_can_change_unseen(
     tampered = whole[:place] + byte + whole[place + 1 :]
     with pytest.raises((BrokenError, UnreadableError)):
         verify_export(io.BytesIO(tampered), keys.every(), {})
+
+
+# -- Tokens that nobody asked for ---------------------------------------------------------------
+
+
+def told_of(token: Token, *actions: Action, subject: str) -> None:
+    """Events of a token, as code that holds the key writes them."""
+    with transaction.atomic():
+        for action in actions:
+            if action == Action.TOKEN_REQUESTED:
+                audit.record(action, actor=SYSTEM, token=token, subject=subject)
+            elif action == Action.TOKEN_ISSUED:
+                audit.record(action, actor=SYSTEM, token=token, aws_request_id="5b1c")
+            else:
+                audit.record(action, actor=SYSTEM, token=token)
+
+
+@pytest.mark.parametrize(
+    ("actions", "why"),
+    [
+        ((Action.TOKEN_ISSUED,), "nobody asked for"),
+        ((Action.TOKEN_REQUESTED, Action.TOKEN_ISSUED), "nobody approved"),
+        ((Action.TOKEN_REQUESTED, Action.TOKEN_CANCELLED, Action.TOKEN_ISSUED), "nobody approved"),
+    ],
+)
+def test_a_token_that_was_issued_though_nobody_asked_or_approved_breaks_the_log(
+    make_token: Callable[..., Token], engineer: User, actions: tuple[Action, ...], why: str
+) -> None:
+    told_of(make_token(engineer), *actions, subject="waits for approval")
+    verdict = verify_audit(actor=SYSTEM)
+    assert not verdict.intact
+    assert (verdict.seq, why in verdict.text) == (len(actions), True)
+
+
+@pytest.mark.parametrize(
+    ("actions", "subject"),
+    [
+        ((Action.TOKEN_REQUESTED, Action.TOKEN_ISSUED), ""),
+        ((Action.TOKEN_REQUESTED, Action.TOKEN_CANCELLED, Action.TOKEN_ISSUED), ""),
+        (
+            (Action.TOKEN_REQUESTED, Action.TOKEN_APPROVED, Action.TOKEN_ISSUED),
+            "waits for approval",
+        ),
+    ],
+)
+def test_a_token_that_was_asked_for_may_be_issued(
+    make_token: Callable[..., Token], engineer: User, actions: tuple[Action, ...], subject: str
+) -> None:
+    told_of(make_token(engineer), *actions, subject=subject)
+    assert verify_audit(actor=SYSTEM).intact

@@ -17,7 +17,7 @@ pytest.register_assert_rewrite(
 )
 
 # SQLite has no connection that could be cut.
-collect_ignore = [] if STACK == "production" else ["test_database_cut.py"]
+collect_ignore = [] if STACK == "production" else ["test_database_cut.py", "test_interleaved.py"]
 
 __all__ = ["_sandbox", "aws", "catalog", "no_waiting"]
 
