@@ -5,7 +5,16 @@ import os
 import sys
 
 from django.core.management import execute_from_command_line
+from django.db import Error
+
+from portal import outage
 
 if __name__ == "__main__":
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
-    execute_from_command_line(sys.argv)
+    try:
+        execute_from_command_line(sys.argv)
+    except (Error, OSError) as trouble:
+        line = None if "--traceback" in sys.argv else outage.of_a_command(trouble)
+        if line is None:
+            raise
+        sys.exit(line)

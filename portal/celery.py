@@ -1,7 +1,6 @@
 """The Celery application: workers of tasks that carry an id and return nothing."""
 
 import os
-import ssl
 import sys
 import warnings
 from typing import Any
@@ -19,12 +18,10 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
 app = Celery("portal")
 app.conf.update(
     broker_url=settings.CELERY_BROKER_URL,
-    # Without a word about it, kombu takes any certificate. What the URL says (ssl_ca_certs) wins.
-    broker_use_ssl=(
-        {"ssl_cert_reqs": ssl.CERT_REQUIRED}
-        if settings.CELERY_BROKER_URL.startswith("rediss:")
-        else None
-    ),
+    # Said twice more: Celery prefers the environment's variable, and reads that its own way.
+    broker_read_url=settings.CELERY_BROKER_URL,
+    broker_write_url=settings.CELERY_BROKER_URL,
+    broker_use_ssl=settings.BROKER.kombu_tls,
     # A key must never lie in a result, and an id needs none.
     task_ignore_result=True,
     result_backend=None,
@@ -44,6 +41,8 @@ app.conf.update(
     # A worker, though, waits for its broker as long as it takes.
     broker_connection_retry_on_startup=True,
     broker_connection_max_retries=None,
+    # A primary that is a read-only replica by now refuses; its name soon leads to the next primary.
+    broker_channel_error_retry=True,
     # With remote control off, a worker shows by a heartbeat row that it lives.
     worker_enable_remote_control=False,
     worker_send_task_events=False,

@@ -15,6 +15,8 @@ from urllib.parse import urlsplit
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
+from portal.valkey import Server, WrongUrlError
+
 T = TypeVar("T")
 
 # Read as a mapping, not by ``env.str``: that takes a value such as "$ecret" for another variable's
@@ -25,7 +27,6 @@ EMBEDDED_FILE = "portal.env"
 """The file in PORTAL_DATA_DIR that holds what the embedded default has generated for itself."""
 
 DATABASE_SCHEMES = ("sqlite:", "postgres:", "postgresql:")
-BROKER_SCHEMES = ("redis:", "rediss:", "redis+socket:", "unix:")
 
 _ORIGIN = re.compile(r"https?://([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?")
 
@@ -56,6 +57,8 @@ def read(name: str, parse: Callable[[str], T], *, default: str | None = None, wa
         refuse(name, f"is missing, for its file is empty: it must be {wanted}")
     try:
         return parse(text)
+    except WrongUrlError as error:
+        refuse(name, f"{error}: it must be {wanted}")
     except (ValueError, ImproperlyConfigured):
         refuse(name, f"is malformed: it must be {wanted}")
 
@@ -179,20 +182,26 @@ def database(text: str) -> dict[str, Any]:
         )
         found["CONN_MAX_AGE"] = None
     else:
-        options["pool"] = {"min_size": 0, "max_size": 20, "timeout": 5}
+        if found.get("CONN_MAX_AGE"):
+            raise ValueError  # the pool keeps connections
+        found["ENGINE"] = "portal.postgresql"
+        options["pool"] = {"size": 20, "timeout": 5}
+        # libpq's names. A host that vanishes without a word is noticed after so many seconds (and
+        # milliseconds), instead of the quarter of an hour that the system would wait.
         options.setdefault("connect_timeout", 5)
+        options.setdefault("tcp_user_timeout", 10_000)
+        options.setdefault("keepalives_idle", 10)
+        options.setdefault("keepalives_interval", 5)
+        options.setdefault("keepalives_count", 3)
     return found
 
 
-def broker(text: str) -> str:
-    """The URL of a Valkey or Redis server."""
-    parts = urlsplit(text)
-    is_socket = parts.scheme in ("redis+socket", "unix")
-    if not text.startswith(BROKER_SCHEMES) or parts.port == 0:
-        raise ValueError
-    if not (parts.path.strip("/") if is_socket else parts.hostname):
-        raise ValueError
-    return text
+A_BROKER = "the URL of a Valkey or Redis server, such as rediss://:password@host:6379/0"
+
+
+def broker(text: str) -> Server:
+    """A Valkey or Redis server."""
+    return Server.parse(text)
 
 
 def mail(text: str) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 import logging
 import logging.config
 import re
+import time
 from typing import Any
 
 import structlog
@@ -21,6 +22,28 @@ class MaskingFormatter(structlog.stdlib.ProcessorFormatter):
 
     def format(self, record: logging.LogRecord) -> str:
         return mask(super().format(record))
+
+
+class SeldomFilter(logging.Filter):
+    """Lets Celery say once a minute that its broker is away, and not several times a second."""
+
+    SECONDS = 60.0
+    ABOUT = ("consumer: ", "Frequent restarts")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._said: dict[str, float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        text = str(record.msg)
+        if not text.startswith(self.ABOUT):
+            return True
+        record.exc_info = None  # of the loop that tries again
+        last, self._said[text] = self._said.get(text), time.monotonic()
+        if last is not None and self._said[text] - last < self.SECONDS:
+            self._said[text] = last
+            return False
+        return True
 
 
 def one_event_a_request(
@@ -77,6 +100,7 @@ def configure(options: dict[str, Any]) -> None:
             "version": 1,
             "disable_existing_loggers": False,
             "formatters": {"masked": {"()": formatter, "as_json": options["as_json"]}},
+            "filters": {"seldom": {"()": SeldomFilter}},
             "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "masked"}},
             "root": {"handlers": ["stderr"], "level": options["level"]},
             "loggers": {
@@ -86,6 +110,7 @@ def configure(options: dict[str, Any]) -> None:
                 # Every request is one event already (django_structlog).
                 "django.server": {"level": "WARNING"},
                 "django.request": {"level": "ERROR"},
+                "celery.worker.consumer.consumer": {"filters": ["seldom"]},
                 "celery.worker.strategy": {"level": "WARNING"},
                 "celery.app.trace": {"level": "WARNING"},
             },

@@ -7,7 +7,6 @@ that is away nobody waits, and each call is throttled for itself.
 """
 
 import contextlib
-import logging
 import os
 import random
 import time
@@ -15,6 +14,9 @@ from collections.abc import Iterator
 
 import redis
 from django.conf import settings
+
+from portal import valkey
+from portal.incidents import Incident
 
 CUT = 0.93
 """Of what AWS served in the second before it objected."""
@@ -32,7 +34,7 @@ LONGEST_TURN = 5.0
 LONGEST_BACKOFF = 60.0
 """Seconds; before jitter."""
 
-log = logging.getLogger(__name__)
+_incident = Incident("pace")
 
 # KEYS: the pace, and the calls served in this second and in the last one.
 _TURN = """
@@ -112,10 +114,14 @@ def _wait(key: str) -> tuple[float, float]:
         wait, at = _server().eval(
             _TURN, 1, _name(key), GROWTH_PER_SECOND, LONGEST_TURN, CALM_SECONDS
         )
-        return float(wait), float(at)
     except redis.RedisError as error:
-        log.warning("pace.unavailable", extra={"error": type(error).__name__})
+        _incident.note(error, is_misconfigured=valkey.is_misconfigured(error))
+        # Its name may lead to another server by now, one that takes writes.
+        for server in _servers.values():
+            server.connection_pool.disconnect()
         return 0.0, 0.0
+    _incident.over()
+    return float(wait), float(at)
 
 
 def _note_served(key: str) -> None:
@@ -153,7 +159,5 @@ def _server() -> redis.Redis:
     """This process's connection, made on first use, hence after fork."""
     if os.getpid() not in _servers:
         _servers.clear()
-        _servers[os.getpid()] = redis.Redis.from_url(
-            settings.CACHE_URL, socket_timeout=1, socket_connect_timeout=1
-        )
+        _servers[os.getpid()] = settings.CACHE.connect(socket_timeout=1, socket_connect_timeout=1)
     return _servers[os.getpid()]

@@ -7,7 +7,7 @@
 import logging
 import os
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from csp.constants import NONE, SELF
 
@@ -107,33 +107,30 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # A Unix socket's path may be 107 bytes long; a data directory may be deeper than that.
 _SOCKET = DATA_DIR / "broker.sock"
-BROKER_SOCKET = _SOCKET if len(os.fsencode(_SOCKET)) < 100 else None
+_SOCKET_PATH = os.fsencode(_SOCKET)
+BROKER_SOCKET = _SOCKET if len(_SOCKET_PATH) < 100 else None
 BROKER_PORT = read(
     "PORTAL_BROKER_PORT",
     environment.whole_number(1, 65535),
     default=str(PORT + 2 if PORT < 65534 else PORT - 2),
     wanted="a port, 1-65535",
 )
-CELERY_BROKER_URL = read(
+BROKER = read(
     "CELERY_BROKER_URL",
     environment.broker,
     default=(
-        (f"redis+socket://{BROKER_SOCKET}" if BROKER_SOCKET else f"redis://127.0.0.1:{BROKER_PORT}")
+        (f"unix://{quote(_SOCKET_PATH)}" if BROKER_SOCKET else f"redis://127.0.0.1:{BROKER_PORT}")
         if EMBEDDED
         else None
     ),
-    wanted="the URL of a Valkey or Redis server, such as rediss://:password@host:6379/0",
+    wanted=environment.A_BROKER,
 )
-CACHE_URL = read(
-    "CACHE_URL",
-    environment.broker,
-    default=CELERY_BROKER_URL,
-    wanted="the URL of a Valkey or Redis server",
-).replace("redis+socket://", "unix://")
+CACHE = read("CACHE_URL", environment.broker, default=BROKER.url, wanted=environment.A_BROKER)
+CELERY_BROKER_URL, CACHE_URL = BROKER.kombu_url, CACHE.url
 CACHES = {
     "default": {
-        "BACKEND": "portal.cache.FailOpenRedisCache",
-        "LOCATION": CACHE_URL,
+        "BACKEND": "portal.cache.SteadyRedisCache",
+        "LOCATION": [CACHE.url],  # a list: Django would split a text at each comma
         "KEY_PREFIX": "portal",
         "OPTIONS": {"socket_timeout": 1, "socket_connect_timeout": 1},
     }
@@ -178,7 +175,7 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "allauth.account.middleware.AccountMiddleware",
-    "django_structlog.middlewares.RequestMiddleware",
+    "portal.views.outage.RequestMiddleware",
 ]
 ROOT_URLCONF = "portal.urls"
 WSGI_APPLICATION = "portal.wsgi.application"

@@ -1,5 +1,6 @@
 """What workers run: an id in, nothing out, so that no broker, log or result holds more."""
 
+import functools
 import gc
 import logging
 import uuid
@@ -7,10 +8,11 @@ from collections.abc import Callable
 from typing import Any
 
 from celery.signals import worker_init
-from django.db import DatabaseError
+from django.db import DatabaseError, InterfaceError
 from kombu.exceptions import OperationalError
+from redis.exceptions import RedisError
 
-from portal import wakeup
+from portal import outage, valkey, wakeup
 from portal.celery import app
 from portal.flows.begin import begin
 from portal.flows.issue import issue
@@ -20,10 +22,12 @@ from portal.flows.recover import settle
 from portal.flows.revoke import delete_at_aws
 from portal.flows.take_inventory import take_inventory
 from portal.grafana.clients import client_for
+from portal.incidents import Incident
 from portal.life import Effects
 from portal.models import Connection, Heartbeat, Token
 
 log = logging.getLogger(__name__)
+_incident = Incident("broker")
 
 
 @worker_init.connect
@@ -37,45 +41,70 @@ def prepare_clients(**_: Any) -> None:
     try:
         for connection in Connection.objects.all():
             client_for(**connection.client_settings).prepare()
-    except DatabaseError as error:
+    except (DatabaseError, InterfaceError) as error:
         log.warning("clients.not_prepared", extra={"error": type(error).__name__})
     # What is loaded now stays: collecting garbage need not walk through it, nor copy its pages.
     gc.freeze()
 
 
+def bears_outages(run: Callable[..., None]) -> Callable[..., None]:
+    """A task that meets a database which can't be used leaves its row to the sweep."""
+
+    @functools.wraps(run)
+    def bear(*arguments: Any) -> None:
+        try:
+            run(*arguments)
+        except (DatabaseError, InterfaceError) as error:
+            if not outage.is_outage(error):
+                raise
+            outage.note(error)
+        else:
+            outage.over(has_written=False)
+
+    return bear
+
+
 @app.task(name="portal.issue")
+@bears_outages
 def issue_token(token_id: str) -> None:
     follow_up(issue(uuid.UUID(token_id)))
 
 
 @app.task(name="portal.revoke")
+@bears_outages
 def revoke_token(token_id: str) -> None:
     follow_up(delete_at_aws(uuid.UUID(token_id)))
 
 
 @app.task(name="portal.settle")
+@bears_outages
 def settle_token(token_id: str) -> None:
     settle(uuid.UUID(token_id))
 
 
 @app.task(name="portal.prune")
+@bears_outages
 def prune_account(service_account_id: int) -> None:
     prune(service_account_id)
 
 
 @app.task(name="portal.mail")
+@bears_outages
 def send_mail(notice_id: int) -> None:
     mail(notice_id)
 
 
 @app.task(name="portal.inventory")
+@bears_outages
 def list_tokens(service_account_id: int) -> None:
     take_inventory(service_account_id)
 
 
 @app.task(name="portal.heartbeat", expires=20)
+@bears_outages
 def heartbeat() -> None:
     Heartbeat.beat("worker")
+    outage.over(has_written=True)
 
 
 def ask_for_heartbeat() -> None:
@@ -99,16 +128,26 @@ def follow_up(effects: Effects) -> None:
     ]
     # Where one message fails, the others would: nobody must wait for each of them.
     if not all(_send(delay, argument) for delay, argument in messages):
-        unheard = [*effects.issue, *effects.revoke, *effects.settle]
-        Token.objects.filter(pk__in=unheard).update(rung_at=None)
+        _mark_unheard([*effects.issue, *effects.revoke, *effects.settle])
     wakeup.publish(*effects.changed)
 
 
+def _mark_unheard(token_ids: list[uuid.UUID]) -> None:
+    """The rows are committed, so that whoever asked is answered well, whatever becomes of this."""
+    try:
+        Token.objects.filter(pk__in=token_ids).update(rung_at=None)
+    except (DatabaseError, InterfaceError) as error:
+        if not outage.is_outage(error):
+            raise
+        outage.note(error)
+
+
 def _send(delay: Callable[..., object], *arguments: str | int) -> bool:
-    """Send a message; False when the broker is not there."""
+    """Send a message; False when the broker does not take it."""
     try:
         delay(*arguments)
-    except (OperationalError, OSError) as error:
-        log.warning("broker.unavailable", extra={"error": type(error).__name__})
+    except (OperationalError, OSError, RedisError) as error:
+        _incident.note(error, is_misconfigured=valkey.is_misconfigured(error))
         return False
+    _incident.over()
     return True

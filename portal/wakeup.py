@@ -6,7 +6,6 @@ use, hence after fork.
 """
 
 import contextlib
-import logging
 import os
 import threading
 import time
@@ -16,6 +15,9 @@ from collections.abc import Iterator
 import redis
 from django.conf import settings
 
+from portal import valkey
+from portal.incidents import Incident
+
 CHANNEL = "portal:token-changed"
 MOST_WAITING = 18
 """Long polls at a time in one web process: a little below its threads, so that pages still load."""
@@ -23,7 +25,7 @@ MOST_WAITING_PER_PERSON = 8
 """Of those, for one person: they run over four processes, so about 32 in all."""
 RECONNECT_SECONDS = 1.0
 
-log = logging.getLogger(__name__)
+_incident = Incident("wakeup")
 
 
 class _Listener:
@@ -76,14 +78,15 @@ class _Listener:
         while True:
             try:
                 with (
-                    redis.Redis.from_url(settings.CACHE_URL, socket_connect_timeout=1) as server,
+                    settings.CACHE.connect(socket_connect_timeout=1) as server,
                     server.pubsub(ignore_subscribe_messages=True) as subscription,
                 ):
                     subscription.subscribe(CHANNEL)
+                    _incident.over()
                     for message in subscription.listen():
                         self._wake(message["data"])
             except redis.RedisError as error:
-                log.warning("wakeup.unavailable", extra={"error": type(error).__name__})
+                _incident.note(error, is_misconfigured=valkey.is_misconfigured(error))
                 time.sleep(RECONNECT_SECONDS)
 
     def _wake(self, data: bytes) -> None:
@@ -114,10 +117,11 @@ def publish(*token_ids: uuid.UUID) -> None:
         server = _publishers.get(os.getpid())
         if server is None:
             _publishers.clear()
-            server = _publishers[os.getpid()] = redis.Redis.from_url(
-                settings.CACHE_URL, socket_timeout=1, socket_connect_timeout=1
+            server = _publishers[os.getpid()] = settings.CACHE.connect(
+                socket_timeout=1, socket_connect_timeout=1
             )
         for token_id in token_ids:
             server.publish(CHANNEL, str(token_id))
+        _incident.over()
     except redis.RedisError as error:
-        log.warning("wakeup.not_published", extra={"error": type(error).__name__})
+        _incident.note(error, is_misconfigured=valkey.is_misconfigured(error))

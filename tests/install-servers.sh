@@ -1,10 +1,11 @@
 #!/bin/sh
-# Makes sure that the tests' servers are there: PostgreSQL, Redis, Chromium. On Debian as root it
+# Makes sure that the tests' servers are there: PostgreSQL, PgBouncer, Redis, Chromium. On Debian as root it
 # installs what is missing; elsewhere it says in one line what is.
 set -eu
 
 missing=""
 ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || command -v initdb >/dev/null || missing="$missing postgresql"
+[ -x /usr/sbin/pgbouncer ] || missing="$missing pgbouncer"
 command -v redis-server >/dev/null || missing="$missing redis-server"
 command -v openssl >/dev/null || missing="$missing openssl"
 for browser in chromium chromium-headless-shell; do

@@ -45,7 +45,7 @@ class Postgres:
     def __init__(self, directory: Path) -> None:
         self.port = free_port()
         self.data = directory / "postgres"
-        self._user = pwd.getpwnam("postgres").pw_name if os.geteuid() == 0 else None
+        self.user = pwd.getpwnam("postgres").pw_name if os.geteuid() == 0 else None
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -53,11 +53,11 @@ class Postgres:
         return f"postgres://portal@127.0.0.1:{self.port}/postgres"
 
     def start(self) -> None:
-        binaries = _postgres_binaries()
+        binaries = postgres_binaries()
         if not self.data.exists():
             self.data.mkdir(mode=0o700, parents=True)
-            if self._user:
-                shutil.chown(self.data, self._user, self._user)
+            if self.user:
+                shutil.chown(self.data, self.user, self.user)
                 # initdb refuses root, and its user must reach the directory.
                 for parent in self.data.parents[:2]:
                     parent.chmod(parent.stat().st_mode | 0o011)
@@ -73,7 +73,7 @@ class Postgres:
                     "-E",
                     "UTF8",
                 ],
-                user=self._user,
+                user=self.user,
                 cwd="/",
                 check=True,
                 stdout=subprocess.DEVNULL,
@@ -89,7 +89,7 @@ class Postgres:
                 ),
                 *("-c", "max_connections=200", "-c", "log_min_messages=fatal"),
             ],
-            user=self._user,
+            user=self.user,
             cwd="/",
             stderr=subprocess.DEVNULL,
         )
@@ -108,8 +108,19 @@ class Postgres:
             _stop(self._process, 2)  # SIGINT: fast shutdown
             self._process = None
 
+    def crash(self) -> None:
+        """As when the host loses power, but for what the kernel has not written yet."""
+        if self._process is not None:
+            _stop(self._process, 3)  # SIGQUIT: immediate shutdown
+            self._process = None
 
-def _postgres_binaries() -> Path:
+    def restart(self) -> None:
+        """As ``pg_ctl restart -m fast`` does: every connection is ended, on the same port."""
+        self.stop()
+        self.start()
+
+
+def postgres_binaries() -> Path:
     found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
     on_path = shutil.which("initdb")
     if not found and on_path:

@@ -61,7 +61,7 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TlsBroker]:
 
 @pytest.mark.parametrize(
     ("code", "words"),
-    [(SEND, "certificate verify failed"), (CACHE, "cache.unavailable")],
+    [(SEND, "certificate verify failed"), (CACHE, "cache.misconfigured")],
     ids=["broker", "cache"],
 )
 def test_a_broker_whose_certificate_nobody_vouches_for_gets_nothing(

@@ -118,6 +118,7 @@ MALFORMED = [
     ("CELERY_BROKER_URL", "redis:"),
     ("CELERY_BROKER_URL", "redis://:broker-password@127.0.0.1:port/0"),
     ("CELERY_BROKER_URL", "unix://"),
+    ("CELERY_BROKER_URL", "redis://:broker-password@127.0.0.1:0/0"),
     ("CACHE_URL", "memcached://127.0.0.1:11211"),
     ("EMAIL_URL", "mail-password"),
     ("EMAIL_URL", "carrier-pigeon://mail-password@loft"),
@@ -154,6 +155,31 @@ def test_a_malformed_setting_stops_the_start_with_a_line_that_names_it(
     assert line.startswith(f"portal: setting {name} is malformed: it must be ")
     assert "-password" not in line, "a value may be a secret"
     assert len(value) < 10 or value not in line
+
+
+WRONG_BROKERS = {
+    "rediss://:broker-password@127.0.0.1/abc": "names a database that is no number",
+    "redis://:broker-password@127.0.0.1/1?db=2": "names two databases",
+    "redis://:broker-pass/word@127.0.0.1/0": "has “/”, “?” or “#” in its user or password",
+    "redis://:broker-pass?word@127.0.0.1/0": "has “/”, “?” or “#” in its user or password",
+    "redis://:broker-pass#word@127.0.0.1/0": "has “/”, “?” or “#” in its user or password",
+    "redis://127.0.0.1/0?wait=for-me": "has options that nobody knows here: wait",
+    "redis://127.0.0.1/0?ssl_cert_reqs=none": "has options that nobody knows here: ssl_cert_reqs",
+    "rediss://127.0.0.1/0?ssl_cert_reqs=CERT_MAYBE": "has an option ssl_cert_reqs that can't",
+    "redis://127.0.0.1/0?socket_timeout=long": "has an option socket_timeout that can't be read",
+    "unix://host/var/run/valkey.sock": "has a host before a socket's path",
+}
+
+
+@pytest.mark.parametrize("name", ["CELERY_BROKER_URL", "CACHE_URL"])
+@pytest.mark.parametrize("url", WRONG_BROKERS)
+def test_a_broker_that_a_library_would_read_its_own_way_is_refused_with_the_reason(
+    start: Start, name: str, url: str
+) -> None:
+    line = refusal(start(**PRODUCTION | {name: url}))
+    assert line.startswith(f"portal: setting {name} {WRONG_BROKERS[url]}")
+    assert "it must be the URL of a Valkey or Redis server" in line
+    assert "broker-pass" not in line
 
 
 def test_every_command_is_refused_with_the_same_line(tmp_path: Path) -> None:
@@ -360,4 +386,4 @@ def test_a_deep_data_directory_moves_the_broker_to_a_port(tmp_path: Path) -> Non
     done = run_python(
         "from portal import settings as s; print(s.CELERY_BROKER_URL)", deep, PORT="8123"
     )
-    assert done.stdout == "redis://127.0.0.1:8125\n"
+    assert done.stdout == "redis://127.0.0.1:8125/0\n"

@@ -1,20 +1,19 @@
 """Pages for what went wrong before a view could answer: what happened, and what to do next."""
 
+import sys
+
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
-from django.urls import Resolver404, resolve
 
 from portal.flows.reissue import AlreadyReplacedError
 from portal.life import WrongStateError
-from portal.views import explain
+from portal.outage import is_outage
+from portal.views import explain, outage
+from portal.views.outage import wants_json
 
 
 def _answer(request: HttpRequest, status: int, title: str, message: str) -> HttpResponse:
-    try:
-        answers_json = getattr(resolve(request.path_info).func, "answers_json", False)
-    except Resolver404:
-        answers_json = False
-    if answers_json:
+    if wants_json(request):
         return JsonResponse({"message": message}, status=status)
     return render(request, "error.html", {"title": title, "message": message}, status=status)
 
@@ -45,6 +44,10 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
+    """Django asks for this page while it handles the exception, wherever that was raised."""
+    error = sys.exception()
+    if error is not None and is_outage(error):
+        return outage.unavailable(request, error)
     return _answer(
         request,
         500,

@@ -1,23 +1,24 @@
 """For monitors and load balancers: no session, no sign-in."""
 
 import hmac
-import logging
 from datetime import timedelta
 
-import redis
 from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
-from django.db import DatabaseError, connection
+from django.db import DatabaseError, InterfaceError
 from django.db.models import Count, Min
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.http import require_safe
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, generate_latest
 
+from portal import outage, valkey
+from portal.incidents import Incident
 from portal.models import Heartbeat, State, Token
+from portal.valkey import Server
 
 SILENT_FOR_TOO_LONG = timedelta(seconds=60)
 
-log = logging.getLogger(__name__)
+_incidents = {part: Incident(part) for part in ("broker", "cache")}
 
 
 @login_not_required
@@ -30,17 +31,26 @@ def healthz(request: HttpRequest) -> HttpResponse:
 @login_not_required
 @require_safe
 def readyz(request: HttpRequest) -> JsonResponse:
-    """503 only without the database; what else is missing is named as degraded, with 200."""
+    """503 only without the database; what else is missing is named as degraded, with 200.
+
+    ``database`` with 200 is one that takes no writes.
+    """
     if not _may_scrape(request):
         return JsonResponse({"status": "a bearer token is needed"}, status=401)
     try:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT 1")
         silent = _silent_processes()
-    except DatabaseError as error:
-        log.warning("readyz.no_database", extra={"error": type(error).__name__})
-        return JsonResponse({"status": "unavailable", "degraded": ["database"]}, status=503)
-    degraded = silent if _broker_answers() else ["broker", *silent]
+        takes_writes = outage.database_takes_writes()
+    except (DatabaseError, InterfaceError) as error:
+        outage.note(error)
+        answer = JsonResponse({"status": "unavailable", "degraded": ["database"]}, status=503)
+        answer.headers["Retry-After"] = "5"
+        return answer
+    degraded = [] if takes_writes else ["database"]
+    if not _takes_writes("broker", settings.BROKER):
+        degraded.append("broker")
+    if settings.CACHE != settings.BROKER and not _takes_writes("cache", settings.CACHE):
+        degraded.append("cache")
+    degraded += silent
     return JsonResponse({"status": "degraded" if degraded else "ok", "degraded": degraded})
 
 
@@ -72,6 +82,12 @@ def metrics(request: HttpRequest) -> HttpResponse:
     )
     for beat in Heartbeat.objects.all():
         heard.labels(beat.kind).set((now - beat.at).total_seconds())
+    writable = Gauge(
+        "portal_database_writable",
+        "Whether the database takes writes: 0 when it is full or read-only.",
+        registry=registry,
+    )
+    writable.set(outage.database_takes_writes())
     return HttpResponse(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)
 
 
@@ -90,10 +106,11 @@ def _silent_processes() -> list[str]:
     return [kind for kind in ("worker", "scheduler", "aws") if kind not in heard]
 
 
-def _broker_answers() -> bool:
-    url = settings.CELERY_BROKER_URL.replace("redis+socket://", "unix://")
-    try:
-        with redis.Redis.from_url(url, socket_timeout=1, socket_connect_timeout=1) as broker:
-            return bool(broker.ping())
-    except redis.RedisError:
-        return False
+def _takes_writes(part: str, server: Server) -> bool:
+    """A server that is a read-only replica by now answers, and takes no message."""
+    error = valkey.takes_writes(server)
+    if error is None:
+        _incidents[part].over()
+        return True
+    _incidents[part].note(error, is_misconfigured=valkey.is_misconfigured(error))
+    return False

@@ -54,6 +54,10 @@ class Proxy:
     def port(self) -> int:
         return int(self._listener.getsockname()[1])
 
+    def lead_to(self, port: int) -> None:
+        """Whoever connects from now on reaches this port; who is connected stays where they are."""
+        self._server = ("127.0.0.1", port)
+
     def cut_before(self, *texts: str) -> None:
         """Cut when the last of these is about to reach the server."""
         self.cut = Cut(list(texts), answered=False)

@@ -6,14 +6,16 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+import redis
 from django.conf import settings as portal_settings
 from django.test import Client
 from django.utils import timezone
 from pytest_django import Settings
 
 from portal.models import Heartbeat, State, Token, User
+from portal.valkey import Server
 from tests.product import run_python
-from tests.servers import free_port
+from tests.servers import Redis, free_port
 
 pytestmark = pytest.mark.django_db
 
@@ -67,9 +69,36 @@ def test_readyz_names_what_was_never_heard_of(monitor: Client) -> None:
 
 @pytest.mark.usefixtures("all_alive")
 def test_readyz_names_the_broker(monitor: Client, settings: Settings) -> None:
-    settings.CELERY_BROKER_URL = f"redis://127.0.0.1:{free_port()}/0"
+    settings.BROKER = Server.parse(f"redis://127.0.0.1:{free_port()}/0")
     answer = monitor.get("/readyz")
     assert (answer.status_code, answer.json()["degraded"]) == (200, ["broker"])
+
+
+@pytest.mark.usefixtures("all_alive")
+def test_readyz_names_a_cache_of_its_own(monitor: Client, settings: Settings) -> None:
+    settings.CACHE = Server.parse(f"redis://127.0.0.1:{free_port()}/0")
+    answer = monitor.get("/readyz")
+    assert (answer.status_code, answer.json()["degraded"]) == (200, ["cache"])
+
+
+@pytest.mark.usefixtures("all_alive")
+def test_readyz_asks_servers_to_write_because_a_replica_answers_and_takes_nothing(
+    monitor: Client, settings: Settings
+) -> None:
+    primary, replica = Redis(), Redis()
+    try:
+        for server in (primary, replica):
+            server.start()
+        with redis.Redis.from_url(replica.url) as client:
+            client.replicaof("127.0.0.1", primary.port)
+        settings.BROKER = Server.parse(replica.url)
+        assert monitor.get("/readyz").json()["degraded"] == ["broker"]
+        with redis.Redis.from_url(replica.url) as client:
+            client.replicaof("NO", "ONE")
+        assert monitor.get("/readyz").json()["degraded"] == []
+    finally:
+        replica.stop()
+        primary.stop()
 
 
 WITHOUT_DATABASE = """
@@ -83,8 +112,8 @@ status = client.get("/tokens/00000000-0000-4000-8000-000000000000/status/")
 print(json.dumps({
     "readyz": [ready.status_code, ready.json()],
     "healthz": alive.status_code,
-    "page": [page.status_code, page.content.decode()],
-    "status": [status.status_code, list(status.json())],
+    "page": [page.status_code, page.headers["Retry-After"], page.content.decode()],
+    "status": [status.status_code, status.headers["Retry-After"], list(status.json())],
 }))
 """
 
@@ -102,10 +131,12 @@ def test_without_the_database_readyz_answers_503_and_pages_say_so(tmp_path: Path
     said = json.loads(done.stdout.splitlines()[-1])
     assert said["readyz"] == [503, {"status": "unavailable", "degraded": ["database"]}]
     assert said["healthz"] == 200
-    assert said["status"] == [500, ["message"]]
-    status, html = said["page"]
-    assert status == 500
-    assert "Something broke on our side" in html
+    assert said["status"] == [503, "5", ["message"]]
+    status, retry_after, html = said["page"]
+    assert (status, retry_after) == (503, "5")
+    assert "Nothing is lost" in html
+    assert "Traceback" not in done.stderr
+    assert done.stderr.count("database.unavailable") == 1
 
 
 def test_metrics_count_tokens_and_what_waits(

@@ -231,11 +231,19 @@ def test_limits_can_be_turned_off_for_load_tests(person: User, settings: Setting
 def test_without_the_server_that_counts_people_still_get_in(
     person: User, settings: Settings
 ) -> None:
-    gone = {**settings.CACHES["default"], "LOCATION": f"redis://127.0.0.1:{free_port()}"}
+    gone = {**settings.CACHES["default"], "LOCATION": [f"redis://127.0.0.1:{free_port()}"]}
     settings.CACHES = {"default": gone}
     client = Client()
     attempt(person.email, PASSWORD, client)
     assert is_in(client)
+
+
+def test_without_the_server_that_counts_limits_hold(person: User, settings: Settings) -> None:
+    gone = {**settings.CACHES["default"], "LOCATION": [f"redis://127.0.0.1:{free_port()}"]}
+    settings.CACHES = {"default": gone}
+    answers = [attempt(person.email, WRONG) for _ in range(40)]
+    refused = [a for a in answers if a.status_code == 429 or "Too many tries" in a.content.decode()]
+    assert len(refused) >= 30, "40 of 40 were tried when nobody counted"
 
 
 def test_a_wrong_password_says_what_to_do(person: User) -> None:

@@ -6,7 +6,6 @@ from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
-from django.db import OperationalError
 
 from portal.embedded import demo, preparation, product
 from portal.embedded.processes import Process, StartError, accepts, say, stop, wait_for
@@ -40,9 +39,6 @@ class Command(BaseCommand):
             say("Stopped.")
         except StartError as error:
             raise CommandError(str(error)) from None
-        except OperationalError as error:
-            line = " ".join(str(error).split())
-            raise CommandError(f"The database (DATABASE_URL) can't be used: {line}") from None
 
     def _ask_to_stop(self, *_: object) -> None:
         raise _StopAskedError

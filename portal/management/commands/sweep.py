@@ -9,14 +9,15 @@ from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand
-from django.db import DatabaseError, connection
+from django.db import DatabaseError, InterfaceError, connection
 
-from portal import tasks
+from portal import outage, tasks
 from portal.audit.publishing import publish_head
 from portal.embedded import preparation
 from portal.flows.begin import begin
 from portal.flows.sweep import sweep
 from portal.flows.take_inventory import take_inventory
+from portal.incidents import Incident
 from portal.models import Heartbeat, ServiceAccount
 
 SYNC_SECONDS = 300.0
@@ -25,6 +26,7 @@ SYNC_AGAIN_SECONDS = 15.0
 HEARTBEAT_SECONDS = 20.0
 
 log = logging.getLogger(__name__)
+_incident = Incident("sweep")
 
 
 class Command(BaseCommand):
@@ -65,10 +67,16 @@ class Command(BaseCommand):
                 if time.monotonic() >= sync_at:
                     well = self._sync()
                     sync_at = time.monotonic() + (SYNC_SECONDS if well else SYNC_AGAIN_SECONDS)
-            except DatabaseError as error:
+            except (DatabaseError, InterfaceError) as error:
                 # The database comes back or it does not: either way there is a next sweep.
-                log.warning("sweep.no_database", extra={"error": type(error).__name__})
-                connection.close()
+                if outage.is_outage(error):
+                    outage.note(error)
+                else:
+                    _incident.note(error, is_misconfigured=True)
+                    connection.close()
+            else:
+                outage.over(has_written=False)
+                _incident.over()
 
     def _sync(self) -> bool:
         problems = preparation.read_catalog()
@@ -84,4 +92,5 @@ class Command(BaseCommand):
 
     def _beat(self) -> None:
         Heartbeat.beat("scheduler")
+        outage.over(has_written=True)
         tasks.ask_for_heartbeat()

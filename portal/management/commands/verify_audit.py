@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from django.core.management.base import BaseCommand
-from django.db import DatabaseError
+from django.db import DatabaseError, InterfaceError
 
 from portal.audit import SYSTEM, keys
 from portal.audit.verify import (
@@ -18,6 +18,7 @@ from portal.audit.verify import (
     verify_export,
 )
 from portal.flows.verify_audit import verify_audit
+from portal.incidents import one_line
 
 
 class Command(BaseCommand):
@@ -49,8 +50,8 @@ class Command(BaseCommand):
                 text = verdict.text
         except BrokenError as broken:
             self._end(BROKEN, str(broken))
-        except (UnreadableError, OSError, DatabaseError) as error:
-            self.stderr.write(f"unreadable: {error}")
+        except (UnreadableError, OSError, DatabaseError, InterfaceError) as error:
+            self.stderr.write(f"unreadable: {one_line(error)}")
             sys.exit(UNREADABLE)
         self.stdout.write(f"intact: {text}")
 
