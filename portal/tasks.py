@@ -10,7 +10,7 @@ from celery.signals import worker_init
 from django.db import DatabaseError, transaction
 from kombu.exceptions import OperationalError
 
-from portal import wakeup
+from portal import gateway, wakeup
 from portal.audit import Actor
 from portal.celery import app
 from portal.flows.begin import begin
@@ -22,7 +22,6 @@ from portal.flows.recover import settle
 from portal.flows.revoke import delete_at_aws
 from portal.flows.sweep import Swept
 from portal.flows.take_inventory import take_inventory
-from portal.grafana.clients import client_for
 from portal.models import Connection, Heartbeat, Token
 
 log = logging.getLogger(__name__)
@@ -37,8 +36,7 @@ def check_before_the_first_task(**_: Any) -> None:
 def prepare_clients(**_: Any) -> None:
     """Before the workers fork, so that none of them makes its first person wait for it."""
     try:
-        for connection in Connection.objects.all():
-            client_for(**connection.client_settings).prepare()
+        gateway.prepare(Connection.objects.all())
     except DatabaseError as error:
         log.warning("clients.not_prepared", extra={"error": type(error).__name__})
     # What is loaded now stays: collecting garbage need not walk through it, nor copy its pages.
@@ -49,22 +47,26 @@ def prepare_clients(**_: Any) -> None:
 def issue_token(token_id: str) -> None:
     if issue(uuid.UUID(token_id)):
         wakeup.ring(uuid.UUID(token_id))
+    gateway.note_heard()
 
 
 @app.task(name="portal.revoke")
 def revoke_token(token_id: str) -> None:
     if delete_at_aws(uuid.UUID(token_id)):
         wakeup.ring(uuid.UUID(token_id))
+    gateway.note_heard()
 
 
 @app.task(name="portal.settle")
 def settle_token(token_id: str) -> None:
     settle(uuid.UUID(token_id))
+    gateway.note_heard()
 
 
 @app.task(name="portal.prune")
 def prune_account(service_account_id: int) -> None:
     prune(service_account_id)
+    gateway.note_heard()
 
 
 @app.task(name="portal.mail")
@@ -75,6 +77,7 @@ def send_mail(notice_id: int) -> None:
 @app.task(name="portal.inventory")
 def list_tokens(service_account_id: int) -> None:
     take_inventory(service_account_id)
+    gateway.note_heard()
 
 
 @app.task(name="portal.heartbeat", expires=20)

@@ -19,8 +19,7 @@ from portal import audit, pace, policy, sealing
 from portal.audit import SYSTEM
 from portal.flows import recover
 from portal.flows.standing import APPROVAL_NEEDED_NOW, NOT_GRANTED, turn_back
-from portal.grafana.client import Client
-from portal.grafana.clients import client_for
+from portal.gateway import Gateway, NotYetError
 from portal.grafana.errors import ConflictException, GrafanaError, ThrottlingException
 from portal.grafana.types import CreatedToken
 from portal.models import Action, Outcome, State, Token
@@ -55,10 +54,6 @@ def issue(token_id: uuid.UUID) -> bool:
     return True
 
 
-class _OutOfTimeError(Exception):
-    """Too little of the attempt's time is left to begin another call."""
-
-
 class _Attempt:
     """One claimed attempt. ``token`` is the row as it stood before the claim, one attempt later."""
 
@@ -70,10 +65,10 @@ class _Attempt:
 
     def run(self) -> None:
         token = self.token
-        client = client_for(**token.workspace.connection.client_settings)
+        gateway = Gateway(token.workspace.connection, until=self.started + TIME_TO_START_A_CALL)
         try:
             if self.was_unresolved:
-                found = recover.remove_orphans(token, client, before_each_call=self._check_time)
+                found = recover.remove_orphans(token, gateway)
                 if token.duplicate_answers and not found:
                     self._fail(NAME_TAKEN)
                     return
@@ -81,30 +76,24 @@ class _Attempt:
             # Nothing was created by this attempt; what was unknown before stays so.
             self._put_back(error)
             return
-        except (_OutOfTimeError, pace.NotYetError) as later:
-            self._put_back(None, seconds=getattr(later, "seconds", 0.0))
+        except NotYetError as later:
+            self._put_back(None, seconds=later.seconds)
             return
         if not self._still_granted():
             return
         try:
-            with pace.turn(token.workspace.connection.name, throttled_by=ThrottlingException):
-                self._check_time()
-                created = client.create_token(
-                    token.workspace.aws_id,
-                    token.service_account.aws_id,
-                    name=token.name,
-                    seconds_to_live=token.seconds_to_live,
-                )
-        except (_OutOfTimeError, pace.NotYetError) as later:
-            self._put_back(None, seconds=getattr(later, "seconds", 0.0))
+            created = gateway.create_token(
+                token.workspace.aws_id,
+                token.service_account.aws_id,
+                name=token.name,
+                seconds_to_live=token.seconds_to_live,
+            )
+        except NotYetError as later:
+            self._put_back(None, seconds=later.seconds)
         except GrafanaError as error:
             self._refused(error)
         else:
-            self._store(created, client)
-
-    def _check_time(self) -> None:
-        if time.monotonic() - self.started > TIME_TO_START_A_CALL:
-            raise _OutOfTimeError
+            self._store(created)
 
     # -- Before the call ------------------------------------------------------------------------
 
@@ -206,11 +195,11 @@ class _Attempt:
 
     # -- AWS made a token -----------------------------------------------------------------------
 
-    def _store(self, created: CreatedToken, client: Client) -> None:
+    def _store(self, created: CreatedToken) -> None:
         token = self.token
         sealed = _seal(created, token)
         if sealed is None:
-            self._fail(CANNOT_SEAL, known=self._delete_in_hand(created, client))
+            self._fail(CANNOT_SEAL, known=self._delete_in_hand(created))
             return
         sealed_key, fingerprint = sealed
         issued_at = created.answered_at or timezone.now()
@@ -240,17 +229,18 @@ class _Attempt:
             )
 
         if not self._finish(write, aws_token_id=created.id):
-            self._delete_in_hand(created, client)
+            self._delete_in_hand(created)
 
-    def _delete_in_hand(self, created: CreatedToken, client: Client) -> bool:
+    def _delete_in_hand(self, created: CreatedToken) -> bool:
         """Delete a token whose key nobody will ever get, by the id that only we have.
 
         False when AWS did not say that it did: then recovery does it again.
         """
         try:
-            recover.remove(self.token, created.id, client)
-        except GrafanaError as error:
-            extra = {"token": str(self.token.pk), "code": error.code}
+            recover.remove(self.token, created.id, Gateway(self.token.workspace.connection))
+        except (GrafanaError, NotYetError) as error:
+            code = getattr(error, "code", type(error).__name__)
+            extra = {"token": str(self.token.pk), "code": code}
             log.warning("orphan.not_removed", extra=extra)
             return False
         return True

@@ -11,14 +11,16 @@ from django.db.models.functions import Now
 
 from portal import audit
 from portal.audit import Actor
+from portal.gateway import Gateway
 from portal.grafana import types
-from portal.grafana.client import Client
-from portal.grafana.clients import client_for
 from portal.grafana.errors import GrafanaError, ResourceNotFoundException
 from portal.models import Action, Connection, Grant, ServiceAccount, Workspace
 
 ROLES = ("VIEWER", "EDITOR", "ADMIN")
 """Grafana's roles; each may do what those before it may."""
+
+PATIENCE = 120.0
+"""Seconds that the reading of one connection waits for its turns and for AWS's throttling."""
 
 
 @dataclass(slots=True)
@@ -38,9 +40,9 @@ def sync_catalog(connection: Connection, *, actor: Actor) -> Synced:
     All of AMG's answers are read before anything is written; what AMG no longer lists is marked as
     gone, never deleted. Raises GrafanaError, and then nothing has changed.
     """
-    client = client_for(**connection.client_settings)
+    gateway = Gateway(connection, patience=PATIENCE)
     listed = [
-        (workspace, _accounts(client, workspace.id)) for workspace in client.list_workspaces()
+        (workspace, _accounts(gateway, workspace.id)) for workspace in gateway.list_workspaces()
     ]
     synced = Synced(workspaces=len(listed))
     with transaction.atomic():
@@ -67,10 +69,10 @@ def sync_catalog(connection: Connection, *, actor: Actor) -> Synced:
     return synced
 
 
-def _accounts(client: Client, workspace_id: str) -> tuple[types.ServiceAccount, ...] | None:
+def _accounts(gateway: Gateway, workspace_id: str) -> tuple[types.ServiceAccount, ...] | None:
     """The workspace's accounts; None when they can't be read, and what we know of them stays."""
     try:
-        return client.list_service_accounts(workspace_id)
+        return gateway.list_service_accounts(workspace_id)
     except ResourceNotFoundException:
         return ()
     except GrafanaError as error:

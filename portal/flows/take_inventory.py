@@ -11,10 +11,10 @@ from django.db import transaction
 from django.db.models import Q
 from django.db.models.functions import Now
 
-from portal import audit, pace
+from portal import audit
 from portal.audit import SYSTEM
-from portal.grafana.clients import client_for
-from portal.grafana.errors import GrafanaError, ResourceNotFoundException, ThrottlingException
+from portal.gateway import Gateway, NotYetError
+from portal.grafana.errors import GrafanaError, ResourceNotFoundException
 from portal.grafana.types import TokenSummary
 from portal.logs import mask
 from portal.models import Action, Drift, ListedToken, ServiceAccount, State, Token
@@ -38,7 +38,7 @@ def take_inventory(service_account_id: int) -> bool:
     asked_at = Token.objects.database_now()
     try:
         listed, request_id = _read_list(account)
-    except (GrafanaError, pace.NotYetError) as error:
+    except (GrafanaError, NotYetError) as error:
         log.warning("inventory.not_taken", extra={"error": type(error).__name__})
         return False
     # What was made or removed after the list was read is in our rows by now, or in doubt there.
@@ -69,11 +69,9 @@ def take_inventory(service_account_id: int) -> bool:
 
 def _read_list(account: ServiceAccount) -> tuple[tuple[TokenSummary, ...], str]:
     """AMG's whole list, and AWS's id of the call. An account that is gone has no tokens."""
-    connection = account.workspace.connection
-    client = client_for(**connection.client_settings)
+    gateway = Gateway(account.workspace.connection)
     try:
-        with pace.turn(connection.name, throttled_by=ThrottlingException):
-            listed = client.list_tokens(account.workspace.aws_id, account.aws_id)
+        listed = gateway.list_tokens(account.workspace.aws_id, account.aws_id)
     except ResourceNotFoundException as gone:
         return (), gone.request_id
     return listed.tokens, listed.request_id

@@ -33,6 +33,12 @@ MOST_PAGES = 100
 """A list that does not end after 10,000 entries does not end."""
 
 Parsed = TypeVar("Parsed")
+Send = Callable[[Callable[[], Answer]], Answer]
+"""Sends one page's request, when and as often as the caller of a list wants it sent."""
+
+
+def _at_once(request: Callable[[], Answer]) -> Answer:
+    return request()
 
 
 def quieten_wire_logs() -> None:
@@ -54,7 +60,8 @@ class Client:
     ``read_timeout`` (seconds) for the whole answer, counted from when the request was sent.
 
     Every method raises ValueError for an argument that AWS would refuse, before anything is sent,
-    and a GrafanaError otherwise. Nothing is ever sent twice. Meant for one process (see
+    and a GrafanaError otherwise. Nothing is ever sent twice, unless the ``send`` of a list does so
+    with a page's request. Meant for one process (see
     ``portal.grafana.clients``); its threads may share it.
     """
 
@@ -97,10 +104,10 @@ class Client:
         """
         return self._transport.signed_at
 
-    def list_workspaces(self) -> tuple[Workspace, ...]:
+    def list_workspaces(self, *, send: Send = _at_once) -> tuple[Workspace, ...]:
         """All workspaces of the account in the region. AWS allows 5 requests per second."""
         entries, _ = self._list(
-            Operation.LIST_WORKSPACES, "/workspaces", "workspaces", wire.workspace
+            Operation.LIST_WORKSPACES, "/workspaces", "workspaces", wire.workspace, send
         )
         return tuple(entries)
 
@@ -110,11 +117,13 @@ class Client:
         answer = self._call(Operation.DESCRIBE_WORKSPACE, "GET", path)
         return self._parse(Operation.DESCRIBE_WORKSPACE, answer, wire.described_workspace)
 
-    def list_service_accounts(self, workspace_id: str) -> tuple[ServiceAccount, ...]:
+    def list_service_accounts(
+        self, workspace_id: str, *, send: Send = _at_once
+    ) -> tuple[ServiceAccount, ...]:
         """All service accounts of a workspace, disabled ones included."""
         path = _workspace_path(workspace_id) + "/serviceaccounts"
         entries, _ = self._list(
-            Operation.LIST_SERVICE_ACCOUNTS, path, "serviceAccounts", wire.service_account
+            Operation.LIST_SERVICE_ACCOUNTS, path, "serviceAccounts", wire.service_account, send
         )
         return tuple(entries)
 
@@ -131,11 +140,13 @@ class Client:
         answer = self._call(Operation.CREATE, "POST", path, body=json.dumps(body).encode())
         return self._parse(Operation.CREATE, answer, wire.created_token)
 
-    def list_tokens(self, workspace_id: str, service_account_id: str) -> TokenList:
+    def list_tokens(
+        self, workspace_id: str, service_account_id: str, *, send: Send = _at_once
+    ) -> TokenList:
         """Every token of a service account, or an error: never a part of the list."""
         path = _tokens_path(workspace_id, service_account_id)
         tokens, first = self._list(
-            Operation.LIST_TOKENS, path, "serviceAccountTokens", wire.token_summary
+            Operation.LIST_TOKENS, path, "serviceAccountTokens", wire.token_summary, send
         )
         return TokenList(
             tokens=tuple(tokens),
@@ -188,6 +199,7 @@ class Client:
         path: str,
         member: str,
         read_entry: Callable[[Mapping[str, Any]], Parsed],
+        send: Send,
     ) -> tuple[list[Parsed], Answer]:
         """All entries of all pages, and the first page's answer."""
         read_page = partial(wire.page, member=member, read_entry=read_entry)
@@ -196,7 +208,7 @@ class Client:
         first: Answer | None = None
         seen: set[str] = set()
         while True:
-            answer = self._call(operation, "GET", path, query=query)
+            answer = send(partial(self._call, operation, "GET", path, query=query))
             first = first or answer
             page, next_token = self._parse(operation, answer, read_page)
             entries += page
