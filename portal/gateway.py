@@ -17,6 +17,7 @@ from portal.grafana.clients import client_for
 from portal.grafana.errors import GrafanaError, ThrottlingException
 from portal.grafana.types import (
     CreatedToken,
+    LeftOut,
     ServiceAccount,
     TokenList,
     Workspace,
@@ -49,7 +50,8 @@ class Gateway:
     seconds this work may wait, altogether, for turns that are far away and for throttled calls,
     which are then sent again: for reading alone. Without it neither is waited for.
 
-    Every operation raises GrafanaError, or NotYetError when its turn comes too late: ``seconds``
+    Lists are whole, unless they are given a list ``left_out`` (see ``Client``). Every operation
+    raises GrafanaError, or NotYetError when its turn comes too late: ``seconds``
     says how far away it is, and nothing was sent.
     """
 
@@ -61,16 +63,20 @@ class Gateway:
         self._until = until
         self._patience = patience
 
-    def list_workspaces(self) -> tuple[Workspace, ...]:
+    def list_workspaces(self, *, left_out: list[LeftOut] | None = None) -> tuple[Workspace, ...]:
         """All workspaces; a turn for each page of the list."""
-        return self._client.list_workspaces(send=self._in_turn)
+        return self._client.list_workspaces(send=self._in_turn, left_out=left_out)
 
     def describe_workspace(self, workspace_id: str) -> Workspace:
         return self._in_turn(lambda: self._client.describe_workspace(workspace_id))
 
-    def list_service_accounts(self, workspace_id: str) -> tuple[ServiceAccount, ...]:
+    def list_service_accounts(
+        self, workspace_id: str, *, left_out: list[LeftOut] | None = None
+    ) -> tuple[ServiceAccount, ...]:
         """All service accounts of a workspace; a turn for each page of the list."""
-        return self._client.list_service_accounts(workspace_id, send=self._in_turn)
+        return self._client.list_service_accounts(
+            workspace_id, send=self._in_turn, left_out=left_out
+        )
 
     def create_token(
         self, workspace_id: str, service_account_id: str, *, name: str, seconds_to_live: int
@@ -84,9 +90,17 @@ class Gateway:
             )
         )
 
-    def list_tokens(self, workspace_id: str, service_account_id: str) -> TokenList:
+    def list_tokens(
+        self,
+        workspace_id: str,
+        service_account_id: str,
+        *,
+        left_out: list[LeftOut] | None = None,
+    ) -> TokenList:
         """Every token of a service account; a turn for each page of the list."""
-        return self._client.list_tokens(workspace_id, service_account_id, send=self._in_turn)
+        return self._client.list_tokens(
+            workspace_id, service_account_id, send=self._in_turn, left_out=left_out
+        )
 
     def delete_token(self, workspace_id: str, service_account_id: str, token_id: str) -> str:
         """Delete a token and return AWS's request id."""

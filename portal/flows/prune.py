@@ -12,7 +12,7 @@ from portal import audit
 from portal.audit import SYSTEM
 from portal.gateway import Gateway, NotYetError
 from portal.grafana.errors import GrafanaError, ResourceNotFoundException
-from portal.grafana.types import TokenList
+from portal.grafana.types import LeftOut, TokenList
 from portal.models import Action, ServiceAccount, Token
 from portal.models.states import LEASE
 
@@ -37,9 +37,13 @@ def prune(service_account_id: int) -> int:
     gateway = Gateway(account.workspace.connection)
     gone = 0
     try:
-        listed = gateway.list_tokens(account.workspace.aws_id, account.aws_id)
+        unreadable: list[LeftOut] = []
+        listed = gateway.list_tokens(account.workspace.aws_id, account.aws_id, left_out=unreadable)
+        hidden = {one.id for one in unreadable}
         for token in Token.objects.for_pages().filter(pk__in=pks):
             request_id = listed.request_id
+            if hidden & {"", token.aws_token_id}:
+                continue  # it may be one of those: not_before is set, it is tried again then
             if _is_listed(token, listed):
                 if not _is_over(token, listed):
                     Token.objects.filter(pk=token.pk).update(not_before=Now() + LOOK_AGAIN_AFTER)

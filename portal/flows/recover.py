@@ -14,8 +14,8 @@ from django.db.models.functions import Now
 from portal import audit
 from portal.audit import SYSTEM
 from portal.gateway import Gateway, NotYetError
-from portal.grafana.errors import GrafanaError, ResourceNotFoundException
-from portal.grafana.types import TokenList, TokenSummary
+from portal.grafana.errors import GrafanaError, NoAnswer, ResourceNotFoundException
+from portal.grafana.types import LeftOut, Operation, TokenList, TokenSummary
 from portal.models import Action, AuditEvent, State, Token
 from portal.models.states import LEASE, LIVE
 
@@ -115,12 +115,18 @@ def _remove_listed(token: Token, gateway: Gateway) -> tuple[int, timedelta]:
     begun, token.orphan_id = token.orphan_id, ""
     if begun:
         remove(token, begun, gateway)
+    unreadable: list[LeftOut] = []
     asked_at = Token.objects.database_now()
     try:
-        listed = gateway.list_tokens(token.workspace.aws_id, token.service_account.aws_id)
+        listed = gateway.list_tokens(
+            token.workspace.aws_id, token.service_account.aws_id, left_out=unreadable
+        )
     except ResourceNotFoundException:
         # The account or its workspace is gone, and its tokens with it.
         return int(bool(begun)), timedelta(0)
+    for one in unreadable:
+        if one.name in (None, token.name):  # it may be ours
+            raise NoAnswer(one.why, operation=Operation.LIST_TOKENS, request_id=one.request_id)
     orphans = ours(token, listed, asked_at=asked_at)
     for orphan in orphans:
         remove(token, orphan.id, gateway)
