@@ -7,14 +7,12 @@ from django.conf import settings
 from django.core.management import call_command
 from django.db import transaction
 
-from portal import access
+from portal import access, gateway
 from portal.audit import SYSTEM
 from portal.embedded import demo
 from portal.environment import refuse
 from portal.flows.apply_access import apply_access, connect
-from portal.flows.sync_catalog import sync_catalog
-from portal.grafana.errors import GrafanaError
-from portal.models import Connection, Heartbeat
+from portal.flows.sync_catalog import sync_catalogs
 
 
 def prepare_database() -> None:
@@ -47,13 +45,15 @@ def prepare_catalog() -> list[str]:
     if not settings.ACCESS_FILE:
         if settings.DEMO_PASSWORD:
             connect(demo.access_file(), actor=SYSTEM)
-        return read_catalog(starts=True)
+        problems = _read_catalog()
+        follow_catalog(starts=True)
+        return problems
     try:
         content = Path(settings.ACCESS_FILE).read_bytes()
         sha256 = hashlib.sha256(content).hexdigest()
         file = access.parse(content.decode())
         connect(file, actor=SYSTEM, sha256=sha256)
-        problems = read_catalog()
+        problems = _read_catalog()
         # A start confirms nothing: what AMG has changed since wants a person's look.
         apply_access(file, actor=SYSTEM, sha256=sha256, confirm=False)
     except (OSError, UnicodeDecodeError, access.AccessFileError) as error:
@@ -61,21 +61,19 @@ def prepare_catalog() -> list[str]:
     return problems
 
 
-def read_catalog(*, starts: bool = False) -> list[str]:
-    """Read the catalog of every connection; returns what went wrong.
+def _read_catalog() -> list[str]:
+    """Read the catalog of every connection; returns what could not be read."""
+    read = sync_catalogs(actor=SYSTEM)
+    gateway.note_heard()
+    return [str(one) for synced in read for one in synced.unread]
 
-    The demo's grants follow what is found: a workspace may come while the demo runs. What somebody
-    has changed since the start stays as they want it.
+
+def follow_catalog(*, starts: bool = False) -> None:
+    """Let the demo's grants follow the catalog: a workspace may come while the demo runs.
+
+    What somebody has changed since the start stays as they want it.
     """
-    problems: list[str] = []
-    for connection in Connection.objects.all():
-        try:
-            sync_catalog(connection, actor=SYSTEM)
-            Heartbeat.beat("aws")
-        except GrafanaError as error:
-            problems.append(f"the catalog of {connection.name!r} could not be read: {error}")
     if settings.DEMO_PASSWORD and not settings.ACCESS_FILE:
         with transaction.atomic():
             if starts or demo.is_in_force():
                 apply_access(demo.access_file(), actor=SYSTEM, confirm=False)
-    return problems
