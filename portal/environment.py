@@ -118,6 +118,19 @@ def words(text: str) -> list[str]:
     return found
 
 
+def regions(name: str) -> list[str]:
+    """The setting ``name`` as a comma-separated list of AWS regions; may be empty."""
+
+    def parse(text: str) -> list[str]:
+        found = words(text) if text else []
+        if not all(re.fullmatch(r"[a-z0-9-]{1,32}", region) for region in found):
+            raise ValueError
+        return found
+
+    wanted = "names of AWS regions such as eu-west-1, separated by commas"
+    return read(name, parse, default="", wanted=wanted)
+
+
 def mail_addresses(text: str) -> list[str]:
     """A comma-separated list of mail addresses; may be empty."""
     found = words(text) if text else []

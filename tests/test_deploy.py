@@ -164,9 +164,6 @@ def logs(deployment: Deployment) -> str:
 def test_a_person_gets_a_key_that_works(deployment: Deployment) -> None:
     access = deployment.directory / "access.yml"
     access.write_text(ACCESS)
-    (deployment.directory / "first.yml").write_text("version: 1\nconnections: {main: {}}\n")
-    deployment.manage("apply_access", str(deployment.directory / "first.yml"))
-    deployment.manage("sync_catalog")
     deployment.manage("apply_access", str(access))
     set_password = (
         "from portal.models import User; u = User.objects.get(email='engineer@example.com'); "

@@ -1,5 +1,6 @@
 """Which workspaces and service accounts AMG has: read from AWS, and kept as our own copy."""
 
+from portal.catalog.bringing import Brought, read_brought
 from portal.catalog.reading import (
     Listing,
     Reading,
@@ -17,6 +18,7 @@ from portal.catalog.storing import (
 )
 
 __all__ = [
+    "Brought",
     "Listing",
     "Reading",
     "Stored",
@@ -24,6 +26,7 @@ __all__ = [
     "gone_from",
     "is_stored",
     "note_trouble",
+    "read_brought",
     "read_workspaces",
     "reading_gateway",
     "store_gone",

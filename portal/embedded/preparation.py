@@ -8,10 +8,11 @@ from django.core.management import call_command
 from django.db import transaction
 
 from portal import access, gateway
+from portal.access import AccessFile
 from portal.audit import SYSTEM
 from portal.embedded import demo
 from portal.environment import refuse
-from portal.flows.apply_access import apply_access, connect
+from portal.flows.apply_access import NO_ADMIN, apply_access, connect, leaves_an_admin
 from portal.flows.sync_catalog import sync_catalogs
 
 
@@ -22,15 +23,15 @@ def prepare_database() -> None:
         demo.set_passwords()
 
 
-def require_access_file() -> None:
+def require_access_file() -> AccessFile | None:
     """Stop the start if PORTAL_ACCESS_FILE names no access file.
 
     Whether the catalog knows what the file names can only be told later.
     """
     if not settings.ACCESS_FILE:
-        return
+        return None
     try:
-        access.parse(Path(settings.ACCESS_FILE).read_bytes().decode())
+        return access.parse(access.load(Path(settings.ACCESS_FILE)).decode())
     except (OSError, UnicodeDecodeError) as error:
         why = getattr(error, "strerror", "it is no text")
         refuse("PORTAL_ACCESS_FILE", f"names a file that can't be read: {why}")
@@ -38,6 +39,13 @@ def require_access_file() -> None:
         first, *others = error.problems
         more = f" (and {len(others)} more: apply_access says them all)" if others else ""
         refuse("PORTAL_ACCESS_FILE", f"names a file with a mistake: {first}{more}")
+
+
+def require_admin() -> None:
+    """Stop the start if nobody is admin after PORTAL_ACCESS_FILE. Asks the database."""
+    file = require_access_file()
+    if file is not None and not leaves_an_admin(file):
+        refuse("PORTAL_ACCESS_FILE", f"names a file after which {NO_ADMIN}")
 
 
 def prepare_catalog() -> list[str]:
@@ -49,7 +57,7 @@ def prepare_catalog() -> list[str]:
         follow_catalog(starts=True)
         return problems
     try:
-        content = Path(settings.ACCESS_FILE).read_bytes()
+        content = access.load(Path(settings.ACCESS_FILE))
         sha256 = hashlib.sha256(content).hexdigest()
         file = access.parse(content.decode())
         connect(file, actor=SYSTEM, sha256=sha256)

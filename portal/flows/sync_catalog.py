@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from django.db import transaction
 
 from portal import audit
+from portal.access import words
 from portal.audit import Actor
 from portal.catalog import (
     Listing,
@@ -138,9 +139,12 @@ def _tell(synced: Synced, unread: Unread) -> None:
 
 def _record(connection: Connection, reading: Reading, stored: Stored, actor: Actor) -> None:
     for grant, why in stored.suspended:
-        subject = f"~ grant of {grant.team.slug} for {grant.where}: suspended"
         audit.record(
-            Action.ACCESS_CHANGED, actor=actor, team=grant.team, subject=subject, reason=why
+            Action.ACCESS_CHANGED,
+            actor=actor,
+            team=grant.team,
+            subject=words.suspended(grant).line,
+            reason=why,
         )
     if stored.changes:
         one = reading.workspace

@@ -198,6 +198,12 @@ class Grant(models.Model):
     max_live_per_person = models.PositiveIntegerField(
         "live tokens of each person", null=True, blank=True
     )
+    max_overlap = models.PositiveIntegerField(
+        "longest overlap of a rotation in seconds",
+        default=7 * 86_400,
+        db_default=7 * 86_400,
+        validators=[MaxValueValidator(LONGEST_LIFETIME)],
+    )
     # An access file's grant for several accounts is a row for each, and its limits are for all.
     pool = models.CharField(
         "grants of the team that share their limits", max_length=8, blank=True, editable=False

@@ -160,6 +160,7 @@ def team_form(team: Team, **changes: str) -> dict[str, str]:
         "name": team.name,
         "idp_groups": "\n".join(team.idp_groups),
         "lead_idp_groups": "\n".join(team.lead_idp_groups),
+        "on_leaving": team.on_leaving,
     }
     members, grants = team.memberships.order_by("pk"), team.grants.order_by("pk")
     for prefix, rows in (("memberships", members), ("grants", grants)):
@@ -179,6 +180,7 @@ def team_form(team: Team, **changes: str) -> dict[str, str]:
             f"grants-{number}-service_account": str(grant.service_account_id or ""),
             f"grants-{number}-max_ttl": str(grant.max_ttl),
             f"grants-{number}-default_ttl": str(grant.default_ttl),
+            f"grants-{number}-max_overlap": str(grant.max_overlap),
             f"grants-{number}-approval": grant.approval,
         }
     return said | changes
