@@ -93,6 +93,11 @@ def switch(text: str) -> bool:
     return text == "on"
 
 
+def on_or_off(name: str, *, default: str) -> bool:
+    """The setting ``name`` as ``on`` or ``off``."""
+    return read(name, switch, default=default, wanted="on or off")
+
+
 def number(name: str, least: int, most: int, *, default: int) -> int:
     """The setting ``name`` as a whole number between two bounds, both included."""
     wanted = f"a whole number, {least}-{most}"

@@ -85,6 +85,7 @@ AUDIT_HEAD_MAIL = read(
 )
 AUDIT_HEAD_SECONDS = environment.number("PORTAL_AUDIT_HEAD_SECONDS", 1, 86_400, default=3600)
 MONITOR_TOKEN = environment.text("PORTAL_MONITOR_TOKEN")
+PASSWORD_SIGN_IN = environment.on_or_off("PORTAL_PASSWORD_SIGN_IN", default="on")
 DEMO_PASSWORD = environment.text("PORTAL_DEMO_PASSWORD") or (
     environment.text("GENERATED_DEMO_PASSWORD") if EMBEDDED and GRAFANA == "sandbox" else ""
 )

@@ -260,7 +260,14 @@ def test_an_admin_makes_a_team_and_closes_it(desk: Client, engineer: User) -> No
         "memberships-0-user": str(engineer.pk),
         "memberships-0-role": "lead",
     }
-    made = {"slug": "data", "name": "Data", "idp_groups": "b\n\n a \nb", **empty, **person}
+    made = {
+        "slug": "data",
+        "name": "Data",
+        "on_leaving": "keep",
+        "idp_groups": "b\n\n a \nb",
+        **empty,
+        **person,
+    }
     assert desk.post("/admin/portal/team/add/", made).status_code == 302
     team = Team.objects.get(slug="data")
     assert team.idp_groups == ["b", "a"]
