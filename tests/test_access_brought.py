@@ -1,15 +1,19 @@
 """From an empty database one access file is enough: the catalog of what it brings is read first."""
 
 import io
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 import redis
-from django.conf import settings
+from django.conf import settings as portal_settings
 from django.core.management import CommandError, call_command
 from django.db import models
+from django.test import Client
+from pytest_django import Settings
 
+from portal.embedded.product import collect_static_files
 from portal.grafana import clients
 from portal.models import (
     Action,
@@ -40,6 +44,7 @@ teams:
       - {workspace: g-2b3c4d5e6f}
 """
 LIST = "ListWorkspaceServiceAccounts"
+ROOT = Path(__file__).resolve().parents[1]
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +55,7 @@ def _sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SandboxProces
 
 @pytest.fixture
 def aws(_sandbox: SandboxProcess, monkeypatch: pytest.MonkeyPatch) -> Iterator[SandboxProcess]:
-    redis.Redis.from_url(settings.CACHE_URL).flushdb()
+    redis.Redis.from_url(portal_settings.CACHE_URL).flushdb()
     _sandbox.reset()
     for name, value in _sandbox.environment.items():
         monkeypatch.setenv(name, value)
@@ -102,6 +107,29 @@ def test_one_file_is_enough(aws: SandboxProcess, apply: Callable[..., str]) -> N
     assert Heartbeat.objects.filter(kind="aws").exists()
 
 
+def test_the_first_hour_of_the_documentation_leads_to_an_admin_who_can_request_a_token(
+    aws: SandboxProcess, apply: Callable[..., str], settings: Settings
+) -> None:
+    collect_static_files()
+    settings.WHITENOISE_AUTOREFRESH = True
+    [first] = re.findall(r"```yaml\n(.+?)```", (ROOT / "docs/OPERATIONS.md").read_text(), re.DOTALL)
+    assert "warning" not in apply(first)
+    out = io.StringIO()
+    call_command("invite", "you@example.com", stdout=out)
+    link = out.getvalue().strip().removeprefix(settings.PORTAL_ORIGIN)
+    browser = Client()
+    password = "correct horse battery staple"
+    browser.post(link, {"password1": password, "password2": password})
+    browser.post("/accounts/login/", {"login": "you@example.com", "password": password})
+    form = browser.get("/tokens/new/")
+    assert [one["name"] for one in form.context["catalog"]] == [
+        "observability-prod",
+        "observability-staging",
+        "retail-mobile",
+    ]
+    assert browser.get("/audit/").status_code == browser.get("/admin/").status_code == 200
+
+
 def test_a_dry_run_shows_the_same_plan_and_writes_nothing(
     aws: SandboxProcess, apply: Callable[..., str]
 ) -> None:
@@ -132,11 +160,11 @@ def test_the_catalog_of_a_connection_that_is_known_is_not_read_again(
     assert len(aws.calls()) == calls
 
 
-@pytest.mark.parametrize("settings", [{"region": ""}, {"region": "eu-west-1"}])
+@pytest.mark.parametrize("known", [{"region": ""}, {"region": "eu-west-1"}])
 def test_it_is_read_where_the_connection_changes_or_nothing_is_known_of_it_yet(
-    aws: SandboxProcess, apply: Callable[..., str], settings: dict[str, str]
+    aws: SandboxProcess, apply: Callable[..., str], known: dict[str, str]
 ) -> None:
-    Connection.objects.create(name="main", **settings)
+    Connection.objects.create(name="main", **known)
     apply(FILE)
     assert Grant.objects.count() == 2
 
