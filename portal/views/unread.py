@@ -22,7 +22,7 @@ def since(workspace: Workspace) -> datetime | None:
 def in_words(workspace: Workspace) -> str:
     """What stands beside it where people choose."""
     at = since(workspace)
-    return f"could not be read from AWS since {at:%Y-%m-%d %H:%M} UTC" if at else ""
+    return f"could not be read since {at:%Y-%m-%d %H:%M} UTC" if at else ""
 
 
 def not_offered(

@@ -12,7 +12,7 @@ from tests.conftest import Catalog
 pytestmark = pytest.mark.django_db
 
 SINCE = datetime(2026, 11, 28, 5, 40, tzinfo=UTC)
-WORDS = "could not be read from AWS since 2026-11-28 05:40 UTC"
+WORDS = "could not be read since 2026-11-28 05:40 UTC"
 CODE = "AccessDeniedException"
 FORM = "/tokens/new/"
 
