@@ -96,6 +96,11 @@ def switch(text: str) -> bool:
     return text == "on"
 
 
+def on_or_off(name: str, *, default: str) -> bool:
+    """The setting ``name`` as ``on`` or ``off``."""
+    return read(name, switch, default=default, wanted="on or off")
+
+
 def number(name: str, least: int, most: int, *, default: int) -> int:
     """The setting ``name`` as a whole number between two bounds, both included."""
     wanted = f"a whole number, {least}-{most}"
@@ -119,6 +124,19 @@ def words(text: str) -> list[str]:
     if not found:
         raise ValueError
     return found
+
+
+def regions(name: str) -> list[str]:
+    """The setting ``name`` as a comma-separated list of AWS regions; may be empty."""
+
+    def parse(text: str) -> list[str]:
+        found = words(text) if text else []
+        if not all(re.fullmatch(r"[a-z0-9-]{1,32}", region) for region in found):
+            raise ValueError
+        return found
+
+    wanted = "names of AWS regions such as eu-west-1, separated by commas"
+    return read(name, parse, default="", wanted=wanted)
 
 
 def mail_addresses(text: str) -> list[str]:

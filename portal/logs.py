@@ -10,6 +10,8 @@ import structlog
 
 KEY_SHAPE = re.compile(r"glsa_\w+")
 MASK = "glsa_(hidden)"
+LINK_SHAPE = re.compile(r"(/accounts/(?:invitation|password/reset/key)/)[^/\s'\"]+")
+"""Links that set a password: whoever reads one before its person does can use it."""
 
 
 def mask(text: str) -> str:
@@ -18,10 +20,11 @@ def mask(text: str) -> str:
 
 
 class MaskingFormatter(structlog.stdlib.ProcessorFormatter):
-    """Masks what looks like a Grafana key in the finished line, tracebacks included."""
+    """Masks what looks like a Grafana key, or a link that sets a password, in the finished line,
+    tracebacks included."""
 
     def format(self, record: logging.LogRecord) -> str:
-        return mask(super().format(record))
+        return LINK_SHAPE.sub(r"\1(hidden)", mask(super().format(record)))
 
 
 class SeldomFilter(logging.Filter):

@@ -84,9 +84,12 @@ AUDIT_HEAD_MAIL = read(
 )
 AUDIT_HEAD_SECONDS = environment.number("PORTAL_AUDIT_HEAD_SECONDS", 1, 86_400, default=3600)
 MONITOR_TOKEN = environment.text("PORTAL_MONITOR_TOKEN")
+PASSWORD_SIGN_IN = environment.on_or_off("PORTAL_PASSWORD_SIGN_IN", default="on")
 DEMO_PASSWORD = environment.text("PORTAL_DEMO_PASSWORD") or (
     environment.text("GENERATED_DEMO_PASSWORD") if EMBEDDED and GRAFANA == "sandbox" else ""
 )
+EXTRA_REGIONS = environment.regions("PORTAL_EXTRA_REGIONS")
+"""Regions that the access file may name although botocore does not know AMG there."""
 ACCESS_FILE = environment.text("PORTAL_ACCESS_FILE")
 if DEMO_PASSWORD and not EMBEDDED:
     refuse("PORTAL_DEMO_PASSWORD", "makes demo people, and production has none: unset it")
@@ -263,11 +266,7 @@ FILE_UPLOAD_HANDLERS = ["portal.views.edge.NoFiles"]
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
         "default-src": [NONE],
-        "script-src": [SELF],
-        "style-src": [SELF],
-        "img-src": [SELF],
-        "font-src": [SELF],
-        "connect-src": [SELF],
+        **{f"{kind}-src": [SELF] for kind in ("script", "style", "img", "font", "connect")},
         "form-action": [SELF],
         "base-uri": [NONE],
         "frame-ancestors": [NONE],

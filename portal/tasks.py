@@ -12,7 +12,7 @@ from django.db import DatabaseError, InterfaceError
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
-from portal import outage, valkey, wakeup
+from portal import gateway, outage, valkey, wakeup
 from portal.celery import app
 from portal.flows.begin import begin
 from portal.flows.issue import issue
@@ -21,7 +21,6 @@ from portal.flows.prune import prune
 from portal.flows.recover import settle
 from portal.flows.revoke import delete_at_aws
 from portal.flows.take_inventory import take_inventory
-from portal.grafana.clients import client_for
 from portal.incidents import Incident
 from portal.life import Effects
 from portal.models import Connection, Heartbeat, Token
@@ -39,8 +38,7 @@ def check_before_the_first_task(**_: Any) -> None:
 def prepare_clients(**_: Any) -> None:
     """Before the workers fork, so that none of them makes its first person wait for it."""
     try:
-        for connection in Connection.objects.all():
-            client_for(**connection.client_settings).prepare()
+        gateway.prepare(Connection.objects.all())
     except (DatabaseError, InterfaceError) as error:
         log.warning("clients.not_prepared", extra={"error": type(error).__name__})
     # What is loaded now stays: collecting garbage need not walk through it, nor copy its pages.
@@ -68,24 +66,28 @@ def bears_outages(run: Callable[..., None]) -> Callable[..., None]:
 @bears_outages
 def issue_token(token_id: str) -> None:
     follow_up(issue(uuid.UUID(token_id)))
+    gateway.note_heard()
 
 
 @app.task(name="portal.revoke")
 @bears_outages
 def revoke_token(token_id: str) -> None:
     follow_up(delete_at_aws(uuid.UUID(token_id)))
+    gateway.note_heard()
 
 
 @app.task(name="portal.settle")
 @bears_outages
 def settle_token(token_id: str) -> None:
     settle(uuid.UUID(token_id))
+    gateway.note_heard()
 
 
 @app.task(name="portal.prune")
 @bears_outages
 def prune_account(service_account_id: int) -> None:
     prune(service_account_id)
+    gateway.note_heard()
 
 
 @app.task(name="portal.mail")
@@ -98,6 +100,7 @@ def send_mail(notice_id: int) -> None:
 @bears_outages
 def list_tokens(service_account_id: int) -> None:
     take_inventory(service_account_id)
+    gateway.note_heard()
 
 
 @app.task(name="portal.heartbeat", expires=20)

@@ -158,7 +158,17 @@ class Catalog:
 
 
 @pytest.fixture
-def catalog(platform: Team, mobile: Team) -> Catalog:
+def rows(platform: Team, mobile: Team) -> Catalog:
+    """What ``catalog`` has outside tests/flows, where it is read from the sandbox."""
+    return make_catalog(platform, mobile)
+
+
+@pytest.fixture
+def catalog(rows: Catalog) -> Catalog:
+    return rows
+
+
+def make_catalog(platform: Team, mobile: Team) -> Catalog:
     connection = Connection.objects.create(name="main")
     workspaces = [
         Workspace.objects.create(

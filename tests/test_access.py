@@ -75,7 +75,7 @@ MISTAKES = [
         "version: 1\npeople: [{email: a@b.c}, {email: A@B.c}]",
         "people[1]: a@b.c stands here twice",
     ),
-    ("version: 1\nteams: {a: {idp_groups: [7]}}", "teams.a.idp_groups[0]: must be a text"),
+    ("version: 1\nteams: {a: {idp_groups: [[7]]}}", "teams.a.idp_groups[0]: must be a text"),
     ("version: 1\nteams: {a: {idp_groups: ['']}}", "teams.a.idp_groups[0]: names no group"),
     ("version: 1\nteams: {[a]: {}}", "a key must be a text"),
     ("version: 1\npeople: !!python/object:x {}", "python/object:x is not known here"),
@@ -182,9 +182,10 @@ def test_a_small_file_cannot_grow_in_memory() -> None:
 
 
 def test_a_file_that_is_nested_without_end_is_refused_in_words() -> None:
-    deep = "".join(f"{' ' * depth}a:\n" for depth in range(3000))
-    with pytest.raises(AccessFileError, match="nested too deeply"):
-        access.parse(deep)
+    block = "".join(f"{' ' * depth}a:\n" for depth in range(1000))
+    for deep in (block, "[" * 100_000, "{a: " * 100_000, "- " * 100_000):
+        with pytest.raises(AccessFileError, match="nested too deeply"):
+            access.parse(deep)
 
 
 def test_only_mappings_are_merged() -> None:

@@ -58,7 +58,8 @@ teams:
 
 
 def apply(text: str, *, dry_run: bool = False) -> Plan:
-    return apply_access(access.parse(text), actor=SYSTEM, sha256="5eed", dry_run=dry_run)
+    file = access.parse(text)
+    return apply_access(file, actor=SYSTEM, sha256="5eed", dry_run=dry_run, leave_no_admin=True)
 
 
 def everything() -> list[object]:
@@ -102,7 +103,8 @@ def test_the_example_applies() -> None:
         "+ member engineer@example.com of platform",
         "+ member teammate@example.com of platform",
         "+ grant of platform for observability-prod / every account: max_ttl 30d, default_ttl 7d, "
-        "approval never, reason optional, self_approval false, max_live 20, max_live_per_person 5",
+        "approval never, reason optional, self_approval false, max_overlap 7d, max_live 20, "
+        "max_live_per_person 5",
     ]
     assert Connection.objects.get().region == "eu-west-1"
     admin = User.objects.get(email="admin@example.com")
@@ -162,6 +164,13 @@ teams:
     grants: [{grants}]
   mobile: {{members: [outsider@example.com]}}
 """
+
+
+WARNINGS = (
+    "? line 9, column 3: teams.mobile: nobody leads this team: admins answer its requests and see "
+    "to its tokens\n"
+    "? line 9, column 3: teams.mobile: this team has no grant: its people can request nothing\n"
+)
 
 
 def platform_file(
@@ -339,7 +348,7 @@ def test_a_grant_follows_its_workspace_by_name_to_another_id(catalog: Catalog) -
     assert plan.lines == [
         "- grant of platform for old / every account",
         "+ grant of platform for observability / every account: max_ttl 30d, default_ttl 7d, "
-        "approval never, reason optional, self_approval false",
+        "approval never, reason optional, self_approval false, max_overlap 7d",
     ]
 
 
@@ -434,7 +443,7 @@ def test_the_command_ends_open_requests_at_once_and_lists_live_tokens(
     make_token(token.owner, name="live", state=State.ACTIVE, expires_at=end)
     file = tmp_path / "access.yaml"
     file.write_text(platform_file(members=""))
-    call_command("apply_access", str(file), "--dry-run")
+    call_command("apply_access", str(file), "--dry-run", "--leave-no-admin")
     token.refresh_from_db()
     assert token.state == State.QUEUED
     planned = capsys.readouterr().out
@@ -443,9 +452,11 @@ def test_the_command_ends_open_requests_at_once_and_lists_live_tokens(
         "x queued: ci of engineer@example.com in platform, for observability / deployer\n"
         "! active: live of engineer@example.com in platform, for observability / deployer, "
         "until 2026-12-01 10:00 UTC\n"
-        "1 change to make, 1 request to end (x), 1 live token left behind for lead or admin (!).\n"
+        f"{WARNINGS}"
+        "1 change to make, 1 request to end (x), 1 live token left behind for lead or admin (!), "
+        "2 warnings (?).\n"
     )
-    call_command("apply_access", str(file))
+    call_command("apply_access", str(file), "--leave-no-admin")
     token.refresh_from_db()
     assert token.state == State.CANCELLED
     assert capsys.readouterr().out == planned.replace("to make", "made").replace("to end", "ended")
@@ -531,13 +542,13 @@ def test_the_command_shows_the_plan_and_applies_it(
 ) -> None:
     file = tmp_path / "access.yaml"
     file.write_text(platform_file(members=""))
-    call_command("apply_access", str(file), "--dry-run")
+    call_command("apply_access", str(file), "--dry-run", "--leave-no-admin")
     assert capsys.readouterr().out == (
-        "- member engineer@example.com of platform\n1 change to make.\n"
+        f"- member engineer@example.com of platform\n{WARNINGS}1 change to make, 2 warnings (?).\n"
     )
     assert "engineer@example.com" in roles()
-    call_command("apply_access", str(file))
-    assert "1 change made." in capsys.readouterr().out
+    call_command("apply_access", str(file), "--leave-no-admin")
+    assert "1 change made, 2 warnings (?)." in capsys.readouterr().out
     assert "engineer@example.com" not in roles()
 
 
@@ -547,7 +558,7 @@ def test_the_command_names_every_mistake_and_changes_nothing(tmp_path: Path) -> 
     file = tmp_path / "access.yaml"
     file.write_text(platform_file(members="nobody", leads="none"))
     with pytest.raises(CommandError) as refused:
-        call_command("apply_access", str(file))
+        call_command("apply_access", str(file), "--leave-no-admin")
     assert str(refused.value) == (
         f"{file} was not applied; nothing has changed:\n"
         "  line 6, column 13: teams.platform.leads[0]: must be an e-mail address\n"

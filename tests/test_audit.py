@@ -54,6 +54,7 @@ def test_the_set_of_events_is_closed() -> None:
         "audit.verified",
         "signin.succeeded",
         "signin.failed",
+        "person.invited",
     }
 
 

@@ -141,6 +141,8 @@ MALFORMED = [
     ("PORTAL_UNCLAIMED_SECONDS", "15m"),
     ("PORTAL_UNCLAIMED_SECONDS", "0"),
     ("PORTAL_RATE_LIMITS", "true"),
+    ("PORTAL_EXTRA_REGIONS", "Ireland"),
+    ("PORTAL_EXTRA_REGIONS", "eu-west-1 eu-west-2"),
     ("PORTAL_WORKER_PROCESSES", "0"),
     ("PORTAL_LOG_LEVEL", "VERBOSE"),
     ("PORTAL_EMBEDDED", "perhaps"),

@@ -130,7 +130,8 @@ def refused(**settings: str) -> str:
     try:
         assert product.launch().wait(60) == 1
         assert product.processes() == []
-        [line] = product.log().splitlines()
+        *sandbox, line = product.log().splitlines()
+        assert all(one.startswith("Sandbox of Amazon Managed Grafana") for one in sandbox)
         return line
     finally:
         product.close()
@@ -147,6 +148,18 @@ def test_an_access_file_that_is_none_stops_the_start(tmp_path: Path) -> None:
     file.write_bytes(b"\xff")
     assert "PORTAL_ACCESS_FILE names a file that can't be read" in refused(
         PORTAL_ACCESS_FILE=str(file)
+    )
+
+
+@pytest.mark.parametrize("people", ["people: []", ""], ids=["named", "not named"])
+def test_an_access_file_after_which_nobody_is_admin_stops_the_start(
+    tmp_path: Path, people: str
+) -> None:
+    file = tmp_path / "access.yaml"
+    file.write_text(f"version: 1\n{people}")
+    assert refused(PORTAL_ACCESS_FILE=str(file)) == (
+        "portal: setting PORTAL_ACCESS_FILE names a file after which nobody is admin, neither by "
+        "name nor by admin_idp_groups"
     )
 
 

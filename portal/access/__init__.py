@@ -15,8 +15,9 @@ from portal.access.entries import (
     Problem,
     TeamEntry,
 )
-from portal.access.reading import parse, seconds
-from portal.access.resolving import Scope, Wanted, resolve
+from portal.access.reading import load, parse
+from portal.access.resolving import Resolved, Scope, Wanted, resolve
+from portal.access.values import seconds
 
 __all__ = [
     "EVERY",
@@ -28,9 +29,11 @@ __all__ = [
     "PersonEntry",
     "Place",
     "Problem",
+    "Resolved",
     "Scope",
     "TeamEntry",
     "Wanted",
+    "load",
     "parse",
     "resolve",
     "seconds",

@@ -1,30 +1,44 @@
-"""YAML with the place where each thing stands.
+"""YAML with the place where each thing stands, and each text as it is written.
 
-PyYAML's own construction forgets the places, and silently drops the first of two equal keys.
+PyYAML's own construction forgets the places, silently drops the first of two equal keys, and makes
+numbers, dates and booleans of names such as ``010``, ``2024-01-01`` and ``on``
+(docs/decisions/0017-names-as-they-are-written.md). What is read is bounded before anything is made
+of it (portal.access.bounds).
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 import yaml
 
+from portal.access.bounds import LOADER, not_yaml, require_bounded
 from portal.access.entries import AccessFileError, Place, Problem
 
-# In C, ten times as fast; a PyYAML that was built without libyaml reads the same in Python.
-_Loader = yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader
-
-_MAPPING = "tag:yaml.org,2002:map"
-_SEQUENCE = "tag:yaml.org,2002:seq"
-_MERGE = "tag:yaml.org,2002:merge"
+_TAG = "tag:yaml.org,2002:"
+_MAPPING = f"{_TAG}map"
+_SEQUENCE = f"{_TAG}seq"
+_MERGE = f"{_TAG}merge"
+_SCALARS = {"str", "int", "float", "bool", "null", "timestamp", "value", "merge"}
 
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """A value of the document: a scalar, a list of items, or a mapping's pairs of items."""
+    """A value of the document: a text, a list of items, or a mapping's pairs of items.
+
+    A scalar is the text that stands in the file, whatever YAML would make of it; ``kind`` says what
+    that is (``str``, ``int``, ``bool``, ``null`` ...).
+    """
 
     value: Any
     line: int
     column: int
+    kind: str = ""
+
+    @property
+    def is_missing(self) -> bool:
+        """Nothing stands there, or what YAML takes for nothing (``null``, ``~``)."""
+        return self.value is None or self.kind == "null"
 
     def at(self, path: str) -> Place:
         return Place(path, self.line, self.column)
@@ -36,38 +50,27 @@ class Pairs(list[tuple[Item, Item]]):
 
 def read(text: str) -> Item:
     """The document's root; an empty document is None. Raises AccessFileError."""
-    loader = None
+    require_bounded(text)
+    loader = LOADER(text)
     try:
-        loader = _Loader(text)
         root = loader.get_single_node()
         if root is None:
             return Item(None, 1, 1)
-        builder = _Builder(loader)
+        builder = _Builder()
         item = builder.item(root)
     except yaml.YAMLError as error:
-        raise AccessFileError([_not_yaml(error)]) from None
-    except RecursionError:
-        raise AccessFileError([Problem(Place("the file"), "this is nested too deeply")]) from None
+        raise AccessFileError([not_yaml(error)]) from None
     finally:
-        if loader is not None:
-            loader.dispose()
+        loader.dispose()
     if builder.problems:
         raise AccessFileError(builder.problems)
     return item
 
 
-def _not_yaml(error: yaml.YAMLError) -> Problem:
-    mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
-    place = Place("", mark.line + 1, mark.column + 1) if mark else Place("the file")
-    said = getattr(error, "problem", None) or getattr(error, "reason", None) or "it can't be read"
-    return Problem(place, f"this is not YAML: {said}")
-
-
 class _Builder:
     """Makes items of PyYAML's nodes; a node that several aliases name becomes one item."""
 
-    def __init__(self, loader: Any) -> None:
-        self._loader = loader
+    def __init__(self) -> None:
         self._made: dict[int, Item] = {}
         self._under_way: set[int] = set()
         self.problems: list[Problem] = []
@@ -76,40 +79,37 @@ class _Builder:
         made = self._made.get(id(node))
         if made is None:
             line, column = node.start_mark.line + 1, node.start_mark.column + 1
-            value = None
+            value, kind = None, ""
             if id(node) in self._under_way:
                 self._say(node, "this holds itself")
             else:
                 self._under_way.add(id(node))
-                value = self._value(node)
+                value, kind = self._value(node)
                 self._under_way.discard(id(node))
-            made = self._made[id(node)] = Item(value, line, column)
+            made = self._made[id(node)] = Item(value, line, column, kind)
         return made
 
-    def _value(self, node: yaml.Node) -> Any:
+    def _value(self, node: yaml.Node) -> tuple[Any, str]:
         if isinstance(node, yaml.MappingNode) and node.tag == _MAPPING:
-            return self._pairs(node)
+            return self._pairs(node), "map"
         if isinstance(node, yaml.SequenceNode) and node.tag == _SEQUENCE:
-            return [self.item(one) for one in node.value]
-        try:
-            if isinstance(node, yaml.ScalarNode):
-                return self._loader.construct_object(node)
-        except yaml.YAMLError:
-            pass
-        except ValueError:  # such as a date with a thirteenth month
-            return node.value
-        self._say(node, f"the tag {node.tag} is not known here")
-        return None
+            return [self.item(one) for one in node.value], "seq"
+        kind = node.tag.removeprefix(_TAG)
+        if isinstance(node, yaml.ScalarNode) and kind in _SCALARS:
+            return node.value, kind
+        self._say(node, f"the tag {node.tag[:100]} is not known here")
+        return None, ""
 
     def _pairs(self, node: yaml.MappingNode) -> Pairs:
         own = [self.item(key) for key, _ in node.value if key.tag != _MERGE]
         seen = set()
         for key in own:
-            if isinstance(key.value, list):
-                self.problems.append(Problem(key.at(""), "a key must be a text"))
+            if not isinstance(key.value, str) or key.kind == "null":
+                quote = ": quote it" if key.kind == "null" and key.value else ""
+                self.problems.append(Problem(key.at(""), f"a key must be a text{quote}"))
                 return Pairs()
             if key.value in seen:
-                self.problems.append(Problem(key.at(""), f"{key.value!r} stands here twice"))
+                self.problems.append(Problem(key.at(""), f"{shown(key.value)} stands here twice"))
             seen.add(key.value)
         # What a merge brings stands before what the mapping says itself, which so wins. PyYAML
         # copies: nine lines that each merge the one before nine times would fill memory.
@@ -125,15 +125,21 @@ class _Builder:
     def _merge(self, node: yaml.Node, into: dict[Any, tuple[Item, Item]]) -> None:
         """Add what ``<<`` names: a mapping, or several of which the first wins."""
         merged = self.item(node)
-        several = [merged] if isinstance(merged.value, Pairs) else merged.value
-        if not isinstance(several, list) or not all(
-            isinstance(one.value, Pairs) for one in several
-        ):
+        several: Iterable[Item] = [merged]
+        if isinstance(merged.value, list) and not isinstance(merged.value, Pairs):
+            several = merged.value
+        if not all(isinstance(one.value, Pairs) for one in several):
             self._say(node, "only mappings can be merged")
             return
-        for one in reversed(several):
+        for one in reversed(list(several)):
             into.update({key.value: (key, value) for key, value in one.value})
 
     def _say(self, node: yaml.Node, text: str) -> None:
         mark = node.start_mark
         self.problems.append(Problem(Place("", mark.line + 1, mark.column + 1), text))
+
+
+def shown(text: object) -> str:
+    """A text of the file for a message: quoted, and no longer than a line."""
+    said = str(text)
+    return repr(said if len(said) <= 80 else f"{said[:80]}…")

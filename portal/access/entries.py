@@ -1,11 +1,16 @@
 """What an access file says, checked in itself; nothing here knows the catalog or the database."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 LONGEST_LIFETIME = 2_592_000
+USUAL_OVERLAP = 7 * 86_400
 EVERY = "*"
+KEEP, REVOKE = "keep", "revoke"
+"""What becomes of the live tokens of who left the team: they stand on the lead's desk, or end."""
+MOST_PROBLEMS = 200
+"""Lines; a file with more mistakes is another file."""
 
 
 class Place(NamedTuple):
@@ -38,7 +43,9 @@ class AccessFileError(ValueError):
 
     def __init__(self, problems: Sequence[Problem]) -> None:
         ordered = sorted(problems, key=lambda problem: problem.place[1:])
-        self.problems = [str(problem) for problem in ordered]
+        self.problems = [str(problem) for problem in ordered[:MOST_PROBLEMS]]
+        if len(ordered) > MOST_PROBLEMS:
+            self.problems.append(f"and {len(ordered) - MOST_PROBLEMS:,} more mistakes")
         super().__init__("\n".join(self.problems))
 
 
@@ -48,6 +55,16 @@ class ConnectionEntry:
     region: str = ""
     role_arn: str = ""
     external_id: str = ""
+    place: Place = field(default=NOWHERE, compare=False)
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """What its row says besides the name."""
+        return {
+            "region": self.region,
+            "role_arn": self.role_arn,
+            "external_id": self.external_id,
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +80,7 @@ class GrantEntry:
     self_approval: bool
     max_live: int | None
     max_live_per_person: int | None
+    max_overlap: int = USUAL_OVERLAP
     place: Place = NOWHERE
     account_places: tuple[Place, ...] = ()
 
@@ -79,6 +97,8 @@ class TeamEntry:
     grants: tuple[GrantEntry, ...]
     idp_groups: tuple[str, ...] = ()
     lead_idp_groups: tuple[str, ...] = ()
+    on_leaving: str = KEEP
+    place: Place = field(default=NOWHERE, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,13 +106,20 @@ class PersonEntry:
     email: str
     admin: bool
     auditor: bool
+    place: Place = field(default=NOWHERE, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
 class AccessFile:
-    """``names_all_admins``: whoever is not among the people is neither admin nor auditor."""
+    """``names_all_admins``: whoever is not among the people is neither admin nor auditor.
+
+    ``warnings`` may mean something else than the file's author thinks.
+    """
 
     connections: tuple[ConnectionEntry, ...]
     people: tuple[PersonEntry, ...]
     teams: tuple[TeamEntry, ...]
     names_all_admins: bool = False
+    admin_idp_groups: tuple[str, ...] = ()
+    auditor_idp_groups: tuple[str, ...] = ()
+    warnings: tuple[Problem, ...] = field(default=(), compare=False)

@@ -1,34 +1,40 @@
 """Reads an access file: each thing that it says, and each mistake with its place."""
 
-import re
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import TypeVar
+from pathlib import Path
 
-from portal.access.document import Item, Pairs, read
+from django.conf import settings
+
+from portal.access.bounds import LONGEST_FILE
+from portal.access.document import Item, read
 from portal.access.entries import (
     EVERY,
+    KEEP,
     LONGEST_LIFETIME,
+    REVOKE,
     AccessFile,
     AccessFileError,
     ConnectionEntry,
     GrantEntry,
     PersonEntry,
+    Place,
     Problem,
     TeamEntry,
 )
+from portal.access.values import Fields, Values
+from portal.access.warnings import warnings_about
+from portal.grafana.regions import trouble_with
 
-MOST_LIVE = 1_000_000
-
-_DURATION = re.compile(r"([0-9]{1,9})([smhd]?)")
-_SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400}
-_CONTROL = r"\x00-\x1f\x7f"
-_EMAIL = re.compile(rf"(?=.{{3,254}}$)[^@\s{_CONTROL}]+@[^@\s{_CONTROL}]+")
-_SLUG = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
+_FILE = {
+    "version",
+    "connections",
+    "people",
+    "admin_idp_groups",
+    "auditor_idp_groups",
+    "teams",
+}
 _CONNECTION = {"region": 32, "role_arn": 200, "external_id": 200}
 """What a connection may say, and the most characters of each."""
-_LONGEST_GROUP = 200
-_TEAM = {"leads", "members", "idp_groups", "lead_idp_groups", "grants"}
+_TEAM = {"leads", "members", "idp_groups", "lead_idp_groups", "on_leaving", "grants"}
 _GRANT = {
     "workspace",
     "service_accounts",
@@ -39,239 +45,151 @@ _GRANT = {
     "self_approval",
     "max_live",
     "max_live_per_person",
+    "max_overlap",
 }
+_USUAL_LIFETIME = 7 * 86_400
 
-T = TypeVar("T")
+
+def load(path: Path) -> bytes:
+    """The bytes of an access file. Raises OSError, or AccessFileError for one that is too large."""
+    with path.open("rb") as file:
+        content = file.read(4 * LONGEST_FILE + 1)
+    if len(content) > 4 * LONGEST_FILE:  # as many bytes as so many characters may have
+        text = f"is longer than {LONGEST_FILE:,} characters"
+        raise AccessFileError([Problem(Place("the file"), text)])
+    return content
 
 
 def parse(text: str) -> AccessFile:
     """Read an access file; raises AccessFileError with every mistake that is in it."""
-    reader = _Reader()
-    file = reader.file(read(text))
-    if reader.problems:
-        raise AccessFileError(reader.problems)
+    values = Values()
+    file = _Reader(values).file(read(text))
+    if values.problems:
+        raise AccessFileError(values.problems)
     return file
 
 
-def seconds(text: object) -> int:
-    """A duration such as ``30d``, ``8h``, ``90m`` or a number of seconds; raises ValueError."""
-    match = _DURATION.fullmatch(str(text))
-    if match is None or isinstance(text, bool):
-        raise ValueError
-    return int(match[1]) * _SECONDS[match[2]]
-
-
-@dataclass(frozen=True, slots=True)
-class _Fields:
-    """A mapping's values by their names; what is missing stands where the mapping does."""
-
-    item: Item
-    values: dict[str, Item]
-
-    def __call__(self, name: str, default: object = None) -> Item:
-        found = self.values.get(name)
-        if found is None or (found.value is None and default is not None):
-            return Item(default, self.item.line, self.item.column)
-        return found
-
-
-@dataclass(slots=True)
 class _Reader:
-    """Walks the document and collects what is wrong, each with the place where it stands."""
+    """Walks the document."""
 
-    problems: list[Problem] = field(default_factory=list)
+    def __init__(self, values: Values) -> None:
+        self._is = values
 
     def file(self, root: Item) -> AccessFile:
-        top = self._fields(root, "the file", {"version", "connections", "people", "teams"})
+        top = self._is.fields(root, "the file", _FILE)
         version = top("version")
-        if version.value != 1 or isinstance(version.value, bool):
-            self._say(version, "version", "must be 1")
+        if (version.value, version.kind) != ("1", "int"):
+            self._is.say(version, "version", "must be 1")
         connections = tuple(
             self._connection(name, entry)
-            for name, entry in self._pairs(top("connections"), "connections")
+            for name, entry in self._is.pairs(top("connections"), "connections")
         )
         people = self._people(top("people"))
-        teams = tuple(self._team(slug, entry) for slug, entry in self._pairs(top("teams"), "teams"))
-        return AccessFile(connections, people, teams, names_all_admins="people" in top.values)
+        teams = tuple(
+            self._team(slug, entry) for slug, entry in self._is.pairs(top("teams"), "teams")
+        )
+        groups = [
+            self._groups(top, "", name) for name in ("admin_idp_groups", "auditor_idp_groups")
+        ]
+        return AccessFile(
+            connections,
+            people,
+            teams,
+            names_all_admins="people" in top.values,
+            admin_idp_groups=groups[0],
+            auditor_idp_groups=groups[1],
+            warnings=tuple(warnings_about(people, teams)),
+        )
 
     def _connection(self, name: Item, entry: Item) -> ConnectionEntry:
         path = f"connections.{name.value}"
-        fields = self._fields(entry, path, set(_CONNECTION))
+        fields = self._is.fields(entry, path, set(_CONNECTION))
         said = {
-            key: self._text(value, f"{path}.{key}", _CONNECTION[key])
+            key: self._is.text(value, f"{path}.{key}", _CONNECTION[key])
             for key, value in fields.values.items()
         }
-        return ConnectionEntry(self._slug(name, path), **said)
+        if region := said.get("region"):
+            why = trouble_with(region)
+            if why and region not in settings.EXTRA_REGIONS:
+                self._is.say(fields("region"), f"{path}.region", why)
+        return ConnectionEntry(self._is.slug(name, path), **said, place=name.at(path))
 
     def _people(self, listed: Item) -> tuple[PersonEntry, ...]:
         def person(entry: Item, path: str) -> PersonEntry:
-            fields = self._fields(entry, path, {"email", "admin", "auditor"})
+            fields = self._is.fields(entry, path, {"email", "admin", "auditor"})
             return PersonEntry(
-                self._email(fields("email"), f"{path}.email"),
-                self._flag(fields("admin", False), f"{path}.admin"),
-                self._flag(fields("auditor", False), f"{path}.auditor"),
+                self._is.email(fields("email"), f"{path}.email"),
+                self._is.flag(fields("admin", False), f"{path}.admin"),
+                self._is.flag(fields("auditor", False), f"{path}.auditor"),
+                place=fields("email").at(path),
             )
 
-        people = self._each(listed, "people", person)
-        self._once(listed, "people", [one.email for one in people])
+        people = self._is.each(listed, "people", person)
+        self._is.once(listed, "people", [one.email for one in people])
         return people
 
     def _team(self, slug: Item, entry: Item) -> TeamEntry:
         path = f"teams.{slug.value}"
-        fields = self._fields(entry, path, _TEAM)
-        leads = self._distinct(fields("leads"), f"{path}.leads", self._email)
-        members = self._distinct(fields("members"), f"{path}.members", self._email)
+        fields = self._is.fields(entry, path, _TEAM)
+        leads = self._is.distinct(fields("leads"), f"{path}.leads", self._is.email)
+        members = self._is.distinct(fields("members"), f"{path}.members", self._is.email)
+        lead = set(leads)
         for number, email in enumerate(members):
-            if email and email in leads:
+            if email and email in lead:
                 item = fields("members").value[number]
-                self._say(item, f"{path}.members[{number}]", f"{email} is a lead of this team")
+                self._is.say(item, f"{path}.members[{number}]", f"{email} is a lead of this team")
         return TeamEntry(
-            self._slug(slug, path),
+            self._is.slug(slug, path),
             leads,
             members,
-            self._each(fields("grants"), f"{path}.grants", self._grant),
-            self._distinct(fields("idp_groups"), f"{path}.idp_groups", self._group),
-            self._distinct(fields("lead_idp_groups"), f"{path}.lead_idp_groups", self._group),
+            self._is.each(fields("grants"), f"{path}.grants", self._grant),
+            idp_groups=self._groups(fields, f"{path}.", "idp_groups"),
+            lead_idp_groups=self._groups(fields, f"{path}.", "lead_idp_groups"),
+            on_leaving=self._is.word(
+                fields("on_leaving", KEEP), f"{path}.on_leaving", (KEEP, REVOKE)
+            ),
+            place=slug.at(path),
         )
 
+    def _groups(self, fields: Fields, path: str, name: str) -> tuple[str, ...]:
+        return self._is.distinct(fields(name), f"{path}{name}", self._is.group)
+
     def _grant(self, entry: Item, path: str) -> GrantEntry:
-        fields = self._fields(entry, path, _GRANT)
-        listed = fields("service_accounts", [Item(EVERY, entry.line, entry.column)])
-        accounts = self._distinct(listed, f"{path}.service_accounts", self._name)
+        fields = self._is.fields(entry, path, _GRANT)
+        every = [Item(EVERY, entry.line, entry.column, "str")]
+        listed = fields("service_accounts", every)
+        accounts = self._is.distinct(listed, f"{path}.service_accounts", self._is.name)
         if listed.value == []:
-            self._say(listed, f"{path}.service_accounts", "names no service account")
+            self._is.say(listed, f"{path}.service_accounts", "names no service account")
         if EVERY in accounts and len(accounts) > 1:
-            self._say(listed, f"{path}.service_accounts", "“*” names every other one already")
-        max_ttl = self._lifetime(fields("max_ttl", "30d"), f"{path}.max_ttl")
-        suggested = fields("default_ttl", min(max_ttl or LONGEST_LIFETIME, 7 * _SECONDS["d"]))
-        default_ttl = self._lifetime(suggested, f"{path}.default_ttl")
+            self._is.say(listed, f"{path}.service_accounts", "“*” names every other one already")
+        max_ttl = self._is.lifetime(fields("max_ttl", "30d"), f"{path}.max_ttl")
+        usual = str(min(max_ttl or LONGEST_LIFETIME, _USUAL_LIFETIME))
+        suggested = fields("default_ttl", usual)
+        default_ttl = self._is.lifetime(suggested, f"{path}.default_ttl")
         if max_ttl and default_ttl > max_ttl:
-            self._say(suggested, f"{path}.default_ttl", "is longer than max_ttl")
+            self._is.say(suggested, f"{path}.default_ttl", "is longer than max_ttl")
         approvals = ("never", "admin-role", "always")
         reasons = ("optional", "required")
-        reason = self._word(fields("reason", "optional"), f"{path}.reason", reasons)
+        reason = self._is.word(fields("reason", "optional"), f"{path}.reason", reasons)
         return GrantEntry(
-            workspace=self._name(fields("workspace"), f"{path}.workspace"),
+            workspace=self._is.name(fields("workspace"), f"{path}.workspace"),
             service_accounts=accounts,
             max_ttl=max_ttl,
             default_ttl=default_ttl,
-            approval=self._word(fields("approval", "never"), f"{path}.approval", approvals),
+            approval=self._is.word(fields("approval", "never"), f"{path}.approval", approvals),
             reason_required=reason == "required",
-            self_approval=self._flag(fields("self_approval", False), f"{path}.self_approval"),
-            max_live=self._count(fields("max_live"), f"{path}.max_live"),
-            max_live_per_person=self._count(
+            self_approval=self._is.flag(fields("self_approval", False), f"{path}.self_approval"),
+            max_live=self._is.count(fields("max_live"), f"{path}.max_live"),
+            max_live_per_person=self._is.count(
                 fields("max_live_per_person"), f"{path}.max_live_per_person"
+            ),
+            max_overlap=self._is.lifetime(
+                fields("max_overlap", "7d"), f"{path}.max_overlap", least=0
             ),
             place=fields("workspace").at(path),
             account_places=tuple(
                 item.at(f"{path}.service_accounts[{number}]")
-                for number, item in enumerate(self._items(listed))
+                for number, item in enumerate(self._is.items(listed))
             ),
         )
-
-    # -- Shapes -------------------------------------------------------------------------------
-
-    def _say(self, item: Item, path: str, text: str) -> None:
-        self.problems.append(Problem(item.at(path), text))
-
-    def _pairs(self, item: Item, path: str) -> Pairs:
-        if item.value is None or isinstance(item.value, Pairs):
-            return item.value or Pairs()
-        self._say(item, path, "must be a mapping")
-        return Pairs()
-
-    def _fields(self, item: Item, path: str, known: set[str]) -> _Fields:
-        values = {}
-        for key, value in self._pairs(item, path):
-            if key.value in known:
-                values[key.value] = value
-            else:
-                self._say(key, path, f"does not know {key.value!r}")
-        return _Fields(item, values)
-
-    def _items(self, item: Item) -> list[Item]:
-        is_list = isinstance(item.value, list) and not isinstance(item.value, Pairs)
-        return item.value if is_list else []
-
-    def _each(self, item: Item, path: str, read: Callable[[Item, str], T]) -> tuple[T, ...]:
-        """What ``read`` makes of each item of a list; a list that is not there is empty."""
-        items = self._items(item)
-        if item.value is not None and items is not item.value:
-            self._say(item, path, "must be a list")
-        return tuple(read(one, f"{path}[{number}]") for number, one in enumerate(items))
-
-    def _distinct(self, item: Item, path: str, read: Callable[[Item, str], str]) -> tuple[str, ...]:
-        found = self._each(item, path, read)
-        self._once(item, path, list(found))
-        return found
-
-    def _once(self, listed: Item, path: str, found: list[str]) -> None:
-        seen: set[str] = set()
-        for number, (item, text) in enumerate(zip(self._items(listed), found, strict=True)):
-            if text and text in seen:
-                self._say(item, f"{path}[{number}]", f"{text} stands here twice")
-            seen.add(text)
-
-    def _text(self, item: Item, path: str, longest: int) -> str:
-        is_text = isinstance(item.value, str) and len(item.value) <= longest
-        if not is_text or re.search(f"[{_CONTROL}]", item.value):
-            self._say(item, path, f"must be a text of at most {longest} characters")
-            return ""
-        return str(item.value)
-
-    def _group(self, item: Item, path: str) -> str:
-        group = self._text(item, path, _LONGEST_GROUP)
-        if item.value == "":
-            self._say(item, path, "names no group")
-        return group
-
-    def _name(self, item: Item, path: str) -> str:
-        """An id or a name; ids of service accounts are numbers to YAML."""
-        if isinstance(item.value, bool) or not isinstance(item.value, str | int):
-            missing = item.value is None
-            self._say(item, path, "is missing" if missing else "must be an id or a name")
-            return ""
-        if item.value == "":
-            self._say(item, path, "is missing")
-        return str(item.value)
-
-    def _email(self, item: Item, path: str) -> str:
-        if not isinstance(item.value, str) or not _EMAIL.fullmatch(item.value):
-            self._say(item, path, "must be an e-mail address")
-            return ""
-        return item.value.lower()
-
-    def _slug(self, item: Item, path: str) -> str:
-        if not _SLUG.fullmatch(str(item.value)):
-            self._say(item, path, "names are lower-case letters, digits, - and _, 64 at most")
-        return str(item.value)
-
-    def _flag(self, item: Item, path: str) -> bool:
-        if not isinstance(item.value, bool):
-            self._say(item, path, "must be true or false")
-        return item.value is True
-
-    def _word(self, item: Item, path: str, choices: tuple[str, ...]) -> str:
-        if item.value not in choices:
-            self._say(item, path, f"must be one of {', '.join(choices)}")
-        return str(item.value)
-
-    def _lifetime(self, item: Item, path: str) -> int:
-        """Seconds; 0 after a mistake."""
-        try:
-            found = seconds(item.value)
-        except ValueError:
-            found = 0
-        if not 1 <= found <= LONGEST_LIFETIME:
-            self._say(item, path, "must be a duration such as 8h, from 1s to 30d")
-            return 0
-        return found
-
-    def _count(self, item: Item, path: str) -> int | None:
-        number = item.value
-        if number is None:
-            return None
-        if isinstance(number, bool) or not isinstance(number, int) or not 0 <= number <= MOST_LIVE:
-            self._say(item, path, f"must be a whole number from 0 to {MOST_LIVE:,}")
-            return None
-        return number

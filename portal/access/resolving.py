@@ -5,27 +5,54 @@ later, or made anew under the same name, is not what was reviewed.
 """
 
 from collections import defaultdict
+from dataclasses import dataclass
 
+from portal.access.document import shown
 from portal.access.entries import EVERY, AccessFile, GrantEntry, Place, Problem, TeamEntry
 from portal.models import Approval, Grant, ServiceAccount, Workspace
 
 Scope = tuple[int | None, int | None]
 """What a grant is for: workspace and service account, by the ids of their rows."""
 
+LIMITS = (
+    "max_ttl",
+    "default_ttl",
+    "approval",
+    "reason_required",
+    "self_approval",
+    "max_live",
+    "max_live_per_person",
+    "max_overlap",
+)
+"""What a grant limits, by the names of its columns."""
+
 Wanted = dict[str, dict[Scope, Grant]]
 """The grants that a file asks for, by team and scope; their team is still to be set."""
 
 
-def resolve(file: AccessFile) -> tuple[Wanted, list[Problem]]:
-    """The rows that the file's grants mean, and what in them matches nothing, or too much."""
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """The rows that a file's grants mean, and what in them matches nothing, or too much.
+
+    ``warnings`` are about grants that overlap.
+    """
+
+    wanted: Wanted
+    problems: list[Problem]
+    warnings: list[Problem]
+
+
+def resolve(file: AccessFile) -> Resolved:
+    """Bind the file's grants to the catalog."""
     resolver = _Resolver()
     wanted = {team.slug: resolver.team(team) for team in file.teams}
-    return wanted, resolver.problems
+    return Resolved(wanted, resolver.problems, resolver.warnings)
 
 
 class _Resolver:
     def __init__(self) -> None:
         self.problems: list[Problem] = []
+        self.warnings: list[Problem] = []
         self._workspaces: dict[str, set[Workspace]] = defaultdict(set)
         self._accounts: dict[tuple[int, str], set[ServiceAccount]] = defaultdict(set)
         for workspace in Workspace.objects.present():
@@ -37,13 +64,47 @@ class _Resolver:
 
     def team(self, team: TeamEntry) -> dict[Scope, Grant]:
         found: dict[Scope, Grant] = {}
+        said: dict[Scope, GrantEntry] = {}
         for number, entry in enumerate(team.grants, 1):
             rows = self._rows(entry)
             for grant in rows:
                 grant.pool = str(number) if len(rows) > 1 else ""
                 scope = (grant.workspace_id, grant.service_account_id)
+                if scope in found:
+                    self._warn_of_twice(entry, said[scope], grant)
                 found[scope] = _strictest(found[scope], grant) if scope in found else grant
+                said[scope] = entry
+        self._warn_of_exceptions(found, said)
         return found
+
+    def _warn_of_twice(self, entry: GrantEntry, before: GrantEntry, grant: Grant) -> None:
+        if before is entry:  # the id and the name of one account
+            text = f"names {grant.where} twice"
+        else:
+            text = (
+                f"{grant.where} has a grant at line {before.place.line} too: of each limit the "
+                "stricter one counts"
+            )
+        self.warnings.append(Problem(entry.place, text))
+
+    def _warn_of_exceptions(self, found: dict[Scope, Grant], said: dict[Scope, GrantEntry]) -> None:
+        """Say where a narrower grant counts in place of a broader one with other limits."""
+        told = set()
+        for (workspace, account), grant in found.items():
+            broader = [(workspace, None)] if account is not None else []
+            broader += [(None, None)] if workspace is not None else []
+            scope = next((one for one in broader if one in found), None)
+            if scope is None or _limits(found[scope]) == _limits(grant):
+                continue
+            narrow, broad = said[workspace, account], said[scope]
+            if (pair := (id(narrow), id(broad))) in told:
+                continue
+            told.add(pair)
+            text = (
+                f"for {grant.where} these limits count alone, and not those of the broader grant "
+                f"at line {broad.place.line}"
+            )
+            self.warnings.append(Problem(narrow.place, text))
 
     def _rows(self, entry: GrantEntry) -> list[Grant]:
         """One grant of the file as rows: one for each account it names, or one for all of them."""
@@ -68,7 +129,7 @@ class _Resolver:
         found = self._workspaces.get(entry.workspace, set())
         if len(found) == 1:
             return next(iter(found))
-        text = f"{entry.workspace!r} matches {len(found)} workspaces, not 1"
+        text = f"{shown(entry.workspace)} matches {len(found)} workspaces, not 1"
         self.problems.append(Problem(entry.place, text))
         return None
 
@@ -76,7 +137,7 @@ class _Resolver:
         found = self._accounts.get((workspace.pk, name), set())
         if len(found) == 1:
             return next(iter(found))
-        text = f"{name!r} matches {len(found)} service accounts of {workspace.name}, not 1"
+        text = f"{shown(name)} matches {len(found)} service accounts of {workspace.name}, not 1"
         self.problems.append(Problem(place, text))
         return None
 
@@ -92,7 +153,12 @@ def _row(entry: GrantEntry, workspace: Workspace | None, account: ServiceAccount
         self_approval=entry.self_approval,
         max_live=entry.max_live,
         max_live_per_person=entry.max_live_per_person,
+        max_overlap=entry.max_overlap,
     )
+
+
+def _limits(grant: Grant) -> list[object]:
+    return [getattr(grant, name) for name in LIMITS]
 
 
 def _strictest(one: Grant, other: Grant) -> Grant:
@@ -107,6 +173,7 @@ def _strictest(one: Grant, other: Grant) -> Grant:
         self_approval=one.self_approval and other.self_approval,
         max_live=_least(one.max_live, other.max_live),
         max_live_per_person=_least(one.max_live_per_person, other.max_live_per_person),
+        max_overlap=min(one.max_overlap, other.max_overlap),
         pool=one.pool or other.pool,
     )
 

@@ -3,9 +3,10 @@
 ``+`` is new, ``-`` is gone, ``~`` has changed. Limits are said in the access file's own words.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
+from portal.access.entries import Problem
 from portal.access.resolving import Scope
 from portal.models import Grant, Team, Token
 
@@ -34,6 +35,17 @@ def rights(admin: bool, auditor: bool) -> str:
     """What a person is to the whole portal."""
     said = [word for word, is_so in (("admin", admin), ("auditor", auditor)) if is_so]
     return " and ".join(said) or "neither admin nor auditor"
+
+
+def groups(name: str, wanted: Sequence[str], team: Team | None = None) -> Change:
+    """Which groups of single sign-on a file names for something."""
+    subject = f"team {team.slug}: {name}" if team else name
+    return Change(f"~ {subject} now {', '.join(wanted) or 'none'}", team)
+
+
+def warning(problem: Problem) -> str:
+    """What may mean something else than the file's author thinks."""
+    return f"? {problem}"
 
 
 def memberships(
@@ -67,6 +79,11 @@ def grants(
             yield Change(f"+ grant of {team.slug} for {grant.where}: {', '.join(said)}", team)
 
 
+def suspended(grant: Grant) -> Change:
+    """A grant for what AMG has changed."""
+    return Change(f"~ grant of {grant.team.slug} for {grant.where}: suspended", grant.team)
+
+
 def token(mark: str, token: Token) -> str:
     """A token whose owner loses access to it."""
     until = f", until {token.expires_at:%Y-%m-%d %H:%M} UTC" if token.expires_at else ""
@@ -92,6 +109,7 @@ def _limits(grant: Grant) -> dict[str, str]:
         "reason": "required" if grant.reason_required else "optional",
         "self_approval": "true" if grant.self_approval else "false",
     }
+    said["max_overlap"] = duration(grant.max_overlap) if grant.max_overlap else "0s"
     if grant.max_live is not None:
         said["max_live"] = str(grant.max_live)
     if grant.max_live_per_person is not None:

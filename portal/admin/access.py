@@ -141,7 +141,7 @@ class TeamForm(forms.ModelForm):
 
     class Meta:
         model = Team
-        fields = ("slug", "name", "closed_at", "idp_groups", "lead_idp_groups")
+        fields = ("slug", "name", "closed_at", "idp_groups", "lead_idp_groups", "on_leaving")
 
 
 class MembershipInline(admin.TabularInline):
@@ -163,7 +163,7 @@ class GrantInline(admin.StackedInline):
         ("workspace", "service_account"),
         ("max_ttl", "default_ttl"),
         ("approval", "reason_required", "self_approval"),
-        ("max_live", "max_live_per_person"),
+        ("max_live", "max_live_per_person", "max_overlap"),
         "suspended_reason",
     ]
     autocomplete_fields = ["workspace", "service_account"]
@@ -173,7 +173,7 @@ class GrantInline(admin.StackedInline):
 @admin.register(Team)
 class TeamAdmin(AccessAdmin):
     form = TeamForm
-    fields = ["slug", "name", "closed_at", "idp_groups", "lead_idp_groups"]
+    fields = ["slug", "name", "closed_at", "idp_groups", "lead_idp_groups", "on_leaving"]
     list_display = ["slug", "name", "closed_at"]
     search_fields = ["slug", "name"]
     inlines = [MembershipInline, GrantInline]

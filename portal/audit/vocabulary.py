@@ -57,6 +57,7 @@ FIELDS = {
     Action.TOKEN_EXPIRY_NOTIFIED: _fields("token subject"),
     Action.ACCESS_CHANGED: _fields("subject", "token team reason"),
     Action.CATALOG_SYNCED: _fields("subject count"),
+    Action.PERSON_INVITED: _fields("subject"),
     Action.AUDIT_EXPORTED: _fields("subject count"),
     Action.AUDIT_VERIFIED: _fields("subject outcome"),
     Action.SIGNIN_SUCCEEDED: _fields(""),

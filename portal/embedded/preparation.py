@@ -7,14 +7,13 @@ from django.conf import settings
 from django.core.management import call_command
 from django.db import transaction
 
-from portal import access
+from portal import access, gateway
+from portal.access import AccessFile
 from portal.audit import SYSTEM
 from portal.embedded import demo
 from portal.environment import refuse
-from portal.flows.apply_access import apply_access, connect
-from portal.flows.sync_catalog import sync_catalog
-from portal.grafana.errors import GrafanaError
-from portal.models import Connection, Heartbeat
+from portal.flows.apply_access import NO_ADMIN, apply_access, connect, leaves_an_admin
+from portal.flows.sync_catalog import sync_catalogs
 
 
 def prepare_database() -> None:
@@ -24,15 +23,15 @@ def prepare_database() -> None:
         demo.set_passwords()
 
 
-def require_access_file() -> None:
+def require_access_file() -> AccessFile | None:
     """Stop the start if PORTAL_ACCESS_FILE names no access file.
 
     Whether the catalog knows what the file names can only be told later.
     """
     if not settings.ACCESS_FILE:
-        return
+        return None
     try:
-        access.parse(Path(settings.ACCESS_FILE).read_bytes().decode())
+        return access.parse(access.load(Path(settings.ACCESS_FILE)).decode())
     except (OSError, UnicodeDecodeError) as error:
         why = getattr(error, "strerror", "it is no text")
         refuse("PORTAL_ACCESS_FILE", f"names a file that can't be read: {why}")
@@ -42,18 +41,27 @@ def require_access_file() -> None:
         refuse("PORTAL_ACCESS_FILE", f"names a file with a mistake: {first}{more}")
 
 
+def require_admin() -> None:
+    """Stop the start if nobody is admin after PORTAL_ACCESS_FILE. Asks the database."""
+    file = require_access_file()
+    if file is not None and not leaves_an_admin(file):
+        refuse("PORTAL_ACCESS_FILE", f"names a file after which {NO_ADMIN}")
+
+
 def prepare_catalog() -> list[str]:
     """Read the catalog and apply the access file (or the demo's); returns what went wrong."""
     if not settings.ACCESS_FILE:
         if settings.DEMO_PASSWORD:
             connect(demo.access_file(), actor=SYSTEM)
-        return read_catalog(starts=True)
+        problems = _read_catalog()
+        follow_catalog(starts=True)
+        return problems
     try:
-        content = Path(settings.ACCESS_FILE).read_bytes()
+        content = access.load(Path(settings.ACCESS_FILE))
         sha256 = hashlib.sha256(content).hexdigest()
         file = access.parse(content.decode())
         connect(file, actor=SYSTEM, sha256=sha256)
-        problems = read_catalog()
+        problems = _read_catalog()
         # A start confirms nothing: what AMG has changed since wants a person's look.
         apply_access(file, actor=SYSTEM, sha256=sha256, confirm=False)
     except (OSError, UnicodeDecodeError, access.AccessFileError) as error:
@@ -61,21 +69,19 @@ def prepare_catalog() -> list[str]:
     return problems
 
 
-def read_catalog(*, starts: bool = False) -> list[str]:
-    """Read the catalog of every connection; returns what went wrong.
+def _read_catalog() -> list[str]:
+    """Read the catalog of every connection; returns what could not be read."""
+    read = sync_catalogs(actor=SYSTEM)
+    gateway.note_heard()
+    return [str(one) for synced in read for one in synced.unread]
 
-    The demo's grants follow what is found: a workspace may come while the demo runs. What somebody
-    has changed since the start stays as they want it.
+
+def follow_catalog(*, starts: bool = False) -> None:
+    """Let the demo's grants follow the catalog: a workspace may come while the demo runs.
+
+    What somebody has changed since the start stays as they want it.
     """
-    problems: list[str] = []
-    for connection in Connection.objects.all():
-        try:
-            sync_catalog(connection, actor=SYSTEM)
-            Heartbeat.beat("aws")
-        except GrafanaError as error:
-            problems.append(f"the catalog of {connection.name!r} could not be read: {error}")
     if settings.DEMO_PASSWORD and not settings.ACCESS_FILE:
         with transaction.atomic():
             if starts or demo.is_in_force():
                 apply_access(demo.access_file(), actor=SYSTEM, confirm=False)
-    return problems

@@ -4,28 +4,32 @@ Everything is written by the handful of statements that it takes, however many r
 file may hold thousands of people.
 """
 
-from dataclasses import asdict, dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 from django.db import IntegrityError, transaction
 from django.db.models.functions import Now
 
 from portal import audit, policy
-from portal.access import AccessFile, AccessFileError, Place, Problem, Wanted, resolve, words
+from portal.access import AccessFile, AccessFileError, Place, Problem, resolve, words
+from portal.access.granting import write_grants
 from portal.access.words import Change
 from portal.audit import Actor
-from portal.models import Action, Connection, Grant, Membership, Role, State, Team, Token, User
-
-LIMITS = (
-    "max_ttl",
-    "default_ttl",
-    "approval",
-    "reason_required",
-    "self_approval",
-    "max_live",
-    "max_live_per_person",
+from portal.catalog import Brought
+from portal.models import (
+    Action,
+    Connection,
+    GroupRight,
+    Membership,
+    Right,
+    Role,
+    State,
+    Team,
+    Token,
+    User,
 )
-ANOTHER_ACCOUNT = "Its name in the access file belonged to another service account before."
-_CHANGEABLE = (*LIMITS, "pool", "suspended_at", "suspended_reason")
+
+NO_ADMIN = "nobody is admin, neither by name nor by admin_idp_groups"
 
 
 @dataclass(slots=True)
@@ -37,6 +41,8 @@ class Plan:
     """Requests that are cancelled, and keys not yet delivered that are wiped and revoked."""
     left: list[Token] = field(default_factory=list)
     """Live tokens that stay, for the lead or an admin to end."""
+    warnings: list[Problem] = field(default_factory=list)
+    """What may mean something else than the file's author thinks."""
 
     @property
     def lines(self) -> list[str]:
@@ -62,6 +68,8 @@ def apply_access(
     sha256: str = "",
     dry_run: bool = False,
     confirm: bool = True,
+    brought: Sequence[Brought] = (),
+    leave_no_admin: bool = False,
 ) -> Plan:
     """Apply the file and return what changed; with ``dry_run`` change nothing.
 
@@ -71,28 +79,40 @@ def apply_access(
     stands behind the file as it is now: suspended grants that it names grant again. Without that, a
     grant whose name has come to mean another account is suspended.
 
+    ``brought`` is what AWS says of connections that the file brings (catalog.read_brought): it is
+    stored first, so that grants can name what is there. A file after which nobody is admin is a
+    mistake, unless ``leave_no_admin``.
+
     The caller has flows.end_access end what people lost by it, once this is committed. Raises
     AccessFileError, and then nothing has changed.
     """
-    wanted, problems = resolve(file)
-    if problems:
-        raise AccessFileError(problems)
-    plan = Plan()
+    if not (leave_no_admin or leaves_an_admin(file)):
+        text = f"after it {NO_ADMIN}: name one, or say --leave-no-admin if that is meant"
+        raise AccessFileError([Problem(Place("the file"), text)])
+    plan = Plan(warnings=list(file.warnings))
     try:
         with transaction.atomic():
             had_none = set(policy.without_access().open().values_list("pk", flat=True))
             plan.changes += _connections(file)
+            synced = _store(brought, plan)
+            resolved = resolve(file)
+            if resolved.problems:
+                raise AccessFileError([*resolved.problems, *_unread(brought)])
+            plan.warnings += [*resolved.warnings, *_unread(brought)]
             plan.changes += _people(file)
+            plan.changes += _rights_of_groups(file)
             teams, changes = _teams(file)
             plan.changes += changes
             plan.changes += _memberships(file, teams)
-            plan.changes += _grants(wanted, teams, confirm=confirm)
+            plan.changes += write_grants(resolved.wanted, teams, confirm=confirm)
             for token in policy.without_access().open().for_pages().order_by("team", "name"):
                 if token.pk not in had_none and token.state != State.REVOKING:
                     (plan.left if token.state == State.ACTIVE else plan.ends).append(token)
             if dry_run:
                 raise _DryRunError
             _record(plan, actor, sha256)
+            for subject, count in synced.items():
+                audit.record(Action.CATALOG_SYNCED, actor=actor, subject=subject, count=count)
     except _DryRunError:
         pass
     except IntegrityError:
@@ -107,14 +127,42 @@ def _record(plan: Plan, actor: Actor, sha256: str) -> None:
     audit.record_many(Action.ACCESS_CHANGED, plan.changes, actor=actor, reason=reason)
 
 
+def leaves_an_admin(file: AccessFile) -> bool:
+    """Whether somebody is admin after the file: by it, by a group, or as they were before."""
+    if file.admin_idp_groups:
+        return True
+    active = User.objects.filter(is_active=True)
+    if not file.names_all_admins and active.filter(is_admin=True).exists():
+        return True
+    admins = {entry.email for entry in file.people if entry.admin}
+    closed = User.objects.filter(is_active=False).values_list("email", flat=True)
+    return bool(admins - {email.lower() for email in closed})
+
+
+def _store(brought: Sequence[Brought], plan: Plan) -> dict[str, int]:
+    """Store what AWS says; returns what the log is to say of it, with the number of changes."""
+    synced = {}
+    for one in brought:
+        stored = one.store(Connection.objects.get(name=one.entry.name))
+        plan.changes += [words.suspended(grant) for grant, _ in stored.suspended]
+        if stored.changes:
+            synced[one.subject] = stored.changes
+    return synced
+
+
+def _unread(brought: Sequence[Brought]) -> list[Problem]:
+    """What AWS did not let be read: grants may name it in vain."""
+    return [Problem(one.entry.place, text) for one in brought for text in one.troubles]
+
+
 def _connections(file: AccessFile) -> list[Change]:
     changes = []
     known = {row.name: row for row in Connection.objects.all()}
     for entry in file.connections:
-        said = asdict(entry)
+        said = entry.settings
         row = known.get(entry.name)
         if row is None:
-            Connection.objects.create(**said)
+            Connection.objects.create(name=entry.name, **said)
             changes.append(words.connection(entry.name, []))
         elif changed := [name for name, value in said.items() if getattr(row, name) != value]:
             Connection.objects.filter(pk=row.pk).update(**said)
@@ -147,6 +195,19 @@ def _people(file: AccessFile) -> list[Change]:
     return changes
 
 
+def _rights_of_groups(file: AccessFile) -> list[Change]:
+    """Which groups make admins and auditors: those of the file and no others."""
+    wanted_of = {Right.ADMIN: file.admin_idp_groups, Right.AUDITOR: file.auditor_idp_groups}
+    changes = []
+    for right, wanted in wanted_of.items():
+        rows = GroupRight.objects.filter(right=right)
+        if list(rows.values_list("group", flat=True)) != list(wanted):
+            rows.delete()
+            GroupRight.objects.bulk_create(GroupRight(right=right, group=one) for one in wanted)
+            changes.append(words.groups(f"{right}_idp_groups", wanted))
+    return changes
+
+
 def _teams(file: AccessFile) -> tuple[dict[str, Team], list[Change]]:
     """The file's teams by their slugs, made or opened where need be; all others are closed."""
     known = {team.slug: team for team in Team.objects.all()}
@@ -165,7 +226,10 @@ def _teams(file: AccessFile) -> tuple[dict[str, Team], list[Change]]:
         for name, wanted in groups.items():
             if getattr(team, name) != list(wanted):
                 setattr(team, name, list(wanted))
-                lines.append(f"~ team {team.slug}: {name} now {', '.join(wanted) or 'none'}")
+                lines.append(words.groups(name, wanted, team).line)
+        if team.on_leaving != entry.on_leaving:
+            team.on_leaving = entry.on_leaving
+            lines.append(f"~ team {team.slug}: on_leaving now {entry.on_leaving}")
         if lines:
             team.save()
         named[team.slug] = team
@@ -202,51 +266,3 @@ def _memberships(file: AccessFile, teams: dict[str, Team]) -> list[Change]:
     Membership.objects.bulk_update(changed, ["role"])
     Membership.objects.bulk_create(new)
     return changes
-
-
-def _grants(wanted: Wanted, teams: dict[str, Team], *, confirm: bool) -> list[Change]:
-    before: dict[int, dict[tuple[int | None, int | None], Grant]]
-    before = {team.pk: {} for team in teams.values()}
-    rows = Grant.objects.filter(team__in=before).select_related("workspace", "service_account")
-    for row in rows.order_by("pk"):
-        before[row.team_id][row.workspace_id, row.service_account_id] = row
-    changes: list[Change] = []
-    gone, changed, new = [], [], []
-    for slug, after in wanted.items():
-        team = teams[slug]
-        known = before[team.pk]
-        for scope, grant in after.items():
-            grant.team = team
-            row_or_none = known.get(scope)
-            if row_or_none is None:
-                dropped = [row for scope, row in known.items() if scope not in after]
-                if not confirm and _is_in_doubt(grant, dropped):
-                    grant.suspended_at, grant.suspended_reason = Now(), ANOTHER_ACCOUNT
-                new.append(grant)
-                continue
-            grant.pk = row_or_none.pk
-            if not confirm:
-                grant.suspended_at = row_or_none.suspended_at
-                grant.suspended_reason = row_or_none.suspended_reason
-            if any(getattr(grant, name) != getattr(row_or_none, name) for name in _CHANGEABLE):
-                changed.append(grant)
-        gone += [row.pk for scope, row in known.items() if scope not in after]
-        changes += words.grants(team, known, after)
-    Grant.objects.filter(pk__in=gone).delete()
-    Grant.objects.bulk_update(changed, _CHANGEABLE)
-    Grant.objects.bulk_create(new)
-    return changes
-
-
-def _is_in_doubt(grant: Grant, dropped: list[Grant]) -> bool:
-    """Whether a name of the file may mean another account than the one that was reviewed.
-
-    So it may when the team loses, in the same workspace, a grant for an account that AMG has
-    changed or no longer has.
-    """
-    return grant.service_account is not None and any(
-        row.workspace_id == grant.workspace_id
-        and row.service_account is not None
-        and (row.suspended_at is not None or row.service_account.gone_at is not None)
-        for row in dropped
-    )

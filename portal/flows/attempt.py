@@ -27,10 +27,6 @@ TIME_TO_STORE = 15.0
 """Seconds for which storing an outcome is tried again while the database can't be reached."""
 
 
-class OutOfTimeError(Exception):
-    """Too little of the attempt's time is left to begin another call."""
-
-
 @dataclass(slots=True)
 class Attempt:
     """One claimed attempt. ``token`` is the row as it stood before the claim, one attempt later."""
@@ -39,10 +35,10 @@ class Attempt:
     was_unresolved: bool
     started: float = field(default_factory=lambda: time.monotonic())
 
-    def check_time(self) -> None:
-        """Raise OutOfTimeError where no further call to AWS may begin."""
-        if time.monotonic() - self.started > TIME_TO_START_A_CALL:
-            raise OutOfTimeError
+    @property
+    def last_call_at(self) -> float:
+        """When the last call to AWS may begin, by ``time.monotonic``."""
+        return self.started + TIME_TO_START_A_CALL
 
     def holds(self, row: Token) -> bool:
         """Whether the locked row is still this attempt's."""

@@ -11,21 +11,12 @@ from datetime import timedelta
 
 from django.utils import timezone
 
-from portal import pace, policy, sealing
+from portal import policy, sealing
 from portal.audit.agreement import NotAgreedError, require_agreement
 from portal.flows import recover
-from portal.flows.attempt import (
-    Attempt,
-    OutOfTimeError,
-    claim,
-    fail,
-    finish,
-    finish_if_held,
-    requeue,
-)
+from portal.flows.attempt import Attempt, claim, fail, finish, finish_if_held, requeue
 from portal.flows.recheck import APPROVAL_NEEDED_NOW, turned_back
-from portal.grafana.client import Client
-from portal.grafana.clients import client_for
+from portal.gateway import Gateway, NotYetError
 from portal.grafana.errors import ConflictException, GrafanaError, ThrottlingException
 from portal.grafana.types import CreatedToken
 from portal.life import Effects, moves
@@ -48,11 +39,11 @@ def issue(token_id: uuid.UUID) -> Effects:
     attempt = claim(token_id)
     if attempt is None:
         return Effects()
-    client = client_for(**attempt.token.workspace.connection.client_settings)
+    gateway = Gateway(attempt.token.workspace.connection, until=attempt.last_call_at)
 
     # 2. Remove what an earlier attempt may have left at AWS.
     if attempt.was_unresolved:
-        over = _reconcile(attempt, client)
+        over = _reconcile(attempt, gateway)
         if over is not None:
             return over
 
@@ -69,27 +60,27 @@ def issue(token_id: uuid.UUID) -> Effects:
         return over
 
     # 5. Call AWS, once.
-    created = _create(attempt, client)
+    created = _create(attempt, gateway)
     if isinstance(created, Effects):
         return created
 
     # 6. Seal the key: from here on only its recipient's browser can read it. 7. Store it.
-    return _seal_and_store(attempt, created, client)
+    return _seal_and_store(attempt, created)
 
 
 # -- What an earlier attempt may have left --------------------------------------------------------
 
 
-def _reconcile(attempt: Attempt, client: Client) -> Effects | None:
+def _reconcile(attempt: Attempt, gateway: Gateway) -> Effects | None:
     """The effects of an attempt that ends here; None when it goes on."""
     token = attempt.token
     try:
-        found = recover.remove_orphans(token, client, before_each_call=attempt.check_time)
+        found = recover.remove_orphans(token, gateway)
     except GrafanaError as error:
         # Nothing was created by this attempt; what was unknown before stays so.
         return requeue(attempt, error)
-    except (OutOfTimeError, pace.NotYetError) as later:
-        return requeue(attempt, seconds=getattr(later, "seconds", 0.0))
+    except NotYetError as later:
+        return requeue(attempt, seconds=later.seconds)
     if token.duplicate_answers and not found:
         return fail(attempt, ErrorCode.NAME_TAKEN)
     return None
@@ -138,20 +129,18 @@ def _shorten(attempt: Attempt, terms: CurrentTerms) -> bool:
 # -- AWS is called --------------------------------------------------------------------------------
 
 
-def _create(attempt: Attempt, client: Client) -> CreatedToken | Effects:
+def _create(attempt: Attempt, gateway: Gateway) -> CreatedToken | Effects:
     """The token; or the effects of an attempt that ends here."""
     token = attempt.token
     try:
-        with pace.turn(token.workspace.connection.name, throttled_by=ThrottlingException):
-            attempt.check_time()
-            return client.create_token(
-                token.workspace.aws_id,
-                token.service_account.aws_id,
-                name=token.name,
-                seconds_to_live=token.seconds_to_live,
-            )
-    except (OutOfTimeError, pace.NotYetError) as later:
-        return requeue(attempt, seconds=getattr(later, "seconds", 0.0))
+        return gateway.create_token(
+            token.workspace.aws_id,
+            token.service_account.aws_id,
+            name=token.name,
+            seconds_to_live=token.seconds_to_live,
+        )
+    except NotYetError as later:
+        return requeue(attempt, seconds=later.seconds)
     except GrafanaError as error:
         return _refused(attempt, error)
 
@@ -172,16 +161,16 @@ def _refused(attempt: Attempt, error: GrafanaError) -> Effects:
 # -- AWS made a token -----------------------------------------------------------------------------
 
 
-def _seal_and_store(attempt: Attempt, created: CreatedToken, client: Client) -> Effects:
+def _seal_and_store(attempt: Attempt, created: CreatedToken) -> Effects:
     token = attempt.token
     sealed = _seal(created, token)
     if sealed is None:
-        is_deleted = _delete_in_hand(token, created, client)
+        is_deleted = _delete_in_hand(token, created)
         return fail(attempt, ErrorCode.CANNOT_SEAL, is_known=is_deleted)
     effects = _store(attempt, created, *sealed)
     if effects is None:
         # Somebody else has the row by now: nobody will ever get this key.
-        _delete_in_hand(token, created, client)
+        _delete_in_hand(token, created)
     return effects or Effects()
 
 
@@ -216,14 +205,15 @@ def _store(
     )
 
 
-def _delete_in_hand(token: Token, created: CreatedToken, client: Client) -> bool:
+def _delete_in_hand(token: Token, created: CreatedToken) -> bool:
     """Delete a token whose key nobody will ever get, by the id that only we have.
 
     False when AWS did not say that it did: then recovery does it again.
     """
     try:
-        recover.remove(token, created.id, client)
-    except GrafanaError as error:
-        log.warning("orphan.not_removed", extra={"token": str(token.pk), "code": error.code})
+        recover.remove(token, created.id, Gateway(token.workspace.connection))
+    except (GrafanaError, NotYetError) as error:
+        code = getattr(error, "code", type(error).__name__)
+        log.warning("orphan.not_removed", extra={"token": str(token.pk), "code": code})
         return False
     return True

@@ -7,12 +7,11 @@ from datetime import timedelta
 
 from django.db.models.functions import Now
 
-from portal import life, pace
+from portal import life
 from portal.audit import SYSTEM
-from portal.grafana.client import Client
-from portal.grafana.clients import client_for
-from portal.grafana.errors import GrafanaError, ResourceNotFoundException, ThrottlingException
-from portal.grafana.types import TokenList
+from portal.gateway import Gateway, NotYetError
+from portal.grafana.errors import GrafanaError, ResourceNotFoundException
+from portal.grafana.types import LeftOut, TokenList
 from portal.life import moves
 from portal.models import ServiceAccount, Token
 from portal.models.queries import SURELY_OVER
@@ -34,20 +33,21 @@ def prune(service_account_id: int) -> int:
     account = ServiceAccount.objects.select_related("workspace__connection").get(
         pk=service_account_id
     )
-    client = client_for(**account.workspace.connection.client_settings)
-    key = account.workspace.connection.name
+    gateway = Gateway(account.workspace.connection)
     gone = 0
     try:
-        with pace.turn(key, throttled_by=ThrottlingException):
-            listed = client.list_tokens(account.workspace.aws_id, account.aws_id)
+        unreadable: list[LeftOut] = []
+        listed = gateway.list_tokens(account.workspace.aws_id, account.aws_id, left_out=unreadable)
+        hidden = {one.id for one in unreadable}
         for token in Token.objects.for_pages().filter(pk__in=pks):
             request_id = listed.request_id
+            if hidden & {"", token.aws_token_id}:
+                continue  # it may be one of those: not_before is set, it is tried again then
             if _is_listed(token, listed):
                 if not _is_over(token, listed):
                     Token.objects.filter(pk=token.pk).update(not_before=Now() + LOOK_AGAIN_AFTER)
                     continue
-                with pace.turn(key, throttled_by=ThrottlingException):
-                    request_id = _delete(token, client)
+                request_id = _delete(token, gateway)
             _store(token, request_id)
             gone += 1
     except ResourceNotFoundException:
@@ -55,7 +55,7 @@ def prune(service_account_id: int) -> int:
         for token in Token.objects.for_pages().filter(pk__in=pks, deleted_at=None):
             _store(token, "")
             gone += 1
-    except (GrafanaError, pace.NotYetError):
+    except (GrafanaError, NotYetError):
         # not_before is set already: the rest is tried again then.
         return gone
     return gone
@@ -75,9 +75,9 @@ def _is_over(token: Token, listed: TokenList) -> bool:
     )
 
 
-def _delete(token: Token, client: Client) -> str:
+def _delete(token: Token, gateway: Gateway) -> str:
     try:
-        return client.delete_token(
+        return gateway.delete_token(
             token.workspace.aws_id, token.service_account.aws_id, token.aws_token_id
         )
     except ResourceNotFoundException as gone:

@@ -6,17 +6,15 @@ attempts of a request use the same name (docs/RELIABILITY.md, "The recovery rule
 
 import time
 import uuid
-from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from django.db.models.functions import Now
 
-from portal import life, pace
+from portal import life
 from portal.audit import SYSTEM
-from portal.grafana.client import Client
-from portal.grafana.clients import client_for
-from portal.grafana.errors import GrafanaError, ResourceNotFoundException, ThrottlingException
-from portal.grafana.types import TokenList, TokenSummary
+from portal.gateway import Gateway, NotYetError
+from portal.grafana.errors import GrafanaError, NoAnswer, ResourceNotFoundException
+from portal.grafana.types import LeftOut, Operation, TokenList, TokenSummary
 from portal.models import Action, AuditEvent, State, Token
 from portal.models.states import LEASE, LIVE
 
@@ -28,16 +26,16 @@ SECOND_LOOK_SECONDS = 1.0
 LOOK_AGAIN_AFTER = timedelta(seconds=30)
 
 
-def remove_orphans(token: Token, client: Client, *, before_each_call: Callable[[], None]) -> int:
+def remove_orphans(token: Token, gateway: Gateway) -> int:
     """Delete what earlier attempts of this request may have left at AWS; returns how many it was.
 
-    Lists twice, a moment apart, when the first list shows nothing. ``before_each_call`` may raise
-    to stop. Raises GrafanaError when a list can't be read whole or a deletion fails.
+    Lists twice, a moment apart, when the first list shows nothing. Raises GrafanaError when a list
+    can't be read whole or a deletion fails, NotYetError when a call's turn comes too late.
     """
-    found, _ = _remove_listed(token, client, before_each_call)
+    found, _ = _remove_listed(token, gateway)
     if not found:
         time.sleep(SECOND_LOOK_SECONDS)
-        found, _ = _remove_listed(token, client, before_each_call)
+        found, _ = _remove_listed(token, gateway)
     return found
 
 
@@ -54,10 +52,9 @@ def settle(token_id: uuid.UUID) -> int:
     token = Token.objects.for_page(token_id)
     last_signature = token.last_signature_at
     asked_at = Token.objects.database_now()
-    client = client_for(**token.workspace.connection.client_settings)
     try:
-        found, skew = _remove_listed(token, client, lambda: None)
-    except (GrafanaError, pace.NotYetError):
+        found, skew = _remove_listed(token, Gateway(token.workspace.connection))
+    except (GrafanaError, NotYetError):
         # not_before is set already: it is tried again then.
         return 0
     with life.work(SYSTEM) as work:
@@ -83,15 +80,15 @@ def settle(token_id: uuid.UUID) -> int:
     return found
 
 
-def remove(token: Token, orphan_id: str, client: Client) -> None:
+def remove(token: Token, orphan_id: str, gateway: Gateway) -> None:
     """Delete a token at AWS whose key nobody has or will get, and record that, once.
 
     Its id is written down first. If the answer is lost, or this worker dies, the next look deletes
-    it again, and learns that it is gone. Raises GrafanaError.
+    it again, and learns that it is gone. Raises GrafanaError or NotYetError.
     """
     Token.objects.filter(pk=token.pk).update(orphan_id=orphan_id)
     try:
-        request_id = client.delete_token(
+        request_id = gateway.delete_token(
             token.workspace.aws_id, token.service_account.aws_id, orphan_id
         )
     except ResourceNotFoundException as gone:
@@ -111,31 +108,26 @@ def remove(token: Token, orphan_id: str, client: Client) -> None:
             )
 
 
-def _remove_listed(
-    token: Token, client: Client, before_each_call: Callable[[], None]
-) -> tuple[int, timedelta]:
+def _remove_listed(token: Token, gateway: Gateway) -> tuple[int, timedelta]:
     """How many were removed, and how far AWS's clock is ahead of the database's."""
-    key = token.workspace.connection.name
-
-    def remove_in_turn(orphan_id: str) -> None:
-        before_each_call()
-        with pace.turn(key, throttled_by=ThrottlingException):
-            remove(token, orphan_id, client)
-
     begun, token.orphan_id = token.orphan_id, ""
     if begun:
-        remove_in_turn(begun)
-    before_each_call()
+        remove(token, begun, gateway)
+    unreadable: list[LeftOut] = []
     asked_at = Token.objects.database_now()
     try:
-        with pace.turn(key, throttled_by=ThrottlingException):
-            listed = client.list_tokens(token.workspace.aws_id, token.service_account.aws_id)
+        listed = gateway.list_tokens(
+            token.workspace.aws_id, token.service_account.aws_id, left_out=unreadable
+        )
     except ResourceNotFoundException:
         # The account or its workspace is gone, and its tokens with it.
         return int(bool(begun)), timedelta(0)
+    for one in unreadable:
+        if one.name in (None, token.name):  # it may be ours
+            raise NoAnswer(one.why, operation=Operation.LIST_TOKENS, request_id=one.request_id)
     orphans = orphans_in(token, listed, asked_at=asked_at)
     for orphan in orphans:
-        remove_in_turn(orphan.id)
+        remove(token, orphan.id, gateway)
     skew = listed.answered_at - asked_at if listed.answered_at else timedelta(0)
     return len(orphans) + bool(begun), skew
 

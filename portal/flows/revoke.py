@@ -7,10 +7,10 @@ from datetime import timedelta
 
 from django.db.models.functions import Now
 
-from portal import life, pace, policy
+from portal import life, policy
 from portal.audit import SYSTEM, Actor
-from portal.grafana.clients import client_for
-from portal.grafana.errors import GrafanaError, ResourceNotFoundException, ThrottlingException
+from portal.gateway import Gateway, NotYetError
+from portal.grafana.errors import GrafanaError, ResourceNotFoundException
 from portal.life import Effects, Work, moves
 from portal.models import State, Team, Token
 from portal.models.states import LEASE
@@ -106,16 +106,14 @@ def delete_at_aws(token_id: uuid.UUID) -> Effects:
     if not row.due().update(not_before=Now() + LEASE):
         return Effects()
     token = Token.objects.for_page(token_id)
-    client = client_for(**token.workspace.connection.client_settings)
     error: GrafanaError | None = None
     try:
-        with pace.turn(token.workspace.connection.name, throttled_by=ThrottlingException):
-            request_id = client.delete_token(
-                token.workspace.aws_id, token.service_account.aws_id, token.aws_token_id
-            )
+        request_id = Gateway(token.workspace.connection).delete_token(
+            token.workspace.aws_id, token.service_account.aws_id, token.aws_token_id
+        )
     except ResourceNotFoundException as gone:
         request_id = gone.request_id
-    except pace.NotYetError as later:
+    except NotYetError as later:
         row.update(not_before=Now() + timedelta(seconds=later.seconds), rung_at=None)
         return Effects()
     except GrafanaError as trouble:

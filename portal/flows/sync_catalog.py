@@ -1,157 +1,157 @@
 """Reads which workspaces and service accounts AMG has, and keeps our copy of that.
 
-A grant for one service account was given for what that account was then: its name and its role.
-Where AMG has changed that, the grant is suspended until an admin confirms it.
+Each workspace is stored as soon as it is read: what comes after it can't undo that, and a reading
+that is broken off has not been for nothing.
 """
 
+import logging
 from dataclasses import dataclass, field
 
 from django.db import transaction
-from django.db.models.functions import Now
 
 from portal import audit
+from portal.access import words
 from portal.audit import Actor
+from portal.catalog import (
+    Listing,
+    Reading,
+    Stored,
+    Trouble,
+    gone_from,
+    is_stored,
+    note_trouble,
+    read_workspaces,
+    reading_gateway,
+    store_gone,
+    store_workspace,
+)
 from portal.grafana import types
-from portal.grafana.client import Client
-from portal.grafana.clients import client_for
-from portal.grafana.errors import GrafanaError, ResourceNotFoundException
-from portal.models import Action, Connection, Grant, ServiceAccount, Workspace
+from portal.models import Action, Connection, Workspace
 
-ROLES = ("VIEWER", "EDITOR", "ADMIN")
-"""Grafana's roles; each may do what those before it may."""
+SYNC_SECONDS = 300.0
+"""How often the scheduler reads the catalog."""
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """What of a connection could not be read, and why. Without a workspace: the list of them."""
+
+    connection: str
+    trouble: Trouble
+    workspace: types.Workspace | None = None
+
+    def __str__(self) -> str:
+        one = self.workspace
+        what = f"{one.id} ({one.name or one.id})" if one else "the list of workspaces"
+        return f"{self.connection}: {what} could not be read: {self.trouble.text}"
 
 
 @dataclass(slots=True)
 class Synced:
-    """What a sync saw and changed."""
+    """What the reading of one connection saw and changed."""
 
+    connection: str
     workspaces: int = 0
     service_accounts: int = 0
     changes: int = 0
-    doubts: list[tuple[ServiceAccount, str]] = field(default_factory=list)
-    """Accounts that are not any more what they were granted as, and why."""
+    unread: list[Unread] = field(default_factory=list)
+
+
+def sync_catalogs(*, actor: Actor) -> list[Synced]:
+    """Bring our copy of every connection up to date, each whatever becomes of the others."""
+    return [sync_catalog(connection, actor=actor) for connection in Connection.objects.all()]
 
 
 def sync_catalog(connection: Connection, *, actor: Actor) -> Synced:
     """Bring our copy of one connection's workspaces and accounts up to date.
 
-    All of AMG's answers are read before anything is written; what AMG no longer lists is marked as
-    gone, never deleted. Raises GrafanaError, and then nothing has changed.
+    What could not be read is named in the result and in the log, and stands on its row until it
+    could be. Workspaces that could not be read last time come first.
     """
-    client = client_for(**connection.client_settings)
-    listed = [
-        (workspace, _accounts(client, workspace.id)) for workspace in client.list_workspaces()
-    ]
-    synced = Synced(workspaces=len(listed))
-    with transaction.atomic():
-        seen_workspaces = []
-        for workspace, accounts in listed:
-            row = _store_workspace(connection, workspace, synced)
-            seen_workspaces.append(row.pk)
-            if accounts is not None:
-                _store_accounts(row, accounts, synced)
-        gone = Workspace.objects.present().filter(connection=connection)
-        synced.changes += gone.exclude(pk__in=seen_workspaces).update(gone_at=Now())
-        for account, why in synced.doubts:
-            _suspend(account, why, actor)
-        if synced.changes:
-            audit.record(
-                Action.CATALOG_SYNCED,
-                actor=actor,
-                subject=(
-                    f"{connection.name}: {synced.workspaces} workspaces, "
-                    f"{synced.service_accounts} service accounts"
-                ),
-                count=synced.changes,
-            )
+    synced = Synced(connection.name)
+    gateway = reading_gateway(connection)
+    listing = Listing.read(gateway)
+    synced.workspaces = len(listing.workspaces)
+    _note_listing(connection, listing, synced)
+    if listing.trouble is not None:
+        return synced
+    for reading in read_workspaces(gateway, _in_order(connection, listing)):
+        synced.service_accounts += len(reading.accounts or ())
+        if reading.trouble is not None:
+            _tell(synced, Unread(connection.name, reading.trouble, reading.workspace))
+        if is_stored(connection, reading):
+            continue
+        with transaction.atomic():
+            stored = store_workspace(connection, reading)
+            _record(connection, reading, stored, actor)
+        synced.changes += stored.changes
+    if gone := gone_from(connection, listing):
+        with transaction.atomic():
+            store_gone(gone)
+            subject = f"{connection.name}: workspaces that AMG no longer lists"
+            audit.record(Action.CATALOG_SYNCED, actor=actor, subject=subject, count=len(gone))
+        synced.changes += len(gone)
     return synced
 
 
-def _accounts(client: Client, workspace_id: str) -> tuple[types.ServiceAccount, ...] | None:
-    """The workspace's accounts; None when they can't be read, and what we know of them stays."""
-    try:
-        return client.list_service_accounts(workspace_id)
-    except ResourceNotFoundException:
-        return ()
-    except GrafanaError as error:
-        # A workspace that is being made, or runs Grafana 8, refuses: that is its own trouble.
-        if error.retryable:
-            raise
-        return None
+def _note_listing(connection: Connection, listing: Listing, synced: Synced) -> None:
+    """Keep what could not be read of the list itself: all of it, or rows of it."""
+    known = {row.aws_id: row for row in connection.workspaces.all()}
+    unknown = []
+    for one in listing.left_out:
+        if row := known.get(one.id):
+            note_trouble(row, Trouble.of_rows([one]))
+            seen = types.Workspace(row.aws_id, row.name, row.status, "", "")
+            _tell(synced, Unread(connection.name, Trouble.of_rows([one]), seen))
+        else:
+            unknown.append(one)
+    trouble = listing.trouble or (Trouble.of_rows(unknown) if unknown else None)
+    note_trouble(connection, trouble)
+    if trouble is not None:
+        _tell(synced, Unread(connection.name, trouble))
 
 
-def _store_workspace(
-    connection: Connection, workspace: types.Workspace, synced: Synced
-) -> Workspace:
-    seen = {
-        "connection_id": connection.pk,
-        "name": workspace.name or workspace.id,
-        "endpoint": workspace.endpoint,
-        "status": workspace.status,
-        "grafana_version": workspace.grafana_version,
-        "gone_at": None,
-    }
-    row = Workspace.objects.filter(aws_id=workspace.id).first() or Workspace(aws_id=workspace.id)
-    if row.pk is None or any(getattr(row, name) != value for name, value in seen.items()):
-        for name, value in seen.items():
-            setattr(row, name, value)
-        row.save()
-        synced.changes += 1
-    return row
+def _in_order(connection: Connection, listing: Listing) -> list[types.Workspace]:
+    """The new ones and those that could not be read come first, so that each has its turn."""
+    read = set(
+        Workspace.objects.filter(connection=connection, unread_since=None).values_list(
+            "aws_id", flat=True
+        )
+    )
+    return sorted(listing.workspaces, key=lambda workspace: workspace.id in read)
 
 
-def _store_accounts(
-    workspace: Workspace, accounts: tuple[types.ServiceAccount, ...], synced: Synced
-) -> None:
-    known = {row.aws_id: row for row in workspace.service_accounts.all()}
-    new: dict[str, str] = {}
-    for account in accounts:
-        synced.service_accounts += 1
-        seen = {
-            "name": account.name or account.id,
-            "grafana_role": account.grafana_role,
-            "is_disabled": account.is_disabled,
-            "gone_at": None,
-        }
-        row = known.pop(account.id, None) or ServiceAccount(workspace=workspace, aws_id=account.id)
-        if row._state.adding:
-            new[str(seen["name"])] = account.id
-        elif why := _is_another_now(row, str(seen["name"]), account.grafana_role):
-            synced.doubts.append((row, why))
-        if row.pk is None or any(getattr(row, name) != value for name, value in seen.items()):
-            for name, value in seen.items():
-                setattr(row, name, value)
-            row.save()
-            synced.changes += 1
-    for row in known.values():
-        if row.name in new:
-            why = f"The name {row.name} belongs to another service account now, id {new[row.name]}."
-            synced.doubts.append((row, why))
-    gone = [row.pk for row in known.values() if row.gone_at is None]
-    if gone:
-        synced.changes += ServiceAccount.objects.filter(pk__in=gone).update(gone_at=Now())
+def _tell(synced: Synced, unread: Unread) -> None:
+    synced.unread.append(unread)
+    log.warning(
+        "catalog.unread",
+        extra={
+            "connection": unread.connection,
+            "workspace": unread.workspace.id if unread.workspace else "",
+            "code": unread.trouble.code,
+            "aws_request_id": unread.trouble.request_id,
+            "why": unread.trouble.text,
+        },
+    )
 
 
-def _is_another_now(row: ServiceAccount, name: str, role: str) -> str:
-    """Why an account is not any more what its grants were given for; empty while it is."""
-    if name != row.name:
-        return f"The service account was renamed from {row.name} to {name}."
-    if role != row.grafana_role and _rank(role) > _rank(row.grafana_role):
-        return f"The role of {name} was raised from {row.grafana_role} to {role}."
-    return ""
-
-
-def _rank(role: str) -> int:
-    """A role that we do not know may do anything."""
-    return ROLES.index(role) if role in ROLES else len(ROLES)
-
-
-def _suspend(account: ServiceAccount, why: str, actor: Actor) -> None:
-    """Suspend the grants that name this account; those for all accounts of a workspace stay."""
-    grants = Grant.objects.filter(service_account=account, suspended_at=None)
-    for grant in grants.select_related("team", "workspace", "service_account"):
-        Grant.objects.filter(pk=grant.pk).update(suspended_at=Now(), suspended_reason=why[:600])
-        subject = f"~ grant of {grant.team.slug} for {grant.where}: suspended"
+def _record(connection: Connection, reading: Reading, stored: Stored, actor: Actor) -> None:
+    for grant, why in stored.suspended:
         audit.record(
-            Action.ACCESS_CHANGED, actor=actor, team=grant.team, subject=subject, reason=why
+            Action.ACCESS_CHANGED,
+            actor=actor,
+            team=grant.team,
+            subject=words.suspended(grant).line,
+            reason=why,
+        )
+    if stored.changes:
+        one = reading.workspace
+        accounts = "" if reading.accounts is None else f", {len(reading.accounts)} service accounts"
+        audit.record(
+            Action.CATALOG_SYNCED,
+            actor=actor,
+            subject=f"{connection.name}: {one.name or one.id} {one.id}{accounts}",
+            count=stored.changes,
         )

@@ -11,11 +11,11 @@ from django.db import transaction
 from django.db.models import Q
 from django.db.models.functions import Now
 
-from portal import audit, pace
+from portal import audit
 from portal.audit import SYSTEM
-from portal.grafana.clients import client_for
-from portal.grafana.errors import GrafanaError, ResourceNotFoundException, ThrottlingException
-from portal.grafana.types import TokenSummary
+from portal.gateway import Gateway, NotYetError
+from portal.grafana.errors import GrafanaError, ResourceNotFoundException
+from portal.grafana.types import LeftOut, TokenSummary
 from portal.logs import mask
 from portal.models import Action, Drift, ListedToken, ServiceAccount, State, Token
 
@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 
 
 def take_inventory(service_account_id: int) -> bool:
-    """Bring our copy of one account's list up to date; False when AWS did not give the list.
+    """Bring our copy of one account's list up to date; False when AWS did not give it whole.
 
     Each difference is one event ``token.drift_found``, written when it is first seen.
     """
@@ -37,21 +37,31 @@ def take_inventory(service_account_id: int) -> bool:
     )
     asked_at = Token.objects.database_now()
     try:
-        listed, request_id = _read_list(account)
-    except (GrafanaError, pace.NotYetError) as error:
-        log.warning("inventory.not_taken", extra={"error": type(error).__name__})
+        listed, unreadable, request_id = _read_list(account)
+    except (GrafanaError, NotYetError) as error:
+        log.warning(
+            "inventory.not_taken",
+            extra={
+                "account": f"{account.workspace.aws_id}/{account.aws_id}",
+                "code": getattr(error, "code", type(error).__name__),
+                "aws_request_id": getattr(error, "request_id", ""),
+            },
+        )
         return False
     # What was made or removed after the list was read is in our rows by now, or in doubt there.
-    ids = {one.id for one in listed}
+    hidden = {one.id for one in unreadable}
+    ids = {one.id for one in listed} | hidden
     foreign = _foreign(account, listed)
-    vanished = _vanished(account, ids, asked_at)
+    # A row without a readable id could be any: then nothing is missed.
+    vanished = [] if "" in hidden else _vanished(account, ids, asked_at)
     with transaction.atomic():
         # One at a time, and no older list over a newer one.
         row = ServiceAccount.objects.select_for_update(no_key=True).get(pk=account.pk)
         if row.listed_at is not None and row.listed_at > asked_at:
             return True
-        found = _store(account, listed, foreign, vanished)
-        ServiceAccount.objects.filter(pk=account.pk).update(listed_at=asked_at)
+        found = _store(account, listed, foreign, vanished, hidden)
+        if not unreadable:
+            ServiceAccount.objects.filter(pk=account.pk).update(listed_at=asked_at)
         by_id = {token.aws_token_id: token for token in vanished}
         for entry in found:
             audit.record(
@@ -64,19 +74,29 @@ def take_inventory(service_account_id: int) -> bool:
                 subject=f"{Drift(entry.drift).label}: {entry.name}",
             )
     _note_last_use(account, listed)
-    return True
+    for one in unreadable:
+        place = f"{account.workspace.aws_id}/{account.aws_id}"
+        log.warning(
+            "inventory.left_out",
+            extra={"account": place, "why": one.why, "aws_request_id": one.request_id},
+        )
+    return not unreadable
 
 
-def _read_list(account: ServiceAccount) -> tuple[tuple[TokenSummary, ...], str]:
-    """AMG's whole list, and AWS's id of the call. An account that is gone has no tokens."""
-    connection = account.workspace.connection
-    client = client_for(**connection.client_settings)
+def _read_list(
+    account: ServiceAccount,
+) -> tuple[tuple[TokenSummary, ...], list[LeftOut], str]:
+    """AMG's list, what of it can't be read, and AWS's id of the call.
+
+    An account that is gone has no tokens.
+    """
+    gateway = Gateway(account.workspace.connection)
+    unreadable: list[LeftOut] = []
     try:
-        with pace.turn(connection.name, throttled_by=ThrottlingException):
-            listed = client.list_tokens(account.workspace.aws_id, account.aws_id)
+        listed = gateway.list_tokens(account.workspace.aws_id, account.aws_id, left_out=unreadable)
     except ResourceNotFoundException as gone:
-        return (), gone.request_id
-    return listed.tokens, listed.request_id
+        return (), [], gone.request_id
+    return listed.tokens, unreadable, listed.request_id
 
 
 def _foreign(account: ServiceAccount, listed: Iterable[TokenSummary]) -> set[str]:
@@ -111,8 +131,12 @@ def _store(
     listed: Iterable[TokenSummary],
     foreign: set[str],
     vanished: Iterable[Token],
+    hidden: set[str],
 ) -> list[ListedToken]:
-    """Make our copy the same as the list; returns what is newly found to differ."""
+    """Make our copy the same as the list; returns what is newly found to differ.
+
+    What can't be read stays as it was: ``hidden`` are the ids, "" one that can't be read either.
+    """
     before = {entry.aws_id: entry for entry in account.listed_tokens.all()}
     found: list[ListedToken] = []
     new: list[ListedToken] = []
@@ -150,7 +174,8 @@ def _store(
             created_at=token.issued_at,
             expires_at=token.expires_at,
         )
-    ListedToken.objects.filter(pk__in=[entry.pk for entry in before.values()]).delete()
+    gone = [] if "" in hidden else [one.pk for one in before.values() if one.aws_id not in hidden]
+    ListedToken.objects.filter(pk__in=gone).delete()
     ListedToken.objects.bulk_update(changed, _SEEN)
     ListedToken.objects.bulk_create(new)
     return found

@@ -8,18 +8,21 @@ import logging
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import partial
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from portal.grafana import wire
 from portal.grafana.account import Account
 from portal.grafana.errors import GrafanaError, NoAnswer, OutcomeUnknown
 from portal.grafana.identifiers import is_number, is_workspace_id
+from portal.grafana.members import MalformedAnswerError
 from portal.grafana.transport import Answer, Transport
 from portal.grafana.types import (
     CreatedToken,
+    LeftOut,
     Operation,
     ServiceAccount,
     TokenList,
+    TokenSummary,
     Workspace,
 )
 
@@ -33,6 +36,13 @@ MOST_PAGES = 100
 """A list that does not end after 10,000 entries does not end."""
 
 Parsed = TypeVar("Parsed")
+Identified = TypeVar("Identified", Workspace, ServiceAccount, TokenSummary)
+Send = Callable[[Callable[[], Answer]], Answer]
+"""Sends one page's request, when and as often as the caller of a list wants it sent."""
+
+
+def _at_once(request: Callable[[], Answer]) -> Answer:
+    return request()
 
 
 def quieten_wire_logs() -> None:
@@ -53,8 +63,12 @@ class Client:
     ``connect_timeout`` (seconds) counts for each address of the endpoint and for the TLS handshake,
     ``read_timeout`` (seconds) for the whole answer, counted from when the request was sent.
 
+    A list is read whole or not at all; given a list ``left_out``, it goes without the rows that
+    can't be read, and adds what is known of them there.
+
     Every method raises ValueError for an argument that AWS would refuse, before anything is sent,
-    and a GrafanaError otherwise. Nothing is ever sent twice. Meant for one process (see
+    and a GrafanaError otherwise. Nothing is ever sent twice, unless the ``send`` of a list does so
+    with a page's request. Meant for one process (see
     ``portal.grafana.clients``); its threads may share it.
     """
 
@@ -97,12 +111,17 @@ class Client:
         """
         return self._transport.signed_at
 
-    def list_workspaces(self) -> tuple[Workspace, ...]:
+    def list_workspaces(
+        self, *, send: Send = _at_once, left_out: list[LeftOut] | None = None
+    ) -> tuple[Workspace, ...]:
         """All workspaces of the account in the region. AWS allows 5 requests per second."""
         entries, _ = self._list(
-            Operation.LIST_WORKSPACES, "/workspaces", "workspaces", wire.workspace
+            Operation.LIST_WORKSPACES,
+            "/workspaces",
+            partial(wire.page, member="workspaces", read_entry=wire.workspace, left_out=left_out),
+            send,
         )
-        return tuple(entries)
+        return _each_once(entries)
 
     def describe_workspace(self, workspace_id: str) -> Workspace:
         """One workspace. AWS allows 5 requests per second."""
@@ -110,13 +129,27 @@ class Client:
         answer = self._call(Operation.DESCRIBE_WORKSPACE, "GET", path)
         return self._parse(Operation.DESCRIBE_WORKSPACE, answer, wire.described_workspace)
 
-    def list_service_accounts(self, workspace_id: str) -> tuple[ServiceAccount, ...]:
+    def list_service_accounts(
+        self,
+        workspace_id: str,
+        *,
+        send: Send = _at_once,
+        left_out: list[LeftOut] | None = None,
+    ) -> tuple[ServiceAccount, ...]:
         """All service accounts of a workspace, disabled ones included."""
         path = _workspace_path(workspace_id) + "/serviceaccounts"
         entries, _ = self._list(
-            Operation.LIST_SERVICE_ACCOUNTS, path, "serviceAccounts", wire.service_account
+            Operation.LIST_SERVICE_ACCOUNTS,
+            path,
+            partial(
+                wire.page,
+                member="serviceAccounts",
+                read_entry=wire.service_account,
+                left_out=left_out,
+            ),
+            send,
         )
-        return tuple(entries)
+        return _each_once(entries)
 
     def create_token(
         self, workspace_id: str, service_account_id: str, *, name: str, seconds_to_live: int
@@ -131,14 +164,32 @@ class Client:
         answer = self._call(Operation.CREATE, "POST", path, body=json.dumps(body).encode())
         return self._parse(Operation.CREATE, answer, wire.created_token)
 
-    def list_tokens(self, workspace_id: str, service_account_id: str) -> TokenList:
-        """Every token of a service account, or an error: never a part of the list."""
+    def list_tokens(
+        self,
+        workspace_id: str,
+        service_account_id: str,
+        *,
+        send: Send = _at_once,
+        left_out: list[LeftOut] | None = None,
+    ) -> TokenList:
+        """Every token of a service account, or an error: never a part of the list.
+
+        With ``left_out`` it is a part where rows can't be read, and those are added there.
+        """
         path = _tokens_path(workspace_id, service_account_id)
         tokens, first = self._list(
-            Operation.LIST_TOKENS, path, "serviceAccountTokens", wire.token_summary
+            Operation.LIST_TOKENS,
+            path,
+            partial(
+                wire.page,
+                member="serviceAccountTokens",
+                read_entry=wire.token_summary,
+                left_out=left_out,
+            ),
+            send,
         )
         return TokenList(
-            tokens=tuple(tokens),
+            tokens=_each_once(tokens),
             answered_at=wire.answered_at(first),
             request_id=wire.request_id(first),
         )
@@ -177,7 +228,7 @@ class Client:
         """What ``parse`` reads out of a successful answer; an error if that cannot be done."""
         try:
             return parse(answer)
-        except wire.MalformedAnswerError as malformed:
+        except MalformedAnswerError as malformed:
             failure = _unusable(operation, answer, str(malformed))
         # Out here the failure has no context, and so no way to the frames that read the body.
         raise failure
@@ -186,17 +237,16 @@ class Client:
         self,
         operation: Operation,
         path: str,
-        member: str,
-        read_entry: Callable[[Mapping[str, Any]], Parsed],
+        read_page: Callable[[Answer], tuple[list[Parsed], str]],
+        send: Send,
     ) -> tuple[list[Parsed], Answer]:
         """All entries of all pages, and the first page's answer."""
-        read_page = partial(wire.page, member=member, read_entry=read_entry)
         entries: list[Parsed] = []
         query = {"maxResults": str(PAGE_SIZE)}
         first: Answer | None = None
         seen: set[str] = set()
         while True:
-            answer = self._call(operation, "GET", path, query=query)
+            answer = send(partial(self._call, operation, "GET", path, query=query))
             first = first or answer
             page, next_token = self._parse(operation, answer, read_page)
             entries += page
@@ -206,6 +256,11 @@ class Client:
                 raise _unusable(operation, answer, "the list does not end")
             seen.add(next_token)
             query = {**query, "nextToken": next_token}
+
+
+def _each_once(entries: list[Identified]) -> tuple[Identified, ...]:
+    """What changes while its list is read page by page may stand on two pages."""
+    return tuple({one.id: one for one in entries}.values())
 
 
 def _unusable(operation: Operation, answer: Answer, why: str) -> GrafanaError:

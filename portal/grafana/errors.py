@@ -54,6 +54,11 @@ class GrafanaError(Exception):
         return (self.transient or self._failed_at_aws) and not self.outcome_unknown
 
     @property
+    def answered(self) -> bool:
+        """AWS itself has answered, and not a proxy on the way: it gives each call an id."""
+        return bool(self.request_id)
+
+    @property
     def _failed_at_aws(self) -> bool:
         return self.status is not None and self.status >= 500
 

@@ -46,6 +46,19 @@ class Key:
 
 
 @dataclass(frozen=True, slots=True)
+class LeftOut:
+    """A row of a list that can't be used, while the rest of the list can."""
+
+    id: str
+    """"" where not even that can be read."""
+    name: str | None
+    """None where not even that can be read."""
+    why: str
+    request_id: str
+    """Of the page that it stood on."""
+
+
+@dataclass(frozen=True, slots=True)
 class Workspace:
     """A workspace as ListWorkspaces or DescribeWorkspace gives it; ``""`` for what AWS left out."""
 
@@ -54,7 +67,8 @@ class Workspace:
     status: str
     grafana_version: str
     endpoint: str
-    """As AWS gave it: a host name, without a scheme in all samples seen."""
+    """As AWS gave it: a host name, without a scheme in all samples seen; "" where that would make
+    no https link (http only to this machine)."""
 
 
 @dataclass(frozen=True, slots=True)

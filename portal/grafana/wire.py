@@ -1,15 +1,18 @@
 """Reading AMG's answers (rest-json): errors, and the members the portal uses.
 
 An answer is either understood whole or malformed: half a token list would make a live token
-look gone. Texts of MalformedAnswerError are ours and quote nothing of the answer.
+look gone. Who can do without a row asks for the list with the rows that were left out. Texts of
+MalformedAnswerError are ours and quote nothing of the answer.
 """
 
 import json
 import re
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import datetime
 from typing import Any, TypeVar
 
+from portal.grafana import members
 from portal.grafana.errors import (
     GrafanaError,
     NoAnswer,
@@ -18,12 +21,14 @@ from portal.grafana.errors import (
     ValidationException,
     error_class,
 )
-from portal.grafana.identifiers import is_number, is_workspace_id
+from portal.grafana.identifiers import is_number, is_web_address, is_workspace_id
+from portal.grafana.members import MalformedAnswerError
 from portal.grafana.times import http_date, retry_after, timestamp
 from portal.grafana.transport import Answer
 from portal.grafana.types import (
     CreatedToken,
     Key,
+    LeftOut,
     Operation,
     ServiceAccount,
     TokenSummary,
@@ -39,10 +44,6 @@ _REQUEST_ID = re.compile(r"[A-Za-z0-9.:/=+-]{1,100}")
 _KEY_SHAPED = re.compile(r"glsa_\w+")
 
 Entry = TypeVar("Entry")
-
-
-class MalformedAnswerError(ValueError):
-    """The answer is not what the operation returns."""
 
 
 # -- Headers ------------------------------------------------------------------------------------
@@ -131,33 +132,70 @@ def document(answer: Answer) -> dict[str, Any]:
 
 
 def page(
-    answer: Answer, *, member: str, read_entry: Callable[[Mapping[str, Any]], Entry]
+    answer: Answer,
+    *,
+    member: str,
+    read_entry: Callable[[Mapping[str, Any]], Entry],
+    left_out: list[LeftOut] | None = None,
 ) -> tuple[list[Entry], str]:
     """The entries of one page of a list, and its ``nextToken``: "" on the last one.
 
-    Raises MalformedAnswerError if any of it is not understood.
+    Raises MalformedAnswerError if any of it is not understood; an entry alone is added to
+    ``left_out`` instead, where there is one.
     """
     body = document(answer)
     entries = body.get(member)
-    if not isinstance(entries, list) or not all(isinstance(one, dict) for one in entries):
-        raise MalformedAnswerError(f"{member} is not a list of objects")
-    return [read_entry(one) for one in entries], _text(body, "nextToken", default="")
+    if not isinstance(entries, list):
+        raise MalformedAnswerError(f"{member} is not a list")
+    read = []
+    for number, entry in enumerate(entries, 1):
+        try:
+            if not isinstance(entry, dict):
+                raise MalformedAnswerError(f"{member} holds what is no object")
+            read.append(read_entry(entry))
+        except MalformedAnswerError as malformed:
+            if left_out is None:
+                raise
+            why = f"number {number} of a page: {malformed}"
+            left_out.append(_left_out(entry, why, request_id(answer)))
+    return read, members.exact(body, "nextToken", default="")
+
+
+def _left_out(entry: object, why: str, request_id: str) -> LeftOut:
+    entry = entry if isinstance(entry, dict) else {}
+    aws_id = ""
+    with suppress(MalformedAnswerError):
+        aws_id = members.aws_id(
+            entry, lambda value: is_number(value) or is_workspace_id(value), members.LONGEST_NAME
+        )
+    return LeftOut(aws_id, _name_if_any(entry), why, request_id)
+
+
+def _name_if_any(entry: Mapping[str, Any]) -> str | None:
+    """A name that nothing is decided by."""
+    if entry.get("name") == "":
+        return ""
+    try:
+        return members.text(entry, "name", members.LONGEST_NAME, cut=True)
+    except MalformedAnswerError:
+        return None
 
 
 def workspace(entry: Mapping[str, Any]) -> Workspace:
     """A workspace from ``workspaces`` or ``workspace``. Raises MalformedAnswerError."""
+    endpoint = members.text(entry, "endpoint", members.LONGEST_ENDPOINT, default="")
     return Workspace(
-        id=_id(entry, is_workspace_id),
-        name=_text(entry, "name", default=""),
-        status=_text(entry, "status"),
-        grafana_version=_text(entry, "grafanaVersion", default=""),
-        endpoint=_text(entry, "endpoint", default=""),
+        id=members.aws_id(entry, is_workspace_id, members.LONGEST_NAME),
+        name=members.text(entry, "name", members.LONGEST_NAME, default=""),
+        status=members.text(entry, "status", members.LONGEST_STATUS),
+        grafana_version=members.text(entry, "grafanaVersion", members.LONGEST_VERSION, default=""),
+        endpoint=endpoint if is_web_address(endpoint) else "",
     )
 
 
 def described_workspace(answer: Answer) -> Workspace:
     """The workspace from DescribeWorkspace's answer. Raises MalformedAnswerError."""
-    return workspace(_object(document(answer), "workspace"))
+    return workspace(members.mapping(document(answer), "workspace"))
 
 
 def service_account(entry: Mapping[str, Any]) -> ServiceAccount:
@@ -165,13 +203,16 @@ def service_account(entry: Mapping[str, Any]) -> ServiceAccount:
 
     ``isDisabled`` is a string in AWS's model; a JSON boolean is taken too.
     """
+    role = members.text(entry, "grafanaRole", members.LONGEST_ROLE)
+    if not role.isascii():  # in upper case some letters are two
+        raise MalformedAnswerError("grafanaRole is none of Grafana's")
     is_disabled = {"true": True, "false": False}.get(str(entry.get("isDisabled")).lower())
     if is_disabled is None:
         raise MalformedAnswerError("isDisabled is neither true nor false")
     return ServiceAccount(
-        id=_id(entry, is_number),
-        name=_text(entry, "name"),
-        grafana_role=_text(entry, "grafanaRole").upper(),
+        id=members.aws_id(entry, is_number, members.LONGEST_ACCOUNT_ID),
+        name=members.text(entry, "name", members.LONGEST_NAME, default=""),
+        grafana_role=role.upper(),
         is_disabled=is_disabled,
     )
 
@@ -179,18 +220,22 @@ def service_account(entry: Mapping[str, Any]) -> ServiceAccount:
 def token_summary(entry: Mapping[str, Any]) -> TokenSummary:
     """A token from ``serviceAccountTokens``. Raises MalformedAnswerError.
 
-    Recovery and pruning decide by the first two times, so a strange one spoils the list; the time
-    of the last use is for showing, and a strange one is none.
+    Names of ours have 128 characters at most, so a longer one may be cut. Recovery and pruning
+    decide by the first two times, so a strange one is malformed; the time of the last use is for
+    showing, and a strange one is none.
     """
     try:
         last_used_at = timestamp(entry.get("lastUsedAt"))
     except ValueError:
         last_used_at = None
+    name = _name_if_any(entry)
+    if name is None:
+        raise MalformedAnswerError("name is missing or not a text")
     return TokenSummary(
-        id=_id(entry, is_number),
-        name=_text(entry, "name"),
-        created_at=_time(entry, "createdAt"),
-        expires_at=_time(entry, "expiresAt"),
+        id=members.aws_id(entry, is_number, members.LONGEST_TOKEN_ID),
+        name=name,
+        created_at=members.moment(entry, "createdAt"),
+        expires_at=members.moment(entry, "expiresAt"),
         last_used_at=last_used_at,
     )
 
@@ -200,11 +245,11 @@ def created_token(answer: Answer) -> CreatedToken:
 
     Raises MalformedAnswerError without a key, or without an id to delete the token by.
     """
-    entry = _object(document(answer), "serviceAccountToken")
+    entry = members.mapping(document(answer), "serviceAccountToken")
     return CreatedToken(
-        id=_id(entry, is_number),
-        name=_text(entry, "name", default=""),
-        key=Key(_text(entry, "key")),
+        id=members.aws_id(entry, is_number, members.LONGEST_TOKEN_ID),
+        name=_name_if_any(entry) or "",
+        key=Key(members.exact(entry, "key")),
         answered_at=answered_at(answer),
         request_id=request_id(answer),
     )
@@ -218,42 +263,3 @@ def deleted_token(answer: Answer) -> str:
     if answer.body.strip():
         document(answer)
     return request_id(answer)
-
-
-def _time(entry: Mapping[str, Any], member: str) -> datetime | None:
-    try:
-        return timestamp(entry.get(member))
-    except ValueError:
-        raise MalformedAnswerError(f"{member} is not a time") from None
-
-
-def _object(body: Mapping[str, Any], member: str) -> dict[str, Any]:
-    value = body.get(member)
-    if not isinstance(value, dict):
-        raise MalformedAnswerError(f"{member} is not an object")
-    return value
-
-
-def _id(entry: Mapping[str, Any], is_valid: Callable[[object], bool]) -> str:
-    """The id, if it is one that can be sent back: it becomes a part of a URL."""
-    value = entry.get("id")
-    if type(value) is int:
-        value = str(value)
-    if not isinstance(value, str) or not is_valid(value):
-        raise MalformedAnswerError("an id is not of the form that AWS documents")
-    return value
-
-
-def _text(entry: Mapping[str, Any], member: str, *, default: str | None = None) -> str:
-    """A member that is a text and not empty, else ``default``."""
-    value = entry.get(member)
-    if value is None or value == "":
-        value = default
-    if not isinstance(value, str):
-        raise MalformedAnswerError(f"{member} is missing or not a text")
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        # Half a surrogate pair is legal in JSON, and can't be stored or sent on.
-        raise MalformedAnswerError(f"{member} is not a text") from None
-    return value

@@ -4,7 +4,7 @@ from portal.models.audit import Action, AuditEvent, AuditHead, Outcome
 from portal.models.catalog import Approval, Connection, Grant, ServiceAccount, Workspace
 from portal.models.inventory import Drift, ListedToken
 from portal.models.notices import Notice, NoticeKind
-from portal.models.people import Membership, Role, Team, User
+from portal.models.people import GroupRight, Membership, OnLeaving, Right, Role, Team, User
 from portal.models.runtime import FailedSignIns, Heartbeat
 from portal.models.states import State
 from portal.models.tokens import Token
@@ -18,12 +18,15 @@ __all__ = [
     "Drift",
     "FailedSignIns",
     "Grant",
+    "GroupRight",
     "Heartbeat",
     "ListedToken",
     "Membership",
     "Notice",
     "NoticeKind",
+    "OnLeaving",
     "Outcome",
+    "Right",
     "Role",
     "ServiceAccount",
     "State",

@@ -29,6 +29,7 @@ class Action(models.TextChoices):
     AUDIT_VERIFIED = "audit.verified"
     SIGNIN_SUCCEEDED = "signin.succeeded"
     SIGNIN_FAILED = "signin.failed"
+    PERSON_INVITED = "person.invited"
 
 
 class Outcome(models.TextChoices):

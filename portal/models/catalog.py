@@ -11,7 +11,22 @@ LONGEST_LIFETIME = 2_592_000
 """Seconds: 30 days, the most that CreateWorkspaceServiceAccountToken accepts."""
 
 
-class Connection(models.Model):
+class ReadFromAws(models.Model):
+    """What is read from AWS again and again; since when that has failed, and with what code.
+
+    The request id is that of the first call that failed so. Not "read" is: what is known may be
+    old, and what is new is not known.
+    """
+
+    unread_since = models.DateTimeField(null=True, editable=False)
+    unread_code = models.CharField(max_length=80, blank=True, db_default="", editable=False)
+    unread_request_id = models.CharField(max_length=100, blank=True, db_default="", editable=False)
+
+    class Meta:
+        abstract = True
+
+
+class Connection(ReadFromAws):
     """One AWS account and region that the portal calls, and how it gets in.
 
     An empty region means the one of the environment; an empty role means the portal's own.
@@ -40,16 +55,22 @@ class WorkspaceQuerySet(models.QuerySet["Workspace"]):
         """Those that AMG listed at the last sync."""
         return self.filter(gone_at=None)
 
+    def unread(self) -> "WorkspaceQuerySet":
+        """Those that could not be read lately, alone or with their whole connection."""
+        return self.present().filter(
+            models.Q(unread_since__isnull=False) | models.Q(connection__unread_since__isnull=False)
+        )
 
-class Workspace(models.Model):
+
+class Workspace(ReadFromAws):
     """An AMG workspace as the last sync saw it."""
 
     connection = models.ForeignKey(Connection, on_delete=models.PROTECT, related_name="workspaces")
     aws_id = models.CharField("id", max_length=12, unique=True)
     name = models.CharField(max_length=255)
-    endpoint = models.CharField(max_length=300, blank=True)
+    endpoint = models.CharField(max_length=2048, blank=True)
     status = models.CharField(max_length=40)
-    grafana_version = models.CharField(max_length=20, blank=True)
+    grafana_version = models.CharField(max_length=255, blank=True)
     synced_at = models.DateTimeField(null=True)
     gone_at = models.DateTimeField(null=True)
 
@@ -65,10 +86,13 @@ class Workspace(models.Model):
     def address(self) -> str:
         """Where people and programs reach this Grafana, as a URL without a trailing slash.
 
-        AMG gives the endpoint without a scheme; one that has its own keeps it.
+        AMG gives the endpoint without a scheme; one that has its own keeps it. Empty where there is
+        no endpoint, or one with a scheme that is no web address's.
         """
         endpoint = self.endpoint.rstrip("/")
-        return endpoint if "://" in endpoint else f"https://{endpoint}"
+        if "://" not in endpoint:
+            return f"https://{endpoint}" if endpoint else ""
+        return endpoint if endpoint.startswith(("https://", "http://")) else ""
 
     @property
     def obstacle(self) -> str:
@@ -173,6 +197,12 @@ class Grant(models.Model):
     max_live = models.PositiveIntegerField("live tokens of the team", null=True, blank=True)
     max_live_per_person = models.PositiveIntegerField(
         "live tokens of each person", null=True, blank=True
+    )
+    max_overlap = models.PositiveIntegerField(
+        "longest overlap of a rotation in seconds",
+        default=7 * 86_400,
+        db_default=7 * 86_400,
+        validators=[MaxValueValidator(LONGEST_LIFETIME)],
     )
     # An access file's grant for several accounts is a row for each, and its limits are for all.
     pool = models.CharField(

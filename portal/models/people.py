@@ -83,6 +83,13 @@ class User(AbstractBaseUser):
         return self.name or self.email
 
 
+class OnLeaving(models.TextChoices):
+    """What becomes of the live tokens of who leaves a team."""
+
+    KEEP = "keep", "they stand on the lead's desk"
+    REVOKE = "revoke", "they are revoked"
+
+
 class Team(models.Model):
     """A group of people who share grants. A closed team keeps its history and its live tokens."""
 
@@ -91,6 +98,13 @@ class Team(models.Model):
     closed_at = models.DateTimeField(null=True, blank=True)
     idp_groups = models.JSONField("groups whose people are members", default=list, blank=True)
     lead_idp_groups = models.JSONField("groups whose people are leads", default=list, blank=True)
+    on_leaving = models.CharField(
+        "live tokens of who leaves",
+        max_length=8,
+        choices=OnLeaving,
+        default=OnLeaving.KEEP,
+        db_default=OnLeaving.KEEP,
+    )
     members = models.ManyToManyField(User, through="Membership", related_name="teams")
 
     class Meta:
@@ -98,6 +112,27 @@ class Team(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class Right(models.TextChoices):
+    """What a person may be to the whole portal."""
+
+    ADMIN = "admin", "admin"
+    AUDITOR = "auditor", "auditor"
+
+
+class GroupRight(models.Model):
+    """That the people of a group of single sign-on have a right."""
+
+    group = models.CharField(max_length=200)
+    right = models.CharField(max_length=8, choices=Right)
+
+    class Meta:
+        ordering = ["right", "pk"]
+        constraints = [models.UniqueConstraint(fields=["right", "group"], name="group_right_once")]
+
+    def __str__(self) -> str:
+        return f"{self.group} makes {self.get_right_display()}"
 
 
 class Role(models.TextChoices):

@@ -1,5 +1,7 @@
 """What running processes say of themselves."""
 
+from datetime import timedelta
+
 from django.db import models
 from django.db.models.functions import Now
 
@@ -17,8 +19,12 @@ class Heartbeat(models.Model):
         return f"{self.kind} at {self.at}"
 
     @classmethod
-    def beat(cls, kind: str) -> None:
-        """Say that a process of this kind lives."""
+    def beat(cls, kind: str, *, unless_within: timedelta | None = None) -> None:
+        """Say that a process of this kind lives, unless that was said so short a time ago."""
+        if unless_within is not None and (
+            cls.objects.filter(kind=kind, at__gt=Now() - unless_within).exists()
+        ):
+            return
         cls.objects.update_or_create(kind=kind, defaults={"at": Now()})
 
 

@@ -19,7 +19,15 @@ from portal.policy.desk import (
     reach,
     readable_teams,
 )
-from portal.policy.grants import Choice, Limits, choice_for, choices, limits_for, suspension
+from portal.policy.grants import (
+    Choice,
+    Limits,
+    choice_for,
+    choices,
+    has_grant_in,
+    limits_for,
+    suspension,
+)
 from portal.policy.handover import HANDABLE, heirs_of, may_hand_over
 from portal.policy.lost import UNDELIVERED, why_without_access, without_access
 from portal.policy.rights import (
@@ -54,6 +62,7 @@ __all__ = [
     "current_terms",
     "desk_of",
     "findable_tokens",
+    "has_grant_in",
     "heirs_of",
     "is_cancellable",
     "is_revocable",

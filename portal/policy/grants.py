@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from django.db.models import Q, QuerySet
 
-from portal.models import Approval, Grant, ServiceAccount, Team, User
+from portal.models import Approval, Grant, ServiceAccount, Team, User, Workspace
 from portal.models.prepared import Prepared
 
 
@@ -124,6 +124,11 @@ def choice_for(user: User, team: Team, account: ServiceAccount) -> Choice | None
     grants = TeamGrants(grant for grant in _grants(user.pk) if grant.team_id == team.pk)
     limits = grants.limits(account)
     return Choice(team, account, limits, grants) if limits is not None else None
+
+
+def has_grant_in(user: User, workspace: Workspace) -> bool:
+    """Whether a team of ``user`` has a grant for accounts of a workspace, known or not."""
+    return any(grant.workspace_id in (None, workspace.pk) for grant in _grants(user.pk))
 
 
 def limits_for(user: User, team: Team, account: ServiceAccount) -> Limits | None:

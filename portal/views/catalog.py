@@ -1,5 +1,6 @@
 """What the request form offers, and how much room there is for one more token."""
 
+from collections.abc import Collection
 from typing import Any
 
 from django.conf import settings
@@ -7,16 +8,24 @@ from django.conf import settings
 from portal import policy
 from portal.models import User, Workspace
 from portal.policy import Choice, Room
+from portal.views.unread import in_words
 
 
-def catalog(choices: list[Choice], user: User) -> list[dict[str, Any]]:
-    """What the form offers ``user``, as the page's script reads it: workspaces with accounts."""
+def catalog(
+    choices: list[Choice], user: User, unread: Collection[Workspace] = ()
+) -> list[dict[str, Any]]:
+    """What the form offers ``user``, as the page's script reads it: workspaces with accounts.
+
+    ``unread`` are those that could not be read lately: what is offered there may be old.
+    """
+    not_read = {one.aws_id: in_words(one) for one in unread}
     room = policy.room(user, choices)
     workspaces: dict[str, dict[str, Any]] = {}
     for choice in choices:
         account = choice.service_account
         workspace = workspaces.setdefault(
-            account.workspace.aws_id, _workspace(account.workspace, room)
+            account.workspace.aws_id,
+            _workspace(account.workspace, room, not_read.get(account.workspace.aws_id, "")),
         )
         entry = workspace["accounts"].setdefault(
             account.aws_id,
@@ -46,7 +55,7 @@ def catalog(choices: list[Choice], user: User) -> list[dict[str, Any]]:
     ]
 
 
-def _workspace(workspace: Workspace, room: Room) -> dict[str, Any]:
+def _workspace(workspace: Workspace, room: Room, unread: str) -> dict[str, Any]:
     used, expired = room.used(workspace.pk)
     cleaned_up = f", {expired} of them expired and being cleaned up" if expired else ""
     full = room.full(workspace.pk)
@@ -54,7 +63,9 @@ def _workspace(workspace: Workspace, room: Room) -> dict[str, Any]:
         "id": workspace.aws_id,
         "name": workspace.name,
         "obstacle": workspace.obstacle or (full.message if full else ""),
-        "room": f"It has {used} of AMG's {settings.TOKEN_QUOTA} tokens{cleaned_up}.",
+        "unread": unread,
+        "room": (f"It {unread}: what is offered may be old. " if unread else "")
+        + f"It has {used} of AMG's {settings.TOKEN_QUOTA} tokens{cleaned_up}.",
         "accounts": {},
     }
 

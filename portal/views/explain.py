@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass
 
-from portal import pace
+from portal import gateway
 from portal.audit import SYSTEM
 from portal.models import State, Token
 from portal.models.error_codes import ErrorCode
@@ -177,7 +177,7 @@ def _waits_its_turn(token: Token) -> str:
     if not ahead:
         return _MESSAGES[State.QUEUED]
     others = "1 request is" if ahead == 1 else f"{ahead} requests are"
-    rate = pace.rate(token.workspace.connection.name)
+    rate = gateway.calls_per_second(token.workspace.connection)
     if not rate:
         return f"{others} ahead of it."
     seconds = math.ceil((ahead + 1) / rate)

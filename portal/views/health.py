@@ -12,11 +12,18 @@ from django.views.decorators.http import require_safe
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, generate_latest
 
 from portal import outage, valkey
+from portal.flows.sync_catalog import SYNC_SECONDS
+from portal.grafana.errors import NoAnswer, NotSent
 from portal.incidents import Incident
-from portal.models import Heartbeat, State, Token
+from portal.models import Connection, Heartbeat, State, Token, Workspace
 from portal.valkey import Server
 
 SILENT_FOR_TOO_LONG = timedelta(seconds=60)
+QUIET_FOR_TOO_LONG = timedelta(seconds=SYNC_SECONDS) + 2 * SILENT_FOR_TOO_LONG
+"""At a quiet time AWS is heard of only when the catalog is read, and that takes a while."""
+
+NO_ANSWER = {NoAnswer.__name__, NotSent.__name__}
+"""The codes under which something could not be read because AWS did not answer."""
 
 _incidents = {part: Incident(part) for part in ("broker", "cache")}
 
@@ -38,7 +45,8 @@ def readyz(request: HttpRequest) -> JsonResponse:
     if not _may_scrape(request):
         return JsonResponse({"status": "a bearer token is needed"}, status=401)
     try:
-        silent = _silent_processes()
+        unread = _unread()
+        silent = _silent(asked_in_vain=any(code in NO_ANSWER for code in unread))
         takes_writes = outage.database_takes_writes()
     except (DatabaseError, InterfaceError) as error:
         outage.note(error)
@@ -51,6 +59,8 @@ def readyz(request: HttpRequest) -> JsonResponse:
     if settings.CACHE != settings.BROKER and not _takes_writes("cache", settings.CACHE):
         degraded.append("cache")
     degraded += silent
+    if unread:
+        degraded.append("catalog")
     return JsonResponse({"status": "degraded" if degraded else "ok", "degraded": degraded})
 
 
@@ -74,6 +84,11 @@ def metrics(request: HttpRequest) -> HttpResponse:
         "portal_unresolved", "Tokens with a create of unknown outcome.", registry=registry
     )
     unresolved.set(Token.objects.exclude(unresolved_since=None).count())
+    Gauge(
+        "portal_catalog_unread",
+        "Workspaces, and lists of them, that could not be read from AWS.",
+        registry=registry,
+    ).set(len(_unread()))
     heard = Gauge(
         "portal_last_heard_seconds",
         "Since a worker, the scheduler or AWS was last heard of.",
@@ -100,10 +115,24 @@ def _may_scrape(request: HttpRequest) -> bool:
     )
 
 
-def _silent_processes() -> list[str]:
-    oldest = Token.objects.database_now() - SILENT_FOR_TOO_LONG
-    heard = set(Heartbeat.objects.filter(at__gte=oldest).values_list("kind", flat=True))
-    return [kind for kind in ("worker", "scheduler", "aws") if kind not in heard]
+def _unread() -> list[str]:
+    """With what code the workspaces, and lists of them, could not be read that could not be."""
+    of_lists = Connection.objects.filter(unread_since__isnull=False)
+    of_workspaces = Workspace.objects.present().filter(unread_since__isnull=False)
+    return [
+        *of_lists.values_list("unread_code", flat=True),
+        *of_workspaces.values_list("unread_code", flat=True),
+    ]
+
+
+def _silent(*, asked_in_vain: bool) -> list[str]:
+    """Who was not heard of for too long."""
+    now = Token.objects.database_now()
+    heard = dict(Heartbeat.objects.values_list("kind", "at"))
+    longest = dict.fromkeys(("worker", "scheduler", "aws"), SILENT_FOR_TOO_LONG)
+    if not asked_in_vain:
+        longest["aws"] = QUIET_FOR_TOO_LONG
+    return [kind for kind, wait in longest.items() if kind not in heard or now - heard[kind] > wait]
 
 
 def _takes_writes(part: str, server: Server) -> bool:

@@ -15,6 +15,7 @@ from django.views.decorators.http import require_safe
 from portal import policy
 from portal.models import Drift, ListedToken, ServiceAccount, Token, Workspace
 from portal.views import edge
+from portal.views.unread import for_operators
 
 PER_PAGE = 50
 MOST_FINDINGS = 200
@@ -53,6 +54,7 @@ def index(request: HttpRequest) -> HttpResponse:
             "is_on": settings.INVENTORY_SECONDS > 0,
             "minutes": -(-settings.INVENTORY_SECONDS // 60),
             "unread": unread.count(),
+            "not_read": for_operators(),
             "as_of": accounts.aggregate(at=Min("listed_at"))["at"],
         },
     )

@@ -20,6 +20,7 @@ from portal.tasks import follow_up
 from portal.views import edge
 from portal.views.catalog import catalog
 from portal.views.edge import answers_json
+from portal.views.unread import not_offered, unread_workspaces
 
 PER_PAGE = 50
 PRESETS = (
@@ -98,12 +99,15 @@ def _request(request: HttpRequest, form: TokenRequestForm) -> Token | None:
 def _form_page(
     request: HttpRequest, form: TokenRequestForm, user: User, status: int = 200
 ) -> HttpResponse:
+    unread = unread_workspaces()
+    offered = catalog(form.choices, user, unread)
     return render(
         request,
         "tokens/new.html",
         {
             "form": form,
-            "catalog": catalog(form.choices, user),
+            "catalog": offered,
+            "not_read": not_offered(user, [one["id"] for one in offered], unread),
             "presets": PRESETS,
             "longest_lifetime": LONGEST_LIFETIME,
             "suggested_name": suggested_name(user),

@@ -51,6 +51,8 @@ ACCESS = """\
 version: 1
 connections:
   main: {{region: eu-west-1}}
+people:
+  - {{email: admin@example.com, admin: true}}
 teams:
   storm:
     members: [{members}]

@@ -123,7 +123,7 @@ def test_applying_the_file_confirms_the_grants_that_it_names(
     file = file_of(grant, catalog.deployer.aws_id, engineer)
 
     def apply(*, confirm: bool) -> Plan:
-        return apply_access(file, actor=SYSTEM, confirm=confirm)
+        return apply_access(file, actor=SYSTEM, confirm=confirm, leave_no_admin=True)
 
     change(aws, catalog.deployer, name="root")
     apply(confirm=False)
@@ -141,7 +141,7 @@ def test_a_start_gives_nothing_to_another_account_that_has_taken_the_name(
     """The file says a name; what was reviewed is the account that had it then."""
     reviewed = catalog.deployer
     file = file_of(grant, reviewed.name, engineer)
-    apply_access(file, actor=SYSTEM)
+    apply_access(file, actor=SYSTEM, leave_no_admin=True)
     assert policy.limits_for(engineer, platform, reviewed) is not None
     if how == "renamed":
         change(aws, reviewed, name="old")
@@ -151,11 +151,11 @@ def test_a_start_gives_nothing_to_another_account_that_has_taken_the_name(
                 workspaceId=catalog.workspace.aws_id, serviceAccountId=reviewed.aws_id
             )
     change(aws, catalog.admin_account, name=reviewed.name)
-    plan = apply_access(file, actor=SYSTEM, confirm=False)
+    plan = apply_access(file, actor=SYSTEM, confirm=False, leave_no_admin=True)
     assert plan.lines[-1].endswith(", suspended")
     assert policy.limits_for(engineer, platform, catalog.admin_account) is None
     assert "another service account" in Grant.objects.get(team=platform).suspended_reason
-    apply_access(file, actor=SYSTEM, confirm=False)
+    apply_access(file, actor=SYSTEM, confirm=False, leave_no_admin=True)
     assert policy.limits_for(engineer, platform, catalog.admin_account) is None
-    apply_access(file, actor=SYSTEM)
+    apply_access(file, actor=SYSTEM, leave_no_admin=True)
     assert policy.limits_for(engineer, platform, catalog.admin_account) is not None

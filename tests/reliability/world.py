@@ -22,7 +22,7 @@ import redis
 from django.conf import settings
 from django.db.models import DateTimeField, F
 
-from portal import audit, pace, sealing
+from portal import audit, gateway, pace, sealing
 from portal.flows import attempt
 from portal.flows.issue import issue
 from portal.flows.prune import prune
@@ -221,9 +221,9 @@ class _Watched(Client):
 
     world: World
 
-    def list_tokens(self, workspace_id: str, service_account_id: str) -> TokenList:
+    def list_tokens(self, workspace_id: str, service_account_id: str, **how: Any) -> TokenList:
         self.world.reach(Moment.BEFORE_LIST)
-        listed = super().list_tokens(workspace_id, service_account_id)
+        listed = super().list_tokens(workspace_id, service_account_id, **how)
         self.world.reach(Moment.AFTER_LIST)
         return listed
 
@@ -273,6 +273,7 @@ def watched_world(aws: SandboxProcess, monkeypatch: pytest.MonkeyPatch) -> Itera
         monotonic=lambda: time.monotonic() + world.passed, sleep=time.sleep
     )
     monkeypatch.setattr(attempt, "time", watch)
+    monkeypatch.setattr(gateway, "time", watch)
     # A pace that was learned from a throttled call would cost seconds of the test's own time.
     monkeypatch.setattr(pace, "SLOWEST", 1000.0)
     clients.forget_clients()

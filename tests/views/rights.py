@@ -81,6 +81,8 @@ GET  metrics              -                   200   200    200    200    200   2
 
 # django-allauth: the sign-in is for those who have not signed in, the password one's own.
 GET  account_login        -                   200   302    302    302    302   302   302   302   302
+GET  invitation           -                   410   410    410    410    410   410   410   410   410
+POST invitation           -                   410   410    410    410    410   410   410   410   410
 GET  account_signup       -                   200   302    302    302    302   302   302   302   302
 GET  account_logout       -                   302   200    200    200    200   200   200   200   200
 GET  account_email        -                   302   302    302    302    302   302   302   302   302

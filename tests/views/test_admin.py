@@ -162,6 +162,7 @@ def team_form(team: Team, **changes: str) -> dict[str, str]:
         "name": team.name,
         "idp_groups": "\n".join(team.idp_groups),
         "lead_idp_groups": "\n".join(team.lead_idp_groups),
+        "on_leaving": team.on_leaving,
     }
     members, grants = team.memberships.order_by("pk"), team.grants.order_by("pk")
     for prefix, rows in (("memberships", members), ("grants", grants)):
@@ -181,6 +182,7 @@ def team_form(team: Team, **changes: str) -> dict[str, str]:
             f"grants-{number}-service_account": str(grant.service_account_id or ""),
             f"grants-{number}-max_ttl": str(grant.max_ttl),
             f"grants-{number}-default_ttl": str(grant.default_ttl),
+            f"grants-{number}-max_overlap": str(grant.max_overlap),
             f"grants-{number}-approval": grant.approval,
         }
     return said | changes
@@ -260,7 +262,14 @@ def test_an_admin_makes_a_team_and_closes_it(desk: Client, engineer: User) -> No
         "memberships-0-user": str(engineer.pk),
         "memberships-0-role": "lead",
     }
-    made = {"slug": "data", "name": "Data", "idp_groups": "b\n\n a \nb", **empty, **person}
+    made = {
+        "slug": "data",
+        "name": "Data",
+        "on_leaving": "keep",
+        "idp_groups": "b\n\n a \nb",
+        **empty,
+        **person,
+    }
     assert desk.post("/admin/portal/team/add/", made).status_code == 302
     team = Team.objects.get(slug="data")
     assert team.idp_groups == ["b", "a"]

@@ -8,11 +8,13 @@ from pathlib import Path
 import pytest
 import redis
 from django.conf import settings as portal_settings
+from django.db.models import F
 from django.test import Client
 from django.utils import timezone
 from pytest_django import Settings
 
-from portal.models import Heartbeat, State, Token, User
+from portal.flows.sync_catalog import SYNC_SECONDS
+from portal.models import Connection, Heartbeat, State, Token, User, Workspace
 from portal.valkey import Server
 from tests.product import run_python
 from tests.servers import Redis, free_port
@@ -56,11 +58,69 @@ def test_readyz_is_ok_when_everything_is(monitor: Client) -> None:
 
 
 @pytest.mark.usefixtures("all_alive")
-@pytest.mark.parametrize("kind", ["worker", "scheduler", "aws"])
+@pytest.mark.parametrize("kind", ["worker", "scheduler"])
 def test_readyz_names_who_has_been_silent_for_a_minute(monitor: Client, kind: str) -> None:
     Heartbeat.objects.filter(kind=kind).update(at=timezone.now() - timedelta(seconds=61))
     answer = monitor.get("/readyz")
     assert (answer.status_code, answer.json()) == (200, {"status": "degraded", "degraded": [kind]})
+
+
+@pytest.mark.usefixtures("all_alive")
+def test_readyz_names_aws_when_it_was_not_heard_of_for_longer_than_a_quiet_time(
+    monitor: Client,
+) -> None:
+    Heartbeat.objects.filter(kind="aws").update(at=timezone.now() - timedelta(seconds=310))
+    assert monitor.get("/readyz").json()["degraded"] == []
+    Heartbeat.objects.filter(kind="aws").update(at=timezone.now() - timedelta(seconds=421))
+    assert monitor.get("/readyz").json()["degraded"] == ["aws"]
+
+
+@pytest.mark.usefixtures("all_alive", "catalog")
+@pytest.mark.parametrize(
+    ("code", "degraded"), [("NoAnswer", ["aws", "catalog"]), ("NotSent", ["aws", "catalog"])]
+)
+def test_readyz_names_aws_after_a_minute_when_it_was_asked_in_vain(
+    monitor: Client, code: str, degraded: list[str]
+) -> None:
+    Connection.objects.update(unread_since=timezone.now(), unread_code=code)
+    assert monitor.get("/readyz").json()["degraded"] == ["catalog"]
+    Heartbeat.objects.filter(kind="aws").update(at=timezone.now() - timedelta(seconds=61))
+    assert monitor.get("/readyz").json()["degraded"] == degraded
+
+
+@pytest.mark.usefixtures("all_alive", "catalog")
+@pytest.mark.parametrize("model", [Connection, Workspace])
+def test_readyz_names_the_catalog_while_a_part_of_it_could_not_be_read(
+    monitor: Client, model: type[Connection] | type[Workspace]
+) -> None:
+    row = model._default_manager.order_by("pk")[0]
+    row.unread_since, row.unread_code = timezone.now(), "AccessDeniedException"
+    row.save()
+    Heartbeat.objects.filter(kind="aws").update(at=timezone.now() - timedelta(seconds=310))
+    answer = monitor.get("/readyz")
+    assert (answer.status_code, answer.json()["degraded"]) == (200, ["catalog"])
+    assert "portal_catalog_unread 1.0" in monitor.get("/metrics").content.decode().splitlines()
+
+
+@pytest.mark.usefixtures("all_alive", "catalog")
+def test_a_workspace_that_is_gone_need_not_be_read(monitor: Client) -> None:
+    Workspace.objects.update(unread_since=timezone.now(), gone_at=timezone.now())
+    assert monitor.get("/readyz").json()["degraded"] == []
+
+
+@pytest.mark.usefixtures("all_alive")
+def test_an_hour_in_which_nobody_asks_for_a_token_is_no_trouble(monitor: Client) -> None:
+    """What there is to hear of AWS then is one reading of the catalog in five minutes."""
+    step = 15
+    for second in range(0, 3600, step):
+        # The clock goes on for everybody: what was said was said so much earlier.
+        Heartbeat.objects.update(at=F("at") - timedelta(seconds=step))
+        Heartbeat.beat("worker")
+        Heartbeat.beat("scheduler")
+        # A reading that takes a minute is heard of when it ends.
+        if second % int(SYNC_SECONDS) == 60:
+            Heartbeat.beat("aws")
+        assert monitor.get("/readyz").json() == {"status": "ok", "degraded": []}, second
 
 
 def test_readyz_names_what_was_never_heard_of(monitor: Client) -> None:

@@ -8,12 +8,15 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from portal import access
+from portal import access, gateway
 from portal.access import words
 from portal.audit import SYSTEM
+from portal.catalog import read_brought
 from portal.flows.apply_access import Plan, apply_access
 from portal.flows.end_access import end_access
 from portal.tasks import follow_up
+
+MOST_WARNINGS = 100
 
 
 class Command(BaseCommand):
@@ -22,17 +25,24 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("file", type=Path)
         parser.add_argument("--dry-run", action="store_true", help="show the plan, change nothing")
+        parser.add_argument(
+            "--leave-no-admin",
+            action="store_true",
+            help="apply it although nobody is admin afterwards",
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         path: Path = options["file"]
         try:
-            content = path.read_bytes()
+            content = access.load(path)
             file = access.parse(content.decode())
             plan = apply_access(
                 file,
                 actor=SYSTEM,
                 sha256=hashlib.sha256(content).hexdigest(),
                 dry_run=options["dry_run"],
+                brought=read_brought(file.connections),
+                leave_no_admin=options["leave_no_admin"],
             )
         except (OSError, UnicodeDecodeError) as error:
             raise CommandError(f"{path} can't be read: {error}") from None
@@ -46,8 +56,11 @@ class Command(BaseCommand):
             self.stdout.write(words.token("x", token))
         for token in plan.left:
             self.stdout.write(words.token("!", token))
+        for problem in plan.warnings[:MOST_WARNINGS]:
+            self.stdout.write(words.warning(problem))
         self.stdout.write(_summary(plan, dry_run=dry_run))
         if not dry_run:
+            gateway.note_heard()
             follow_up(end_access())
 
 
@@ -58,6 +71,8 @@ def _summary(plan: Plan, *, dry_run: bool) -> str:
         parts.append(f"{_count(plan.ends, 'request')} {'to end' if dry_run else 'ended'} (x)")
     if plan.left:
         parts.append(f"{_count(plan.left, 'live token')} left behind for lead or admin (!)")
+    if plan.warnings:
+        parts.append(f"{_count(plan.warnings, 'warning')} (?)")
     return f"{', '.join(parts)}."
 
 

@@ -51,6 +51,7 @@ class Command(BaseCommand):
                 self.servers.append(server)
                 server.start()
         preparation.prepare_database()
+        preparation.require_admin()
         product.collect_static_files()
         for server in self.servers:
             wait_for(server.name, accepts(product.address_of(server)), server.has_died)

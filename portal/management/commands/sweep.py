@@ -11,18 +11,19 @@ from django.conf import settings
 from django.core.management.base import BaseCommand
 from django.db import DatabaseError, InterfaceError, connection
 
-from portal import outage, tasks
+from portal import gateway, outage, tasks
+from portal.audit import SYSTEM
 from portal.audit.publishing import publish_head
 from portal.embedded import preparation
 from portal.flows.begin import begin
 from portal.flows.sweep import sweep
+from portal.flows.sync_catalog import SYNC_SECONDS, sync_catalogs
 from portal.flows.take_inventory import take_inventory
 from portal.incidents import Incident
 from portal.models import Heartbeat, ServiceAccount
 
-SYNC_SECONDS = 300.0
 SYNC_AGAIN_SECONDS = 15.0
-"""After a sync that failed, and after the start."""
+"""After the start, and after a reading that missed a part; twice as long each time it does so."""
 HEARTBEAT_SECONDS = 20.0
 
 log = logging.getLogger(__name__)
@@ -44,7 +45,7 @@ class Command(BaseCommand):
         pause: float | None = options["every"]
         if pause is None:
             tasks.follow_up(sweep())
-            self._sync()
+            _sync()
             self._take_inventory()
             self._beat()
             publish_head()
@@ -53,7 +54,9 @@ class Command(BaseCommand):
         stop = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stop.set())
-        beat_at, publish_at, sync_at = 0.0, 0.0, time.monotonic() + SYNC_AGAIN_SECONDS
+        # Beside the sweeps: AWS may be slow, and they must not wait for it.
+        threading.Thread(target=_sync_again_and_again, args=(stop,), daemon=True).start()
+        beat_at, publish_at = 0.0, 0.0
         while not stop.wait(pause):
             try:
                 # First, because it is what tells of a log that takes no events any more.
@@ -64,9 +67,6 @@ class Command(BaseCommand):
                 if time.monotonic() >= beat_at:
                     self._beat()
                     beat_at = time.monotonic() + HEARTBEAT_SECONDS
-                if time.monotonic() >= sync_at:
-                    well = self._sync()
-                    sync_at = time.monotonic() + (SYNC_SECONDS if well else SYNC_AGAIN_SECONDS)
             except (DatabaseError, InterfaceError) as error:
                 # The database comes back or it does not: either way there is a next sweep.
                 if outage.is_outage(error):
@@ -78,19 +78,41 @@ class Command(BaseCommand):
                 outage.over(has_written=False)
                 _incident.over()
 
-    def _sync(self) -> bool:
-        problems = preparation.read_catalog()
-        for problem in problems:
-            log.warning("sync.failed", extra={"problem": problem})
-        return not problems
-
     def _take_inventory(self) -> None:
         """Now, and so not by the workers."""
         if settings.INVENTORY_SECONDS:
             for pk in ServiceAccount.objects.to_list().values_list("pk", flat=True):
                 take_inventory(pk)
+        gateway.note_heard()
 
     def _beat(self) -> None:
         Heartbeat.beat("scheduler")
         outage.over(has_written=True)
         tasks.ask_for_heartbeat()
+
+
+def _sync_again_and_again(stop: threading.Event) -> None:
+    pause = again = SYNC_AGAIN_SECONDS
+    while not stop.wait(pause):
+        well = False
+        try:
+            well = _sync()
+        except (DatabaseError, InterfaceError) as error:
+            outage.note(error)
+        except Exception:
+            # Nobody else would start this thread again.
+            log.exception("sync.failed")
+        finally:
+            connection.close()
+        if well:
+            pause, again = SYNC_SECONDS, SYNC_AGAIN_SECONDS
+        else:
+            pause, again = again, min(2 * again, SYNC_SECONDS)
+
+
+def _sync() -> bool:
+    """Read the catalog; False when a part of it could not be read."""
+    read = sync_catalogs(actor=SYSTEM)
+    gateway.note_heard()
+    preparation.follow_catalog()
+    return not any(synced.unread for synced in read)

@@ -4,25 +4,27 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
+from portal import gateway
 from portal.audit import SYSTEM
-from portal.flows.sync_catalog import sync_catalog
-from portal.grafana.errors import GrafanaError
-from portal.models import Connection
+from portal.flows.sync_catalog import sync_catalogs
 
 
 class Command(BaseCommand):
-    help = "Reads workspaces and service accounts from Amazon Managed Grafana."
+    help = (
+        "Reads workspaces and service accounts from Amazon Managed Grafana. Ends with 1 when a "
+        "part could not be read, and names it."
+    )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        connections = list(Connection.objects.all())
-        if not connections:
+        read = sync_catalogs(actor=SYSTEM)
+        gateway.note_heard()
+        if not read:
             raise CommandError("There is no connection yet: apply an access file that names one.")
-        for connection in connections:
-            try:
-                synced = sync_catalog(connection, actor=SYSTEM)
-            except GrafanaError as error:
-                raise CommandError(f"{connection.name}: AWS did not answer well: {error}") from None
+        for synced in read:
             self.stdout.write(
-                f"{connection.name}: {synced.workspaces} workspaces, "
+                f"{synced.connection}: {synced.workspaces} workspaces, "
                 f"{synced.service_accounts} service accounts, {synced.changes} changes"
             )
+        unread = [str(one) for synced in read for one in synced.unread]
+        if unread:
+            raise CommandError("\n".join(unread))

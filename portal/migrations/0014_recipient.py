@@ -7,7 +7,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("portal", "0010_inventory"),
+        ("portal", "0013_invitation"),
     ]
 
     operations = [

@@ -1,0 +1,75 @@
+"""An operator lets a person in without a mail server: by a link that sets their password once.
+
+The link is signed, and says which password it replaces: it is over when that one is, or after a
+day. Nothing of it is stored.
+"""
+
+import hmac
+from datetime import timedelta
+
+from django.conf import settings
+from django.core import signing
+from django.db import models, transaction
+from django.utils.crypto import salted_hmac
+
+from portal import audit
+from portal.audit import Actor
+from portal.models import Action, User
+
+GOOD_FOR = timedelta(days=1)
+_SALT = "portal.flows.invite"
+
+
+class InvitationError(Exception):
+    """Why there is no invitation, in a line."""
+
+
+def invite(email: str, *, actor: Actor) -> str:
+    """The secret of an invitation for a person, good once and for a day. Raises InvitationError."""
+    if not settings.PASSWORD_SIGN_IN:
+        raise InvitationError(
+            "Nobody signs in by password here (PORTAL_PASSWORD_SIGN_IN is off): people come in by "
+            "single sign-on."
+        )
+    user = User.objects.filter(email__iexact=email.strip()).first()
+    if user is None:
+        raise InvitationError(
+            f"{email} is nobody's address here: apply an access file that names this person first."
+        )
+    if not user.is_active:
+        raise InvitationError(f"{user.email} may not sign in: the account is closed.")
+    with transaction.atomic():
+        audit.record(Action.PERSON_INVITED, actor=actor, subject=user.email)
+    return signing.dumps([user.pk, _password_before(user)], salt=_SALT)
+
+
+def invited(secret: str) -> User | None:
+    """Whom an invitation is for; None when it is no longer good, or never was."""
+    return _holder(secret, User.objects.all()) if settings.PASSWORD_SIGN_IN else None
+
+
+def accept(secret: str, password: str) -> User | None:
+    """Set the password of whom an invitation is for; None when somebody has used it meanwhile."""
+    if not settings.PASSWORD_SIGN_IN:
+        return None
+    with transaction.atomic():
+        user = _holder(secret, User.objects.select_for_update())
+        if user is not None:
+            user.set_password(password)
+            user.save(update_fields=["password"])
+        return user
+
+
+def _holder(secret: str, users: "models.QuerySet[User]") -> User | None:
+    try:
+        pk, before = signing.loads(secret, salt=_SALT, max_age=GOOD_FOR)
+    except signing.BadSignature:
+        return None
+    user = users.filter(pk=pk, is_active=True).first()
+    is_good = user is not None and hmac.compare_digest(before, _password_before(user))
+    return user if is_good else None
+
+
+def _password_before(user: User) -> str:
+    """Changes with the password, and tells nothing of it."""
+    return salted_hmac(_SALT, user.password).hexdigest()[:32]
