@@ -4,7 +4,6 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 import structlog
-from allauth.account.adapter import get_adapter
 from django.conf import settings
 from django.contrib.auth.middleware import LoginRequiredMiddleware
 from django.contrib.messages.storage.cookie import CookieStorage
@@ -25,6 +24,7 @@ from django.utils.functional import SimpleLazyObject
 
 from portal.audit import Actor
 from portal.models import User
+from portal.views.client_address import client_address
 
 FOR_MONITORS = ("/healthz", "/readyz", "/metrics")
 UNUSED_FEATURES = (
@@ -150,10 +150,7 @@ def actor(request: HttpRequest) -> Actor:
 
 def address(request: HttpRequest) -> str | None:
     """The client's address, as the trusted proxies in front report it."""
-    try:
-        return str(get_adapter().get_client_ip(request))
-    except PermissionDenied:
-        return None
+    return client_address(request)
 
 
 def user_agent(request: HttpRequest) -> str:
