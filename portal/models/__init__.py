@@ -3,7 +3,9 @@
 from portal.models.audit import Action, AuditEvent, AuditHead, Outcome
 from portal.models.catalog import Approval, Connection, Grant, ServiceAccount, Workspace
 from portal.models.inventory import Drift, ListedToken
+from portal.models.limits import LimitUse
 from portal.models.notices import Notice, NoticeKind
+from portal.models.password_mails import PasswordMail
 from portal.models.people import Membership, Role, Team, User
 from portal.models.runtime import FailedSignIns, Heartbeat
 from portal.models.states import State
@@ -19,11 +21,13 @@ __all__ = [
     "FailedSignIns",
     "Grant",
     "Heartbeat",
+    "LimitUse",
     "ListedToken",
     "Membership",
     "Notice",
     "NoticeKind",
     "Outcome",
+    "PasswordMail",
     "Role",
     "ServiceAccount",
     "State",

@@ -29,6 +29,9 @@ class Action(models.TextChoices):
     AUDIT_VERIFIED = "audit.verified"
     SIGNIN_SUCCEEDED = "signin.succeeded"
     SIGNIN_FAILED = "signin.failed"
+    SIGNIN_FACTOR_CHANGED = "signin.factor_changed"
+    SESSION_ENDED = "session.ended"
+    LIMIT_EXCEEDED = "limit.exceeded"
 
 
 class Outcome(models.TextChoices):
