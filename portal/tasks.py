@@ -15,15 +15,17 @@ from portal.audit import Actor
 from portal.celery import app
 from portal.flows.begin import begin
 from portal.flows.end_access import end_access
+from portal.flows.end_sessions import end_sessions
 from portal.flows.issue import issue
 from portal.flows.mail import mail
+from portal.flows.mail_password import mail_password
 from portal.flows.prune import prune
 from portal.flows.recover import settle
 from portal.flows.revoke import delete_at_aws
 from portal.flows.sweep import Swept
 from portal.flows.take_inventory import take_inventory
 from portal.grafana.clients import client_for
-from portal.models import Connection, Heartbeat, Token
+from portal.models import Connection, Heartbeat, PasswordMail, Token
 
 log = logging.getLogger(__name__)
 
@@ -72,6 +74,11 @@ def send_mail(notice_id: int) -> None:
     mail(notice_id)
 
 
+@app.task(name="portal.password_mail")
+def send_password_mail(mail_id: int) -> None:
+    mail_password(mail_id)
+
+
 @app.task(name="portal.inventory")
 def list_tokens(service_account_id: int) -> None:
     take_inventory(service_account_id)
@@ -97,8 +104,15 @@ def enqueue_revoke(*token_ids: uuid.UUID) -> None:
     transaction.on_commit(lambda: _ring(revoke_token.delay, *token_ids), robust=True)
 
 
+def enqueue_password_mail(mail_id: int) -> None:
+    """Ask a worker to send this mail; what the broker does not take, the next sweep asks for."""
+    if not _send(send_password_mail.delay, mail_id):
+        PasswordMail.objects.filter(pk=mail_id).update(rung_at=None)
+
+
 def end_lost_access(actor: Actor) -> None:
     """End what people may not have any more, and tell whoever waits for it."""
+    end_sessions(actor=actor)
     ended = end_access(actor=actor)
     for token_id in ended.revoke:
         enqueue_revoke(token_id)
@@ -113,6 +127,7 @@ def follow_up(swept: Swept) -> None:
         *((settle_token.delay, str(token_id)) for token_id in swept.settle),
         *((prune_account.delay, account_id) for account_id in swept.prune),
         *((send_mail.delay, notice_id) for notice_id in swept.mail),
+        *((send_password_mail.delay, mail_id) for mail_id in swept.password_mail),
         *((list_tokens.delay, account_id) for account_id in swept.inventory),
     ]
     # Where one message fails, the others would: a sweep must not wait for each of them.

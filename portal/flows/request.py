@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from django.db import IntegrityError, transaction
 from django.db.models.functions import Now
 
-from portal import audit, notify, policy, sealing
+from portal import audit, limits, notify, policy, sealing
 from portal.audit import Actor
+from portal.limits import LimitExceededError
 from portal.models import Action, NoticeKind, ServiceAccount, State, Team, Token, User
 from portal.policy import Choice
 
@@ -43,7 +44,8 @@ def request(wish: Wish, *, actor: Actor) -> tuple[Token, bool]:
     """Write the request; returns its row and whether it is new.
 
     The same wish from the same browser key (a double click, a resent form) is the same request.
-    Raises RequestRefusedError, with a message for people, when policy or the name stand against it.
+    Raises RequestRefusedError, with a message for people, when policy or the name stand against it,
+    LimitExceededError when the owner has asked for too many within an hour.
     """
     owner = actor.user
     if owner is None:
@@ -56,12 +58,12 @@ def request(wish: Wish, *, actor: Actor) -> tuple[Token, bool]:
         with transaction.atomic():
             token = insert(wish, choice, actor=actor)
             tell_of(token, actor=actor, reason=wish.reason)
-    except (IntegrityError, RequestRefusedError) as refusal:
+    except (IntegrityError, RequestRefusedError, LimitExceededError) as refusal:
         # Only now can a double click be told from somebody else's request.
         earlier = _same_wish(wish, owner)
         if earlier is not None:
             return earlier, False
-        if isinstance(refusal, RequestRefusedError):
+        if not isinstance(refusal, IntegrityError):
             raise
         raise RequestRefusedError("name", name_is_taken(wish.name)) from None
     return token, True
@@ -70,12 +72,15 @@ def request(wish: Wish, *, actor: Actor) -> tuple[Token, bool]:
 def insert(wish: Wish, choice: Choice, *, actor: Actor) -> Token:
     """Insert the row of a checked wish; needs a transaction, which goes on to ``tell_of`` it.
 
-    Raises RequestRefusedError when limits are reached, IntegrityError when the name is in use.
+    Raises RequestRefusedError or LimitExceededError when limits are reached, IntegrityError when
+    the name is in use.
     """
     asker = actor.user
     owner = wish.recipient or asker
     if asker is None or owner is None:
         raise ValueError("a request has an owner")
+    if owner == asker:
+        limits.check_requests(owner)
     if choice.limits.counts_live:
         # One request of the team at a time: two at once would each find the last place.
         Team.objects.select_for_update(no_key=True).get(pk=wish.team.pk)

@@ -16,8 +16,19 @@ from portal import audit, notify
 from portal.audit import SYSTEM
 from portal.flows import calendar
 from portal.flows.end_access import end_access
+from portal.flows.end_sessions import end_sessions
+from portal.flows.refuse import forget_old_uses, record_counted_refusals
 from portal.flows.sign_in import record_counted_failures
-from portal.models import Action, Notice, NoticeKind, Outcome, ServiceAccount, State, Token
+from portal.models import (
+    Action,
+    Notice,
+    NoticeKind,
+    Outcome,
+    PasswordMail,
+    ServiceAccount,
+    State,
+    Token,
+)
 from portal.models.queries import AT_A_TIME, TokenQuerySet
 
 RING_AGAIN_AFTER = timedelta(seconds=30)
@@ -36,6 +47,7 @@ class Swept:
     settle: list[uuid.UUID] = field(default_factory=list)
     prune: list[int] = field(default_factory=list)
     mail: list[int] = field(default_factory=list)
+    password_mail: list[int] = field(default_factory=list)
     inventory: list[int] = field(default_factory=list)
     changed: list[uuid.UUID] = field(default_factory=list)
 
@@ -45,6 +57,7 @@ def sweep() -> Swept:
     swept = Swept()
     swept.changed += release_expired_leases()
     swept.changed += fail_those_queued_too_long()
+    end_sessions()
     swept.changed += end_access().changed
     swept.changed += revoke_unclaimed()
     swept.changed += end_expired()
@@ -57,8 +70,11 @@ def sweep() -> Swept:
     swept.settle = ring_again(Token.objects.unsettled())
     swept.prune = accounts_to_prune()
     swept.mail = mails_to_send()
+    swept.password_mail = password_mails_to_send()
     swept.inventory = accounts_to_list()
     record_counted_failures()
+    record_counted_refusals()
+    forget_old_uses()
     return swept
 
 
@@ -157,6 +173,16 @@ def mails_to_send() -> list[int]:
     ids = list(due.values_list("pk", flat=True)[: 2 * settings.WORKER_PROCESSES])
     if ids:
         Notice.objects.filter(pk__in=ids).update(rung_at=Now())
+    return ids
+
+
+def password_mails_to_send() -> list[int]:
+    """Links that are to go out and that no worker took, oldest first; as many as other mails."""
+    unheard = Q(rung_at=None) | Q(rung_at__lt=Now() - RING_AGAIN_AFTER)
+    due = PasswordMail.objects.filter(unheard).due()
+    ids = list(due.values_list("pk", flat=True)[: 2 * settings.WORKER_PROCESSES])
+    if ids:
+        PasswordMail.objects.filter(pk__in=ids).update(rung_at=Now())
     return ids
 
 

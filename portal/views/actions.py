@@ -7,7 +7,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST
 
-from portal import wakeup
+from portal import limits, wakeup
 from portal.flows.revoke import cancel as cancel_request
 from portal.flows.revoke import revoke as revoke_token
 from portal.logs import mask
@@ -15,9 +15,11 @@ from portal.models import Token
 from portal.policy import NotPermittedError, WrongStateError
 from portal.tasks import enqueue_revoke
 from portal.views import edge, explain, tokens
+from portal.views.limiting import limited
 
 
 @require_POST
+@limited(limits.ENDS)
 def revoke(request: HttpRequest, token_id: uuid.UUID) -> HttpResponse:
     """End a token."""
     token = tokens.find(request, token_id)
@@ -33,6 +35,7 @@ def revoke(request: HttpRequest, token_id: uuid.UUID) -> HttpResponse:
 
 
 @require_POST
+@limited(limits.ENDS)
 def cancel(request: HttpRequest, token_id: uuid.UUID) -> HttpResponse:
     """Withdraw a request that has no key yet."""
     token = tokens.find(request, token_id)

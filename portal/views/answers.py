@@ -7,7 +7,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.views.decorators.http import require_POST
 
-from portal import policy, wakeup
+from portal import limits, policy, wakeup
 from portal.flows.approve import approve as approve_request
 from portal.flows.approve import deny as deny_request
 from portal.flows.collect import NotNowError
@@ -19,9 +19,11 @@ from portal.tasks import enqueue_issue
 from portal.views import edge, record, tokens
 from portal.views.actions import conflict
 from portal.views.delivery import RECIPIENT_ALONE
+from portal.views.limiting import limited
 
 
 @require_POST
+@limited(limits.ANSWERS)
 def approve(request: HttpRequest, token_id: uuid.UUID) -> HttpResponse:
     """Agree to a request, or to less of it."""
     token = _find_answerable(request, token_id)
@@ -46,6 +48,7 @@ def approve(request: HttpRequest, token_id: uuid.UUID) -> HttpResponse:
 
 
 @require_POST
+@limited(limits.ANSWERS)
 def deny(request: HttpRequest, token_id: uuid.UUID) -> HttpResponse:
     """Refuse a request, and say why."""
     token = _find_answerable(request, token_id)

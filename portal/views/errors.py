@@ -1,8 +1,16 @@
 """Pages for what went wrong before a view could answer: what happened, and what to do next."""
 
+from datetime import timedelta
+
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.urls import Resolver404, resolve
+from django.utils import timezone
+
+from portal import limits
+from portal.limits import LimitExceededError
+from portal.models import User
+from portal.views import edge, limiting
 
 
 def _answer(request: HttpRequest, status: int, title: str, message: str) -> HttpResponse:
@@ -50,12 +58,19 @@ def server_error(request: HttpRequest) -> HttpResponse:
 
 
 def too_many_requests(request: HttpRequest) -> HttpResponse:
-    """django-allauth asks for this page where it limits how often somebody may try."""
-    return _answer(
+    """django-allauth asks for this page where it limits how often somebody may try: by minutes."""
+    now = timezone.now()
+    user = request.user if isinstance(request.user, User) else None
+    return limiting.answer(
         request,
-        429,
-        "Too many tries",
-        "This was sent more often than the portal allows. Wait a few minutes, then try again.",
+        LimitExceededError(
+            limits.ACCOUNT,
+            f"{user.pk if user else edge.address(request)}",
+            now=now,
+            retry_at=now + timedelta(minutes=1),
+            person=user,
+            address=None if user else edge.address(request),
+        ),
     )
 
 

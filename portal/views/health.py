@@ -13,6 +13,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.http import require_safe
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, generate_latest
 
+from portal import notify
 from portal.models import Heartbeat, State, Token
 
 SILENT_FOR_TOO_LONG = timedelta(seconds=60)
@@ -36,11 +37,13 @@ def readyz(request: HttpRequest) -> JsonResponse:
     try:
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1")
-        silent = _silent_processes()
+        silent, mail_fails = _silent_processes(), _mail_fails()
     except DatabaseError as error:
         log.warning("readyz.no_database", extra={"error": type(error).__name__})
         return JsonResponse({"status": "unavailable", "degraded": ["database"]}, status=503)
     degraded = silent if _broker_answers() else ["broker", *silent]
+    if mail_fails:
+        degraded.append("mail")
     return JsonResponse({"status": "degraded" if degraded else "ok", "degraded": degraded})
 
 
@@ -70,7 +73,7 @@ def metrics(request: HttpRequest) -> HttpResponse:
         ["kind"],
         registry=registry,
     )
-    for beat in Heartbeat.objects.all():
+    for beat in Heartbeat.objects.exclude(kind__in=(notify.SENT, notify.NOT_SENT)):
         heard.labels(beat.kind).set((now - beat.at).total_seconds())
     return HttpResponse(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)
 
@@ -88,6 +91,13 @@ def _silent_processes() -> list[str]:
     oldest = Token.objects.database_now() - SILENT_FOR_TOO_LONG
     heard = set(Heartbeat.objects.filter(at__gte=oldest).values_list("kind", flat=True))
     return [kind for kind in ("worker", "scheduler", "aws") if kind not in heard]
+
+
+def _mail_fails() -> bool:
+    """Whether the mail server could not be spoken to when that was last tried."""
+    at = dict(Heartbeat.objects.values_list("kind", "at"))
+    failed_at, sent_at = at.get(notify.NOT_SENT), at.get(notify.SENT)
+    return failed_at is not None and (sent_at is None or sent_at < failed_at)
 
 
 def _broker_answers() -> bool:

@@ -8,17 +8,19 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods
 
-from portal import policy, wakeup
+from portal import limits, policy, wakeup
 from portal.flows.reissue import AlreadyReplacedError, Plan, next_name
 from portal.flows.reissue import reissue as reissue_token
 from portal.flows.request import RequestRefusedError
 from portal.forms import ReissueForm
+from portal.limits import LimitExceededError
 from portal.models import State, Token
 from portal.models.catalog import LONGEST_LIFETIME
 from portal.policy import NotPermittedError, WrongStateError
 from portal.tasks import enqueue_issue, enqueue_revoke
-from portal.views import edge, tokens
+from portal.views import edge, limiting, tokens
 from portal.views.actions import conflict
+from portal.views.limiting import limited
 
 OVERLAPS = ((3_600, "1 hour"), (86_400, "1 day"), (7 * 86_400, "7 days"))
 PREFILLABLE = ("mode", "overlap_seconds", "recipient", "seconds_to_live", "reason")
@@ -26,6 +28,7 @@ REISSUED = "reissued"
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
+@limited(limits.REISSUES)
 def reissue(request: HttpRequest, token_id: uuid.UUID) -> HttpResponse:
     """Replace a token; success answers 302 to the new token's page, an error 422."""
     user = edge.person(request)
@@ -49,6 +52,9 @@ def reissue(request: HttpRequest, token_id: uuid.UUID) -> HttpResponse:
         return conflict(request, replaced, REISSUED, replacement=replaced.replacement)
     except WrongStateError as wrong:
         return conflict(request, wrong, REISSUED)
+    except LimitExceededError as exceeded:
+        form.add_error(None, str(exceeded))
+        return limiting.answer(request, exceeded, page=lambda: _form_page(request, form))
     if answer is None and not policy.is_revocable(token):
         return conflict(request, WrongStateError(token), REISSUED)
     return answer or _form_page(request, form, status=422)
