@@ -53,6 +53,9 @@ def test_the_set_of_events_is_closed() -> None:
         "audit.verified",
         "signin.succeeded",
         "signin.failed",
+        "signin.factor_changed",
+        "session.ended",
+        "limit.exceeded",
     }
 
 

@@ -7,9 +7,10 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST
 
-from portal import limits, wakeup
+from portal import wakeup
 from portal.flows.revoke import cancel as cancel_request
 from portal.flows.revoke import revoke as revoke_token
+from portal.limits import table
 from portal.logs import mask
 from portal.models import Token
 from portal.policy import NotPermittedError, WrongStateError
@@ -19,7 +20,7 @@ from portal.views.limiting import limited
 
 
 @require_POST
-@limited(limits.ENDS)
+@limited(table.ENDS)
 def revoke(request: HttpRequest, token_id: uuid.UUID) -> HttpResponse:
     """End a token."""
     token = tokens.find(request, token_id)
@@ -35,7 +36,7 @@ def revoke(request: HttpRequest, token_id: uuid.UUID) -> HttpResponse:
 
 
 @require_POST
-@limited(limits.ENDS)
+@limited(table.ENDS)
 def cancel(request: HttpRequest, token_id: uuid.UUID) -> HttpResponse:
     """Withdraw a request that has no key yet."""
     token = tokens.find(request, token_id)

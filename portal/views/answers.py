@@ -7,12 +7,13 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.views.decorators.http import require_POST
 
-from portal import limits, policy, wakeup
+from portal import policy, wakeup
 from portal.flows.approve import approve as approve_request
 from portal.flows.approve import deny as deny_request
 from portal.flows.collect import NotNowError
 from portal.flows.collect import collect as collect_token
 from portal.forms import ApproveForm, CollectForm, DenyForm
+from portal.limits import table
 from portal.models import State, Token
 from portal.policy import NotPermittedError, WrongStateError
 from portal.tasks import enqueue_issue
@@ -23,7 +24,7 @@ from portal.views.limiting import limited
 
 
 @require_POST
-@limited(limits.ANSWERS)
+@limited(table.ANSWERS)
 def approve(request: HttpRequest, token_id: uuid.UUID) -> HttpResponse:
     """Agree to a request, or to less of it."""
     token = _find_answerable(request, token_id)
@@ -48,7 +49,7 @@ def approve(request: HttpRequest, token_id: uuid.UUID) -> HttpResponse:
 
 
 @require_POST
-@limited(limits.ANSWERS)
+@limited(table.ANSWERS)
 def deny(request: HttpRequest, token_id: uuid.UUID) -> HttpResponse:
     """Refuse a request, and say why."""
     token = _find_answerable(request, token_id)

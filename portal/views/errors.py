@@ -7,8 +7,7 @@ from django.shortcuts import render
 from django.urls import Resolver404, resolve
 from django.utils import timezone
 
-from portal import limits
-from portal.limits import LimitExceededError
+from portal.limits import LimitExceededError, table
 from portal.models import User
 from portal.views import edge, limiting
 
@@ -64,7 +63,7 @@ def too_many_requests(request: HttpRequest) -> HttpResponse:
     return limiting.answer(
         request,
         LimitExceededError(
-            limits.ACCOUNT,
+            table.ACCOUNT,
             f"{user.pk if user else edge.address(request)}",
             now=now,
             retry_at=now + timedelta(minutes=1),

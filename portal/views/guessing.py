@@ -8,7 +8,7 @@ from django.conf import settings
 from django.http import HttpRequest
 
 from portal import limits, turns
-from portal.limits import (
+from portal.limits.table import (
     WRONG_PASSWORDS,
     WRONG_PASSWORDS_AT_HOME,
     WRONG_PASSWORDS_FROM,

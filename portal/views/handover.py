@@ -7,10 +7,11 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.views.decorators.http import require_POST
 
-from portal import limits, policy
+from portal import policy
 from portal.flows.hand_over import HandOverRefusedError
 from portal.flows.hand_over import hand_over as hand_token_over
 from portal.forms import HandOverForm
+from portal.limits import table
 from portal.policy import NotPermittedError, WrongStateError
 from portal.views import edge, record, tokens
 from portal.views.actions import conflict
@@ -18,7 +19,7 @@ from portal.views.limiting import limited
 
 
 @require_POST
-@limited(limits.HANDOVERS)
+@limited(table.HANDOVERS)
 def hand_over(request: HttpRequest, token_id: uuid.UUID) -> HttpResponse:
     """Make somebody else of the team the token's owner."""
     token = tokens.find(request, token_id)

@@ -10,6 +10,7 @@ from django.http import HttpRequest
 
 from portal import limits
 from portal.flows.ask_for_password import ask_for_password
+from portal.limits import table
 from portal.tasks import enqueue_password_mail
 from portal.views import edge
 from portal.views.guessing import guess
@@ -25,10 +26,10 @@ class ResetPasswordForm(ResetPassword):
         email: str = self.cleaned_data["email"]
         person = next(iter(self.users), None)
         address = edge.address(request)
-        limits.take(limits.RESETS, email.lower(), person=person)
+        limits.take(table.RESETS, email.lower(), person=person)
         knows = person is not None and person.pk in known_browser(request).people
         if address and not knows:
-            limits.take(limits.RESETS_FROM, limits.network(address), address=address)
+            limits.take(table.RESETS_FROM, limits.network(address), address=address)
         enqueue_password_mail(ask_for_password(person))
         # No event says this (the set is closed), and a typed address may be a password.
         log.info("reset.requested", extra={"person": person.pk if person else None})

@@ -8,12 +8,12 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods
 
-from portal import limits, policy, wakeup
+from portal import policy, wakeup
 from portal.flows.reissue import AlreadyReplacedError, Plan, next_name
 from portal.flows.reissue import reissue as reissue_token
 from portal.flows.request import RequestRefusedError
 from portal.forms import ReissueForm
-from portal.limits import LimitExceededError
+from portal.limits import LimitExceededError, table
 from portal.models import State, Token
 from portal.models.catalog import LONGEST_LIFETIME
 from portal.policy import NotPermittedError, WrongStateError
@@ -28,7 +28,7 @@ REISSUED = "reissued"
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-@limited(limits.REISSUES)
+@limited(table.REISSUES)
 def reissue(request: HttpRequest, token_id: uuid.UUID) -> HttpResponse:
     """Replace a token; success answers 302 to the new token's page, an error 422."""
     user = edge.person(request)

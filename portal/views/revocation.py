@@ -9,9 +9,10 @@ from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
-from portal import limits, policy, wakeup
+from portal import policy, wakeup
 from portal.flows.revoke import EndedMany, revoke_many
 from portal.forms import EndForm
+from portal.limits import table
 from portal.models import Action, AuditEvent, State, Team, Token, User
 from portal.models.flags import live_first
 from portal.policy import NotPermittedError
@@ -27,7 +28,7 @@ UNDER_WAY = (State.REVOKING, State.ISSUING)
 
 
 @require_POST
-@limited(limits.ENDS)
+@limited(table.ENDS)
 def revoke(request: HttpRequest, slug: str) -> HttpResponse:
     """End several tokens, or all of a person; with ``preview=1`` list them and change nothing."""
     the_team = team.find(request, slug)

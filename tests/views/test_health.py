@@ -61,6 +61,17 @@ def test_readyz_names_who_has_been_silent_for_a_minute(monitor: Client, kind: st
     assert (answer.status_code, answer.json()) == (200, {"status": "degraded", "degraded": [kind]})
 
 
+@pytest.mark.usefixtures("all_alive")
+def test_readyz_names_the_mail_server_until_it_takes_a_mail_again(monitor: Client) -> None:
+    Heartbeat.beat("mail")
+    assert monitor.get("/readyz").json()["degraded"] == []
+    Heartbeat.objects.create(kind="mail_trouble", at=timezone.now() + timedelta(seconds=1))
+    answer = monitor.get("/readyz")
+    assert (answer.status_code, answer.json()["degraded"]) == (200, ["mail"])
+    Heartbeat.objects.filter(kind="mail").update(at=timezone.now() + timedelta(seconds=2))
+    assert monitor.get("/readyz").json()["degraded"] == []
+
+
 def test_readyz_names_what_was_never_heard_of(monitor: Client) -> None:
     assert monitor.get("/readyz").json()["degraded"] == ["worker", "scheduler", "aws"]
 

@@ -14,8 +14,8 @@ from django.db.models import F
 from django.test import Client
 from pytest_django import Settings
 
-from portal import limits
 from portal.flows.sweep import sweep
+from portal.limits import Limit, table
 from portal.models import AuditEvent, LimitUse, State, Token, User
 from tests.conftest import Catalog
 from tests.person import KeyPair
@@ -227,7 +227,7 @@ def test_what_is_done_too_often_is_refused_until_some_time_has_passed(
 ) -> None:
     person = {"lead": lead, "auditor": auditor}[role]
     client, address = sign_in(person), path.format(token=token.pk)
-    limit: limits.Limit = getattr(limits, name)
+    limit: Limit = getattr(table, name)
     send = client.get if method == "GET" else client.post
     assert send(address).status_code != 429
     bucket = LimitUse.objects.get(limit=limit.name)
@@ -260,7 +260,7 @@ def test_an_emergency_ends_five_hundred_tokens_by_one_form_and_each_by_its_own(
     assert answer.status_code == 302
     assert LimitUse.objects.get(limit="token.end").level == 1
     assert client.post(f"/tokens/{live[500].pk}/revoke/").status_code == 302
-    assert limits.ENDS.burst >= 1000, "a script that ends them one by one gets through"
+    assert table.ENDS.burst >= 1000, "a script that ends them one by one gets through"
 
 
 def test_reading_is_not_limited(

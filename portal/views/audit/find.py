@@ -8,7 +8,8 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_http_methods
 
-from portal import limits, policy
+from portal import policy
+from portal.limits import table
 from portal.models import Membership, Role, Team
 from portal.views import edge
 from portal.views.limiting import limited
@@ -35,7 +36,7 @@ class FingerprintForm(forms.Form):
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-@limited(limits.FINDS)
+@limited(table.FINDS)
 def find(request: HttpRequest) -> HttpResponse:
     """The token that a key belongs to, as far as the person may know of it; or that none does."""
     user = edge.person(request)
