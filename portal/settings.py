@@ -222,7 +222,7 @@ AUTHENTICATION_BACKENDS = ["portal.views.signin.Backend"]
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "/tokens/"
 globals().update(accounts.settings(limits=RATE_LIMITS))
-REFUSAL_SECONDS = 0.5
+REFUSAL_SECONDS = 1.0
 """A wrong password is refused after this time, or later: that somebody exists costs some
 milliseconds of it, which nobody can see."""
 ALLAUTH_TRUSTED_PROXY_COUNT = TRUSTED_PROXIES
