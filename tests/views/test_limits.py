@@ -246,6 +246,23 @@ def test_what_is_done_too_often_is_refused_until_some_time_has_passed(
     assert send(address).status_code != 429
 
 
+def test_a_refusal_is_no_error_in_the_log(
+    lead: User,
+    token: Token,
+    sign_in: Callable[[User], Client],
+    caplog: pytest.LogCaptureFixture,
+    enqueued: list[Any],
+) -> None:
+    client = sign_in(lead)
+    client.post("/audit/find/")
+    LimitUse.objects.update(level=table.FINDS.burst)
+    client.post("/audit/find/")
+    caplog.clear()
+    assert client.post("/audit/find/").status_code == 429
+    assert "'code': 429" in caplog.text
+    assert [record for record in caplog.records if record.levelname == "ERROR"] == []
+
+
 def test_an_emergency_ends_five_hundred_tokens_by_one_form_and_each_by_its_own(
     lead: User,
     engineer: User,
