@@ -177,12 +177,12 @@ MIDDLEWARE = [
     "portal.views.edge.KnownHostMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "portal.views.known_browsers.KnownBrowserMiddleware",
+    "portal.views.limiting.LimitsMiddleware",
     "portal.views.edge.SignInRequiredMiddleware",  # before CSRF: the anonymous are told to sign in
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "django_structlog.middlewares.RequestMiddleware",
-    "portal.views.limiting.LimitsMiddleware",  # behind it, or the log would tell of an error
 ]
 ROOT_URLCONF = "portal.urls"
 WSGI_APPLICATION = "portal.wsgi.application"
