@@ -1,18 +1,24 @@
-"""Mails about tokens: who is told what. They are written here, and sent by portal.flows.mail.
+"""Mails: who is told what. They are written here, and sent by portal.flows.mail and mail_password.
 
 Call ``tell`` inside the transaction that does what the mail tells of: what did not happen is told
 to nobody, and what happened is told even if the mail server is away. No mail ever holds a key.
 """
 
+import smtplib
 from collections.abc import Iterable
 
+from allauth.account.forms import default_token_generator
+from allauth.account.utils import user_pk_to_url_str
 from django.conf import settings
 from django.core.mail import EmailMessage
 from django.db import transaction
 from django.template.loader import render_to_string
 
 from portal.logs import mask
-from portal.models import Notice, NoticeKind, Token, User
+from portal.models import Heartbeat, Notice, NoticeKind, Token, User
+
+SENT, NOT_SENT = "mail", "mail_trouble"
+"""Heartbeats: when the mail server last took a mail, and when it last could not be spoken to."""
 
 
 def tell(
@@ -50,5 +56,40 @@ def compose(notice: Notice) -> EmailMessage:
             "page": f"{settings.PORTAL_ORIGIN}/tokens/{notice.token_id}/",
         },
     )
+    return _message(text, notice.recipient)
+
+
+def compose_password_link(person: User) -> EmailMessage:
+    """The mail with a link, made now, by which the person sets a password once."""
+    key = f"{user_pk_to_url_str(person)}-{default_token_generator.make_token(person)}"
+    text = render_to_string(
+        "mail/password_link.txt",
+        {
+            "origin": settings.PORTAL_ORIGIN,
+            "recipient": person,
+            "link": f"{settings.PORTAL_ORIGIN}/accounts/password/reset/key/{key}/",
+        },
+    )
+    return _message(text, person)
+
+
+def send(message: EmailMessage) -> None:
+    """Send it, and note how it went: ``/readyz`` tells of a mail server that takes nothing.
+
+    Raises OSError (smtplib's errors are of this kind). A server that refuses one recipient or one
+    text can be spoken to.
+    """
+    try:
+        message.send()
+    except (smtplib.SMTPRecipientsRefused, smtplib.SMTPDataError):
+        Heartbeat.beat(SENT)
+        raise
+    except OSError:
+        Heartbeat.beat(NOT_SENT)
+        raise
+    Heartbeat.beat(SENT)
+
+
+def _message(text: str, recipient: User) -> EmailMessage:
     subject, _, body = mask(text).strip().partition("\n")
-    return EmailMessage(subject, body.strip() + "\n", to=[notice.recipient.email])
+    return EmailMessage(subject, body.strip() + "\n", to=[recipient.email])

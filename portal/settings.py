@@ -11,7 +11,7 @@ from urllib.parse import quote, urlsplit
 
 from csp.constants import NONE, SELF
 
-from portal import environment
+from portal import accounts, environment
 from portal.environment import read, refuse
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -69,6 +69,8 @@ INVENTORY_SECONDS = environment.number("PORTAL_INVENTORY_SECONDS", 0, 86_400, de
 TOKEN_QUOTA = environment.number("PORTAL_TOKEN_QUOTA", 1, 100_000, default=100)
 UNCLAIMED_SECONDS = environment.number("PORTAL_UNCLAIMED_SECONDS", 1, 86_400, default=900)
 RATE_LIMITS = read("PORTAL_RATE_LIMITS", environment.switch, default="on", wanted="on or off")
+REQUESTS_PER_HOUR = environment.number("PORTAL_REQUESTS_PER_HOUR", 1, 100_000, default=60)
+"""Of tokens, by one person."""
 AUDIT_ADDRESSES = read(
     "PORTAL_AUDIT_ADDRESSES", environment.switch, default="on", wanted="on or off"
 )
@@ -170,10 +172,12 @@ MIDDLEWARE = [
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "portal.turns.TurnsMiddleware",  # behind static files, which need no turn
     "portal.views.edge.PersonalPagesMiddleware",
-    "portal.views.edge.ConflictMiddleware",
+    "portal.views.conflicts.ConflictMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "portal.views.edge.KnownHostMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "portal.views.known_browsers.KnownBrowserMiddleware",
+    "portal.views.limiting.LimitsMiddleware",
     "portal.views.edge.SignInRequiredMiddleware",  # before CSRF: the anonymous are told to sign in
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
@@ -215,29 +219,12 @@ WHITENOISE_MAX_AGE = 3600
 
 AUTH_USER_MODEL = "portal.User"
 AUTHENTICATION_BACKENDS = ["portal.views.signin.Backend"]
-AUTH_PASSWORD_VALIDATORS = [
-    {"NAME": f"django.contrib.auth.password_validation.{name}"}
-    for name in (
-        "UserAttributeSimilarityValidator",
-        "MinimumLengthValidator",
-        "CommonPasswordValidator",
-        "NumericPasswordValidator",
-    )
-]
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "/tokens/"
-ACCOUNT_ADAPTER = "portal.views.signin.AccountAdapter"
-ACCOUNT_USER_MODEL_USERNAME_FIELD = None
-ACCOUNT_LOGIN_METHODS = {"email"}
-ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
-ACCOUNT_UNIQUE_EMAIL = True
-ACCOUNT_EMAIL_VERIFICATION = "none"  # people come from the access file, not from a sign-up form
-ACCOUNT_LOGOUT_REDIRECT_URL = "account_login"
-ACCOUNT_LOGOUT_ON_GET = False
-ACCOUNT_SESSION_REMEMBER = False
-ACCOUNT_PREVENT_ENUMERATION = True
-ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
-ACCOUNT_RATE_LIMITS: dict[str, str] | bool = {} if RATE_LIMITS else False
+globals().update(accounts.settings(limits=RATE_LIMITS))
+REFUSAL_SECONDS = 1.0
+"""A wrong password is refused after this time, or later: that somebody exists costs some
+milliseconds of it, which nobody can see."""
 ALLAUTH_TRUSTED_PROXY_COUNT = TRUSTED_PROXIES
 
 # -- The edge -----------------------------------------------------------------------------------

@@ -13,17 +13,21 @@ from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
 from portal import gateway, outage, valkey, wakeup
+from portal.audit import Actor
 from portal.celery import app
 from portal.flows.begin import begin
+from portal.flows.end_access import end_access
+from portal.flows.end_sessions import end_sessions
 from portal.flows.issue import issue
 from portal.flows.mail import mail
+from portal.flows.mail_password import mail_password
 from portal.flows.prune import prune
 from portal.flows.recover import settle
 from portal.flows.revoke import delete_at_aws
 from portal.flows.take_inventory import take_inventory
 from portal.incidents import Incident
 from portal.life import Effects
-from portal.models import Connection, Heartbeat, Token
+from portal.models import Connection, Heartbeat, PasswordMail, Token
 
 log = logging.getLogger(__name__)
 _incident = Incident("broker")
@@ -96,6 +100,12 @@ def send_mail(notice_id: int) -> None:
     mail(notice_id)
 
 
+@app.task(name="portal.password_mail")
+@bears_outages
+def send_password_mail(mail_id: int) -> None:
+    mail_password(mail_id)
+
+
 @app.task(name="portal.inventory")
 @bears_outages
 def list_tokens(service_account_id: int) -> None:
@@ -115,6 +125,12 @@ def ask_for_heartbeat() -> None:
     _send(heartbeat.delay)
 
 
+def end_lost_access(actor: Actor) -> None:
+    """End sessions, requests and keys that people may not have any more."""
+    end_sessions(actor=actor)
+    follow_up(end_access(actor=actor))
+
+
 def follow_up(effects: Effects) -> None:
     """Do what is left to do once rows are committed: send messages to workers, wake waiting pages.
 
@@ -127,11 +143,13 @@ def follow_up(effects: Effects) -> None:
         *((settle_token.delay, str(token_id)) for token_id in effects.settle),
         *((prune_account.delay, account_id) for account_id in effects.prune),
         *((send_mail.delay, notice_id) for notice_id in effects.mail),
+        *((send_password_mail.delay, mail_id) for mail_id in effects.password_mail),
         *((list_tokens.delay, account_id) for account_id in effects.inventory),
     ]
     # Where one message fails, the others would: nobody must wait for each of them.
     if not all(_send(delay, argument) for delay, argument in messages):
         _mark_unheard([*effects.issue, *effects.revoke, *effects.settle])
+        PasswordMail.objects.filter(pk__in=effects.password_mail).update(rung_at=None)
     wakeup.publish(*effects.changed)
 
 

@@ -15,6 +15,7 @@ from portal.views import (
     record,
     reissue,
     revocation,
+    signin,
     team,
     tokens,
 )
@@ -60,6 +61,7 @@ urlpatterns = [
     # The access file and the audit log name people by their address: it is no setting of their own.
     path("accounts/email/", RedirectView.as_view(pattern_name="tokens"), name="account_email"),
     path("accounts/invitation/<str:secret>/", invitation.invitation, name="invitation"),
+    path("accounts/login/", signin.sign_in, name="account_login"),
     path("accounts/", include("allauth.account.urls")),
     # Where the browser forgets its private keys, and attempts are limited.
     path("admin/logout/", RedirectView.as_view(pattern_name="account_logout"), name="admin-logout"),

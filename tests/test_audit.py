@@ -55,6 +55,9 @@ def test_the_set_of_events_is_closed() -> None:
         "signin.succeeded",
         "signin.failed",
         "person.invited",
+        "signin.factor_changed",
+        "session.ended",
+        "limit.exceeded",
     }
 
 

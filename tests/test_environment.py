@@ -143,6 +143,8 @@ MALFORMED = [
     ("PORTAL_RATE_LIMITS", "true"),
     ("PORTAL_EXTRA_REGIONS", "Ireland"),
     ("PORTAL_EXTRA_REGIONS", "eu-west-1 eu-west-2"),
+    ("PORTAL_REQUESTS_PER_HOUR", "0"),
+    ("PORTAL_REQUESTS_PER_HOUR", "many"),
     ("PORTAL_WORKER_PROCESSES", "0"),
     ("PORTAL_LOG_LEVEL", "VERBOSE"),
     ("PORTAL_EMBEDDED", "perhaps"),

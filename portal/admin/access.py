@@ -21,9 +21,8 @@ from portal.access import words
 from portal.access.words import Change
 from portal.admin.records import LookOnly, PortalAdmin
 from portal.flows.confirm_grants import confirm_grants
-from portal.flows.end_access import end_access
 from portal.models import Action, Connection, Grant, Membership, Team, User
-from portal.tasks import follow_up
+from portal.tasks import end_lost_access
 from portal.views import edge
 
 
@@ -60,7 +59,7 @@ class AccessAdmin(PortalAdmin):
         """Write what was changed to the log, and end what was lost once it is committed."""
         actor = edge.actor(request)
         audit.record_many(Action.ACCESS_CHANGED, list(changes), actor=actor, reason=words.BY_HAND)
-        transaction.on_commit(lambda: follow_up(end_access(actor=actor)), robust=True)
+        transaction.on_commit(lambda: end_lost_access(actor), robust=True)
 
 
 @admin.register(Connection)

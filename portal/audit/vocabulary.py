@@ -58,11 +58,14 @@ FIELDS = {
     Action.ACCESS_CHANGED: _fields("subject", "token team reason"),
     Action.CATALOG_SYNCED: _fields("subject count"),
     Action.PERSON_INVITED: _fields("subject"),
+    Action.SIGNIN_FACTOR_CHANGED: _fields("subject"),
+    Action.SESSION_ENDED: _fields("subject", "count"),
+    Action.LIMIT_EXCEEDED: _fields("subject", "count"),
     Action.AUDIT_EXPORTED: _fields("subject count"),
     Action.AUDIT_VERIFIED: _fields("subject outcome"),
     Action.SIGNIN_SUCCEEDED: _fields(""),
     Action.SIGNIN_FAILED: _fields("", "count"),
 }
 
-FAILURES = frozenset({Action.TOKEN_FAILED, Action.SIGNIN_FAILED})
+FAILURES = frozenset({Action.TOKEN_FAILED, Action.SIGNIN_FAILED, Action.LIMIT_EXCEEDED})
 """Actions whose outcome is always a failure; all others succeed unless the event says otherwise."""

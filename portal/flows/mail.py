@@ -40,7 +40,7 @@ def mail(notice_id: int) -> bool:
         Notice.objects.filter(pk=notice.pk).update(dropped_at=Now())
         return False
     try:
-        notify.compose(notice).send()
+        notify.send(notify.compose(notice))
     except (OSError, smtplib.SMTPException) as error:
         _put_back(notice, error)
         return False

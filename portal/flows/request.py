@@ -6,9 +6,10 @@ from typing import NamedTuple
 from django.db import IntegrityError
 from django.db.models.functions import Now
 
-from portal import life, policy, sealing
+from portal import life, limits, policy, sealing
 from portal.audit import Actor
 from portal.life import Effects, Work, moves
+from portal.limits import LimitExceededError
 from portal.models import Action, ServiceAccount, Team, Token, User
 from portal.policy import Choice
 
@@ -57,7 +58,8 @@ def request(wanted: TokenRequest, *, actor: Actor) -> Requested:
     """Write the request.
 
     The same request from the same browser key (a double click, a resent form) is the same row.
-    Raises RequestRefusedError, with a message for people, when policy or the name stand against it.
+    Raises RequestRefusedError, with a message for people, when policy or the name stand against it,
+    LimitExceededError when the owner has asked for too many within an hour.
     """
     owner = actor.user
     if owner is None:
@@ -69,11 +71,16 @@ def request(wanted: TokenRequest, *, actor: Actor) -> Requested:
             # Only now: the first of two may have been on its way until here, and over since.
             if _sent_before(wanted, owner, but=token):
                 raise _SentBeforeError
-    except (IntegrityError, RequestRefusedError, _SentBeforeError) as refusal:
+    except (
+        IntegrityError,
+        RequestRefusedError,
+        LimitExceededError,
+        _SentBeforeError,
+    ) as refusal:
         earlier = _sent_before(wanted, owner)
         if earlier is not None:
             return Requested(earlier, is_new=False, effects=Effects())
-        if isinstance(refusal, RequestRefusedError):
+        if isinstance(refusal, RequestRefusedError | LimitExceededError):
             raise
         raise RequestRefusedError("name", name_is_taken(wanted.name)) from None
     return Requested(token, is_new=True, effects=work.effects)
@@ -82,12 +89,15 @@ def request(wanted: TokenRequest, *, actor: Actor) -> Requested:
 def insert(work: Work, wanted: TokenRequest, choice: Choice) -> Token:
     """Insert the row of a checked request, and tell those who are to approve it.
 
-    Raises RequestRefusedError when limits are reached, IntegrityError when the name is in use.
+    Raises RequestRefusedError or LimitExceededError when limits are reached, IntegrityError when
+    the name is in use.
     """
     asker = work.actor.user
     owner = wanted.recipient or asker
     if asker is None or owner is None:
         raise ValueError("a request has an owner")
+    if owner == asker:
+        limits.check_requests(owner)
     if choice.limits.counts_live:
         # One request of the team at a time: two at once would each find the last place.
         Team.objects.select_for_update(no_key=True).get(pk=wanted.team.pk)

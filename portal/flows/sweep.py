@@ -15,10 +15,12 @@ from django.db.models.functions import Now
 from portal import life
 from portal.flows import deadlines
 from portal.flows.end_access import end_access
+from portal.flows.end_sessions import end_sessions
 from portal.flows.note_recipients import note_recipients
+from portal.flows.refuse import forget_old_uses, record_counted_refusals
 from portal.flows.sign_in import record_counted_failures
 from portal.life import Effects, moves
-from portal.models import Notice, ServiceAccount, State, Token
+from portal.models import Notice, PasswordMail, ServiceAccount, State, Token
 from portal.models.error_codes import ErrorCode
 from portal.models.queries import AT_A_TIME, TokenQuerySet
 
@@ -30,6 +32,7 @@ QUEUED_FOR_TOO_LONG = timedelta(hours=1)
 def sweep() -> Effects:
     """Do everything that is due, once."""
     effects = Effects()
+    end_sessions()
     for job in MOVING:
         effects += job()
     effects.issue += ring_again(Token.objects.filter(state=State.QUEUED))
@@ -37,8 +40,11 @@ def sweep() -> Effects:
     effects.settle = ring_again(Token.objects.unsettled())
     effects.prune = accounts_to_prune()
     effects.mail = mails_to_send()
+    effects.password_mail = password_mails_to_send()
     effects.inventory = accounts_to_list()
     record_counted_failures()
+    record_counted_refusals()
+    forget_old_uses()
     return effects
 
 
@@ -123,6 +129,16 @@ def mails_to_send() -> list[int]:
     ids = list(due.values_list("pk", flat=True)[: 2 * settings.WORKER_PROCESSES])
     if ids:
         Notice.objects.filter(pk__in=ids).update(rung_at=Now())
+    return ids
+
+
+def password_mails_to_send() -> list[int]:
+    """Links that are to go out and that no worker took, oldest first; as many as other mails."""
+    unheard = Q(rung_at=None) | Q(rung_at__lt=Now() - RING_AGAIN_AFTER)
+    due = PasswordMail.objects.filter(unheard).due()
+    ids = list(due.values_list("pk", flat=True)[: 2 * settings.WORKER_PROCESSES])
+    if ids:
+        PasswordMail.objects.filter(pk__in=ids).update(rung_at=Now())
     return ids
 
 

@@ -16,6 +16,7 @@ class Effects:
     settle: list[uuid.UUID] = field(default_factory=list)
     prune: list[int] = field(default_factory=list)
     mail: list[int] = field(default_factory=list)
+    password_mail: list[int] = field(default_factory=list)
     inventory: list[int] = field(default_factory=list)
     changed: list[uuid.UUID] = field(default_factory=list)
 

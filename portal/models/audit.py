@@ -30,6 +30,9 @@ class Action(models.TextChoices):
     SIGNIN_SUCCEEDED = "signin.succeeded"
     SIGNIN_FAILED = "signin.failed"
     PERSON_INVITED = "person.invited"
+    SIGNIN_FACTOR_CHANGED = "signin.factor_changed"
+    SESSION_ENDED = "session.ended"
+    LIMIT_EXCEEDED = "limit.exceeded"
 
 
 class Outcome(models.TextChoices):

@@ -1,5 +1,6 @@
 """People and their teams."""
 
+from collections.abc import Iterator
 from typing import Any, ClassVar
 
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
@@ -38,6 +39,11 @@ class User(AbstractBaseUser):
     is_demo = models.BooleanField("demo person", default=False, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
 
+    # Sessions begun under an older epoch are over (portal.flows.end_sessions). ``rights_seen`` is
+    # what the person could do when that was last looked at.
+    session_epoch = models.PositiveIntegerField(db_default=0, editable=False)
+    rights_seen = models.TextField(db_default="", editable=False)
+
     objects: ClassVar[UserManager] = UserManager()
 
     USERNAME_FIELD = "email"
@@ -62,6 +68,16 @@ class User(AbstractBaseUser):
     def normalize_username(cls, username: str) -> str:
         """Addresses are kept in lower case; Django calls this for every form."""
         return super().normalize_username(username).lower()
+
+    def get_session_auth_hash(self) -> str:
+        return self._of_epoch(super().get_session_auth_hash())
+
+    def get_session_auth_fallback_hash(self) -> Iterator[str]:
+        return map(self._of_epoch, super().get_session_auth_fallback_hash())
+
+    def _of_epoch(self, session_hash: str) -> str:
+        """What a session must hold to be this person's; in the first epoch it is Django's own."""
+        return f"{session_hash}.{self.session_epoch}" if self.session_epoch else session_hash
 
     @property
     def is_staff(self) -> bool:

@@ -8,12 +8,15 @@ from django.views.decorators.http import require_POST
 
 from portal.flows.revoke import cancel as cancel_request
 from portal.flows.revoke import revoke as revoke_token
+from portal.limits import table
 from portal.logs import mask
 from portal.tasks import follow_up
 from portal.views import edge, tokens
+from portal.views.limiting import limited
 
 
 @require_POST
+@limited(table.ENDS)
 def revoke(request: HttpRequest, token_id: uuid.UUID) -> HttpResponse:
     """End a token."""
     token = tokens.find(request, token_id)
@@ -22,6 +25,7 @@ def revoke(request: HttpRequest, token_id: uuid.UUID) -> HttpResponse:
 
 
 @require_POST
+@limited(table.ENDS)
 def cancel(request: HttpRequest, token_id: uuid.UUID) -> HttpResponse:
     """Withdraw a request that has no key yet."""
     token = tokens.find(request, token_id)

@@ -14,13 +14,16 @@ from portal.flows.collect import NotNowError
 from portal.flows.collect import collect as collect_token
 from portal.forms import ApproveForm, CollectForm, DenyForm
 from portal.life import moves
+from portal.limits import table
 from portal.models import Token
 from portal.tasks import follow_up
 from portal.views import edge, record, tokens
 from portal.views.delivery import RECIPIENT_ALONE
+from portal.views.limiting import limited
 
 
 @require_POST
+@limited(table.ANSWERS)
 def approve(request: HttpRequest, token_id: uuid.UUID) -> HttpResponse:
     """Agree to a request, or to less of it."""
     token = _find_answerable(request, token_id)
@@ -33,6 +36,7 @@ def approve(request: HttpRequest, token_id: uuid.UUID) -> HttpResponse:
 
 
 @require_POST
+@limited(table.ANSWERS)
 def deny(request: HttpRequest, token_id: uuid.UUID) -> HttpResponse:
     """Refuse a request, and say why."""
     token = _find_answerable(request, token_id)

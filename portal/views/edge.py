@@ -4,7 +4,6 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 import structlog
-from allauth.account.adapter import get_adapter
 from django.conf import settings
 from django.contrib.auth.middleware import LoginRequiredMiddleware
 from django.contrib.messages.storage.cookie import CookieStorage
@@ -24,9 +23,8 @@ from django.middleware.csrf import get_token
 from django.utils.functional import SimpleLazyObject
 
 from portal.audit import Actor
-from portal.life import WrongStateError
 from portal.models import User
-from portal.views.errors import conflict
+from portal.views.client_address import client_address
 
 FOR_MONITORS = ("/healthz", "/readyz", "/metrics")
 UNUSED_FEATURES = (
@@ -85,19 +83,6 @@ class PersonalPagesMiddleware:
         response.headers["Cross-Origin-Resource-Policy"] = "same-origin"
         response.headers["Permissions-Policy"] = ", ".join(f"{one}=()" for one in UNUSED_FEATURES)
         return response
-
-
-class ConflictMiddleware:
-    """Answers 409 where a token is in a state in which what was asked for can't be done."""
-
-    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
-        self.get_response = get_response
-
-    def __call__(self, request: HttpRequest) -> HttpResponse:
-        return self.get_response(request)
-
-    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
-        return conflict(request, exception) if isinstance(exception, WrongStateError) else None
 
 
 class KnownHostMiddleware(CommonMiddleware):
@@ -165,10 +150,7 @@ def actor(request: HttpRequest) -> Actor:
 
 def address(request: HttpRequest) -> str | None:
     """The client's address, as the trusted proxies in front report it."""
-    try:
-        return str(get_adapter().get_client_ip(request))
-    except PermissionDenied:
-        return None
+    return client_address(request)
 
 
 def user_agent(request: HttpRequest) -> str:

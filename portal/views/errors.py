@@ -1,14 +1,16 @@
 """Pages for what went wrong before a view could answer: what happened, and what to do next."""
 
 import sys
+from datetime import timedelta
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
+from django.utils import timezone
 
-from portal.flows.reissue import AlreadyReplacedError
-from portal.life import WrongStateError
+from portal.limits import LimitExceededError, table
+from portal.models import User
 from portal.outage import is_outage
-from portal.views import explain, outage
+from portal.views import edge, limiting, outage
 from portal.views.outage import wants_json
 
 
@@ -57,24 +59,20 @@ def server_error(request: HttpRequest) -> HttpResponse:
 
 
 def too_many_requests(request: HttpRequest) -> HttpResponse:
-    """django-allauth asks for this page where it limits how often somebody may try."""
-    return _answer(
+    """django-allauth asks for this page where it limits how often somebody may try: by minutes."""
+    now = timezone.now()
+    user = request.user if isinstance(request.user, User) else None
+    return limiting.answer(
         request,
-        429,
-        "Too many tries",
-        "This was sent more often than the portal allows. Wait a few minutes, then try again.",
+        LimitExceededError(
+            table.ACCOUNT,
+            f"{user.pk if user else edge.address(request)}",
+            now=now,
+            retry_at=now + timedelta(minutes=1),
+            person=user,
+            address=None if user else edge.address(request),
+        ),
     )
-
-
-def conflict(request: HttpRequest, wrong: WrongStateError) -> HttpResponse:
-    """409: who did what when, instead of what was asked for."""
-    context = {
-        "token": wrong.token,
-        "wanted": wrong.done,
-        "message": explain.message(wrong.token),
-        "replacement": wrong.replacement if isinstance(wrong, AlreadyReplacedError) else None,
-    }
-    return render(request, "tokens/conflict.html", context, status=409)
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:

@@ -10,11 +10,14 @@ from portal import policy
 from portal.flows.hand_over import HandOverRefusedError
 from portal.flows.hand_over import hand_over as hand_token_over
 from portal.forms import HandOverForm
+from portal.limits import table
 from portal.tasks import follow_up
 from portal.views import edge, record, tokens
+from portal.views.limiting import limited
 
 
 @require_POST
+@limited(table.HANDOVERS)
 def hand_over(request: HttpRequest, token_id: uuid.UUID) -> HttpResponse:
     """Make somebody else of the team the token's owner."""
     token = tokens.find(request, token_id)

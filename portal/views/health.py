@@ -11,7 +11,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.http import require_safe
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, generate_latest
 
-from portal import outage, valkey
+from portal import notify, outage, valkey
 from portal.flows.sync_catalog import SYNC_SECONDS
 from portal.grafana.errors import NoAnswer, NotSent
 from portal.incidents import Incident
@@ -47,6 +47,7 @@ def readyz(request: HttpRequest) -> JsonResponse:
     try:
         unread = _unread()
         silent = _silent(asked_in_vain=any(code in NO_ANSWER for code in unread))
+        mail_fails = _mail_fails()
         takes_writes = outage.database_takes_writes()
     except (DatabaseError, InterfaceError) as error:
         outage.note(error)
@@ -61,6 +62,8 @@ def readyz(request: HttpRequest) -> JsonResponse:
     degraded += silent
     if unread:
         degraded.append("catalog")
+    if mail_fails:
+        degraded.append("mail")
     return JsonResponse({"status": "degraded" if degraded else "ok", "degraded": degraded})
 
 
@@ -95,7 +98,7 @@ def metrics(request: HttpRequest) -> HttpResponse:
         ["kind"],
         registry=registry,
     )
-    for beat in Heartbeat.objects.all():
+    for beat in Heartbeat.objects.exclude(kind__in=(notify.SENT, notify.NOT_SENT)):
         heard.labels(beat.kind).set((now - beat.at).total_seconds())
     writable = Gauge(
         "portal_database_writable",
@@ -133,6 +136,13 @@ def _silent(*, asked_in_vain: bool) -> list[str]:
     if not asked_in_vain:
         longest["aws"] = QUIET_FOR_TOO_LONG
     return [kind for kind, wait in longest.items() if kind not in heard or now - heard[kind] > wait]
+
+
+def _mail_fails() -> bool:
+    """Whether the mail server could not be spoken to when that was last tried."""
+    at = dict(Heartbeat.objects.values_list("kind", "at"))
+    failed_at, sent_at = at.get(notify.NOT_SENT), at.get(notify.SENT)
+    return failed_at is not None and (sent_at is None or sent_at < failed_at)
 
 
 def _takes_writes(part: str, server: Server) -> bool:

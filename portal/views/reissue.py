@@ -13,16 +13,19 @@ from portal.flows.reissue import reissue as reissue_token
 from portal.flows.request import RequestRefusedError
 from portal.forms import ReissueForm
 from portal.life import moves
+from portal.limits import LimitExceededError, table
 from portal.models import State, Token
 from portal.models.catalog import LONGEST_LIFETIME
 from portal.tasks import follow_up
-from portal.views import edge, tokens
+from portal.views import edge, limiting, tokens
+from portal.views.limiting import limited
 
 OVERLAPS = ((3_600, "1 hour"), (86_400, "1 day"), (7 * 86_400, "7 days"))
 PREFILLABLE = ("mode", "overlap_seconds", "recipient", "seconds_to_live", "reason")
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
+@limited(table.REISSUES)
 def reissue(request: HttpRequest, token_id: uuid.UUID) -> HttpResponse:
     """Replace a token; success answers 302 to the new token's page, an error 422."""
     user = edge.person(request)
@@ -34,7 +37,11 @@ def reissue(request: HttpRequest, token_id: uuid.UUID) -> HttpResponse:
         form = ReissueForm(token=token, user=user, initial=_defaults(token) | given)
         return _form_page(request, form)
     form = ReissueForm(request.POST, token=token, user=user)
-    answer = _reissue(request, form) if form.is_valid() else None
+    try:
+        answer = _reissue(request, form) if form.is_valid() else None
+    except LimitExceededError as exceeded:
+        form.add_error(None, str(exceeded))
+        return limiting.answer(request, exceeded, page=lambda: _form_page(request, form))
     if answer is None:
         moves.BEGIN_REVOCATION.require(token, REISSUED)
     return answer or _form_page(request, form, status=422)

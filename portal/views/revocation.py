@@ -12,11 +12,13 @@ from django.views.decorators.http import require_POST, require_safe
 from portal import policy
 from portal.flows.revoke import EndedMany, revoke_many
 from portal.forms import EndForm
+from portal.limits import table
 from portal.models import Action, AuditEvent, State, Team, Token, User
 from portal.models.flags import live_first
 from portal.tasks import follow_up
 from portal.views import edge, explain, team
 from portal.views.edge import answers_json
+from portal.views.limiting import limited
 
 AT_A_TIME = 500
 """Tokens on one page of those to end: below the number of fields that Django takes in a form."""
@@ -25,6 +27,7 @@ UNDER_WAY = (State.REVOKING, State.ISSUING)
 
 
 @require_POST
+@limited(table.ENDS)
 def revoke(request: HttpRequest, slug: str) -> HttpResponse:
     """End several tokens, or all of a person; with ``preview=1`` list them and change nothing."""
     the_team = team.find(request, slug)

@@ -3,6 +3,7 @@
 import secrets
 import uuid
 from collections.abc import Callable
+from functools import partial
 
 from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
@@ -14,10 +15,11 @@ from portal import policy
 from portal.flows.request import RequestRefusedError, TokenRequest, name_is_taken
 from portal.flows.request import request as request_token
 from portal.forms import TokenRequestForm
+from portal.limits import LimitExceededError
 from portal.models import Token, User
 from portal.models.catalog import LONGEST_LIFETIME
 from portal.tasks import follow_up
-from portal.views import edge
+from portal.views import edge, limiting
 from portal.views.catalog import catalog
 from portal.views.edge import answers_json
 from portal.views.unread import not_offered, unread_workspaces
@@ -47,7 +49,12 @@ def new(request: HttpRequest) -> HttpResponse:
     user = edge.person(request)
     if request.method == "POST":
         form = TokenRequestForm(request.POST, user=user)
-        token = _request(request, form) if form.is_valid() else None
+        try:
+            token = _request(request, form) if form.is_valid() else None
+        except LimitExceededError as exceeded:
+            form.add_error(None, str(exceeded))
+            page = partial(_form_page, request, form, user)
+            return limiting.answer(request, exceeded, page=page)
         if token is not None:
             return redirect("token", token.pk)
         return _form_page(request, form, user, status=422)

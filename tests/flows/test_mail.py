@@ -17,7 +17,17 @@ from portal import notify
 from portal.flows.mail import mail
 from portal.flows.revoke import cancel, revoke
 from portal.flows.sweep import sweep
-from portal.models import Action, AuditEvent, Notice, NoticeKind, State, Team, Token, User
+from portal.models import (
+    Action,
+    AuditEvent,
+    Heartbeat,
+    Notice,
+    NoticeKind,
+    State,
+    Team,
+    Token,
+    User,
+)
 from tests.conftest import acting
 
 pytestmark = pytest.mark.django_db
@@ -181,6 +191,7 @@ def test_what_the_mail_server_does_not_take_is_sent_later(
     with monkeypatch.context() as patch:
         patch.setattr(EmailMessage, "send", refuse)
         assert not mail(notice.pk)
+    assert Heartbeat.objects.filter(kind="mail_trouble").exists(), "so /readyz names it"
     notice.refresh_from_db()
     assert (notice.tries, notice.sent_at) == (1, None)
     assert notice.not_before is not None

@@ -37,6 +37,7 @@ def quick_settings(settings: Settings) -> None:
     """Each test client is a portal of its own, and would look at every static file as it starts."""
     settings.WHITENOISE_AUTOREFRESH = True
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+    settings.REFUSAL_SECONDS = 0
 
 
 class Post(Protocol):

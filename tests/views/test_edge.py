@@ -267,7 +267,7 @@ signed_in = client.post(
 # What is told on the next page must come by no cookie of its own.
 client.post("/accounts/password/change/", {
     "oldpassword": "a password of ours",
-    "password1": "another of ours", "password2": "another of ours",
+    "password1": "another one of ours", "password2": "another one of ours",
 })
 print(json.dumps({
     "status": [page.status_code, signed_in.status_code, Client().get("/healthz").status_code],
@@ -297,7 +297,12 @@ def test_behind_tls_cookies_are_secure_and_bound_to_the_host(tmp_path: Path) -> 
     assert answer["status"] == [200, 302, 200]
     assert answer["hsts"] == "max-age=63072000; includeSubDomains; preload"
     cookies = {cookie.partition("=")[0]: cookie for cookie in answer["cookies"]}
-    assert set(cookies) >= {"__Host-sessionid", "__Host-csrftoken", "__Host-messages"}
+    assert set(cookies) >= {
+        "__Host-sessionid",
+        "__Host-csrftoken",
+        "__Host-messages",
+        "__Host-known-browser",
+    }
     assert [name for name in cookies if not name.startswith("__Host-")] == []
     for cookie in cookies.values():
         attributes = {part.strip() for part in cookie.split(";")[1:]}

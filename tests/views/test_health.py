@@ -123,6 +123,16 @@ def test_an_hour_in_which_nobody_asks_for_a_token_is_no_trouble(monitor: Client)
         assert monitor.get("/readyz").json() == {"status": "ok", "degraded": []}, second
 
 
+def test_readyz_names_the_mail_server_until_it_takes_a_mail_again(monitor: Client) -> None:
+    Heartbeat.beat("mail")
+    assert monitor.get("/readyz").json()["degraded"] == []
+    Heartbeat.objects.create(kind="mail_trouble", at=timezone.now() + timedelta(seconds=1))
+    answer = monitor.get("/readyz")
+    assert (answer.status_code, answer.json()["degraded"]) == (200, ["mail"])
+    Heartbeat.objects.filter(kind="mail").update(at=timezone.now() + timedelta(seconds=2))
+    assert monitor.get("/readyz").json()["degraded"] == []
+
+
 def test_readyz_names_what_was_never_heard_of(monitor: Client) -> None:
     assert monitor.get("/readyz").json()["degraded"] == ["worker", "scheduler", "aws"]
 

@@ -13,8 +13,7 @@ from portal.access import words
 from portal.audit import SYSTEM
 from portal.catalog import read_brought
 from portal.flows.apply_access import Plan, apply_access
-from portal.flows.end_access import end_access
-from portal.tasks import follow_up
+from portal.tasks import end_lost_access
 
 MOST_WARNINGS = 100
 
@@ -61,7 +60,7 @@ class Command(BaseCommand):
         self.stdout.write(_summary(plan, dry_run=dry_run))
         if not dry_run:
             gateway.note_heard()
-            follow_up(end_access())
+            end_lost_access(SYSTEM)
 
 
 def _summary(plan: Plan, *, dry_run: bool) -> str:

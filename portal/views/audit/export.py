@@ -13,11 +13,13 @@ from django.views.decorators.http import require_safe
 from portal.audit import keys
 from portal.audit.chain import TOLD, Link, export_lines, moment
 from portal.flows.export_audit import Export, export_audit
+from portal.limits import table
 from portal.reading.events import stream
 from portal.reading.filters import Filter
 from portal.views import edge
 from portal.views.audit.filters import AuditFilterForm
 from portal.views.audit.log import auditors_only
+from portal.views.limiting import limited
 
 CSV_COLUMNS = ["seq", "at", *TOLD, "prev_hash", "hash"]
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
@@ -26,6 +28,7 @@ ROWS_AT_A_TIME = 500
 
 @require_safe
 @auditors_only
+@limited(table.EXPORTS, ("GET",))
 def as_csv(request: HttpRequest) -> HttpResponseBase:
     """A table for people. It proves nothing: see ``as_jsonl``."""
     form = AuditFilterForm(request.GET)
@@ -39,6 +42,7 @@ def as_csv(request: HttpRequest) -> HttpResponseBase:
 
 @require_safe
 @auditors_only
+@limited(table.EXPORTS, ("GET",))
 def as_jsonl(request: HttpRequest) -> HttpResponseBase:
     """The stored texts with their hashes and a signed trailer: ``verify_audit`` checks the file."""
     form = AuditFilterForm(request.GET)

@@ -9,8 +9,10 @@ from django.shortcuts import render
 from django.views.decorators.http import require_http_methods
 
 from portal import policy
+from portal.limits import table
 from portal.models import Membership, Role, Team
 from portal.views import edge
+from portal.views.limiting import limited
 
 SHA256 = re.compile(r"[0-9a-f]{64}")
 
@@ -34,6 +36,7 @@ class FingerprintForm(forms.Form):
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
+@limited(table.FINDS)
 def find(request: HttpRequest) -> HttpResponse:
     """The token that a key belongs to, as far as the person may know of it; or that none does."""
     user = edge.person(request)

@@ -1,0 +1,55 @@
+"""How accounts are to work: the settings of django-allauth, and what a new password must be."""
+
+from typing import Any
+
+SHORTEST_PASSWORD = 15
+"""Characters, without a second factor (OWASP ASVS 5.0, 6.2.9; NIST SP 800-63B-4)."""
+
+_LIMITS = {
+    # What a stranger, or a thief of a session, uses up would keep the real person out:
+    # portal.limits counts these, and leaves a way in (docs/decisions/0018).
+    "login": None,
+    "change_password": None,
+    "reset_password": None,
+    "reset_password_from_key": None,
+    "reauthenticate": None,
+    # Of second factors, by person. Passwords are portal.views.guessing's.
+    "login_failed": "5/5m/key",
+}
+
+
+def settings(*, limits: bool) -> dict[str, Any]:
+    """Django's settings of these names; ``limits`` says whether tries are limited at all."""
+    validators = "django.contrib.auth.password_validation"
+    return {
+        "AUTH_PASSWORD_VALIDATORS": [
+            {"NAME": "portal.passwords.ContextWordsValidator"},
+            {
+                "NAME": f"{validators}.UserAttributeSimilarityValidator",
+                "OPTIONS": {"user_attributes": ("email", "name")},
+            },
+            {
+                "NAME": f"{validators}.MinimumLengthValidator",
+                "OPTIONS": {"min_length": SHORTEST_PASSWORD},
+            },
+            {"NAME": f"{validators}.CommonPasswordValidator"},
+            {"NAME": f"{validators}.NumericPasswordValidator"},
+        ],
+        "ACCOUNT_ADAPTER": "portal.views.signin.AccountAdapter",
+        "ACCOUNT_FORMS": {
+            "reset_password": "portal.views.passwords.ResetPasswordForm",
+            "change_password": "portal.views.passwords.ChangePasswordForm",
+        },
+        "ACCOUNT_USER_MODEL_USERNAME_FIELD": None,
+        "ACCOUNT_LOGIN_METHODS": {"email"},
+        "ACCOUNT_SIGNUP_FIELDS": ["email*", "password1*"],
+        "ACCOUNT_UNIQUE_EMAIL": True,
+        # People come from the access file, not from a sign-up form.
+        "ACCOUNT_EMAIL_VERIFICATION": "none",
+        "ACCOUNT_LOGOUT_REDIRECT_URL": "account_login",
+        "ACCOUNT_LOGOUT_ON_GET": False,
+        "ACCOUNT_SESSION_REMEMBER": False,
+        "ACCOUNT_PREVENT_ENUMERATION": True,
+        "ACCOUNT_EMAIL_SUBJECT_PREFIX": "",
+        "ACCOUNT_RATE_LIMITS": _LIMITS if limits else False,
+    }

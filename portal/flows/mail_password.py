@@ -1,0 +1,49 @@
+"""Sends one link by which a person sets a password."""
+
+import logging
+from datetime import timedelta
+
+from django.db.models.functions import Now
+
+from portal import notify
+from portal.models import PasswordMail
+
+FIRST_PAUSE = timedelta(seconds=15)
+LONGEST_PAUSE = timedelta(minutes=10)
+GIVE_UP_AFTER = timedelta(days=1)
+
+log = logging.getLogger(__name__)
+
+
+def mail_password(mail_id: int) -> bool:
+    """Send this mail, unless another worker does; returns whether the mail server took it.
+
+    The link is made now, and stands nowhere. What the server does not take is tried again for a
+    day. Asked for more than once, it goes out once.
+    """
+    if not PasswordMail.objects.claim(mail_id):
+        return False
+    row = PasswordMail.objects.select_related("person").get(pk=mail_id)
+    person = row.person
+    if person is None or not person.is_active:
+        row.delete()
+        return False
+    try:
+        notify.send(notify.compose_password_link(person))
+    except OSError as error:  # smtplib's errors are of this kind too
+        _put_back(row, error)
+        return False
+    PasswordMail.objects.filter(person=person, pk__lte=row.pk).delete()
+    log.info("password_mail.sent", extra={"person": person.pk})
+    return True
+
+
+def _put_back(row: PasswordMail, error: OSError) -> None:
+    pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** min(row.tries - 1, 10))
+    rows = PasswordMail.objects.filter(pk=row.pk)
+    rows.update(not_before=Now() + pause, rung_at=None)
+    is_over, _ = rows.filter(created_at__lt=Now() - GIVE_UP_AFTER).delete()
+    log.warning(
+        "password_mail.given_up" if is_over else "password_mail.not_sent",
+        extra={"error": type(error).__name__, "tries": row.tries},
+    )
