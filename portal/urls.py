@@ -16,6 +16,7 @@ from portal.views import (
     revocation,
     team,
     tokens,
+    ways,
 )
 from portal.views.audit import export, find, log, suggestions
 
@@ -58,6 +59,7 @@ urlpatterns = [
     path("metrics", health.metrics, name="metrics"),
     # The access file and the audit log name people by their address: it is no setting of their own.
     path("accounts/email/", RedirectView.as_view(pattern_name="tokens"), name="account_email"),
+    path("accounts/back/<slug:number>/", ways.back, name="way-back"),
     path("accounts/", include("allauth.account.urls")),
     # Where the browser forgets its private keys, and attempts are limited.
     path("admin/logout/", RedirectView.as_view(pattern_name="account_logout"), name="admin-logout"),

@@ -5,7 +5,6 @@ import uuid
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.views.decorators.http import require_POST
 
 from portal import wakeup
 from portal.flows.revoke import cancel as cancel_request
@@ -15,9 +14,10 @@ from portal.models import Token
 from portal.policy import NotPermittedError, WrongStateError
 from portal.tasks import enqueue_revoke
 from portal.views import edge, explain, tokens
+from portal.views.ways import posted_from
 
 
-@require_POST
+@posted_from("token")
 def revoke(request: HttpRequest, token_id: uuid.UUID) -> HttpResponse:
     """End a token."""
     token = tokens.find(request, token_id)
@@ -32,7 +32,7 @@ def revoke(request: HttpRequest, token_id: uuid.UUID) -> HttpResponse:
     return redirect("token", token.pk)
 
 
-@require_POST
+@posted_from("token")
 def cancel(request: HttpRequest, token_id: uuid.UUID) -> HttpResponse:
     """Withdraw a request that has no key yet."""
     token = tokens.find(request, token_id)

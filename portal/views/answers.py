@@ -5,7 +5,6 @@ import uuid
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
-from django.views.decorators.http import require_POST
 
 from portal import policy, wakeup
 from portal.flows.approve import approve as approve_request
@@ -19,9 +18,10 @@ from portal.tasks import enqueue_issue
 from portal.views import edge, record, tokens
 from portal.views.actions import conflict
 from portal.views.delivery import RECIPIENT_ALONE
+from portal.views.ways import posted_from
 
 
-@require_POST
+@posted_from("token")
 def approve(request: HttpRequest, token_id: uuid.UUID) -> HttpResponse:
     """Agree to a request, or to less of it."""
     token = _find_answerable(request, token_id)
@@ -45,7 +45,7 @@ def approve(request: HttpRequest, token_id: uuid.UUID) -> HttpResponse:
     return redirect("token", token.pk)
 
 
-@require_POST
+@posted_from("token")
 def deny(request: HttpRequest, token_id: uuid.UUID) -> HttpResponse:
     """Refuse a request, and say why."""
     token = _find_answerable(request, token_id)
@@ -64,7 +64,7 @@ def deny(request: HttpRequest, token_id: uuid.UUID) -> HttpResponse:
     return redirect("token", token.pk)
 
 
-@require_POST
+@posted_from("token")
 def collect(request: HttpRequest, token_id: uuid.UUID) -> HttpResponse:
     """Have the token made for the browser that sends its public key."""
     token = tokens.find(request, token_id)

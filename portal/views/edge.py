@@ -25,6 +25,9 @@ from django.utils.functional import SimpleLazyObject
 
 from portal.audit import Actor
 from portal.models import User
+from portal.views.errors import not_allowed
+from portal.views.unsent import note_taken
+from portal.views.ways import to_sign_in, way_back
 
 FOR_MONITORS = ("/healthz", "/readyz", "/metrics")
 UNUSED_FEATURES = (
@@ -56,16 +59,18 @@ class SignInRequiredMiddleware(LoginRequiredMiddleware):
         self,
         request: HttpRequest,
         view_func: Callable[..., HttpResponseBase],
-        view_args: tuple[Any, ...],
+        view_args: tuple[Any, ...],  # noqa: ARG002 (Django's signature)
         view_kwargs: dict[str, Any],
     ) -> HttpResponseBase | None:
         structlog.contextvars.bind_contextvars(ip=address(request))
         if not getattr(view_func, "login_required", True):
             return None  # and ask no database: /readyz must tell when it is gone
         structlog.contextvars.bind_contextvars(user_id=request.user.pk)
-        if getattr(view_func, "answers_json", False) and not request.user.is_authenticated:
+        if request.user.is_authenticated:
+            return None
+        if getattr(view_func, "answers_json", False):
             return JsonResponse({"message": "Sign in first."}, status=401)
-        return super().process_view(request, view_func, view_args, view_kwargs)
+        return to_sign_in(request, way_back(request, view_func, view_kwargs))
 
 
 class PersonalPagesMiddleware:
@@ -79,6 +84,9 @@ class PersonalPagesMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         response = self.get_response(request)
+        if response.status_code == 405 and not response.content:
+            response = not_allowed(request, response)
+        note_taken(request, response)
         response.headers.setdefault("Cache-Control", "no-store, private")
         response.headers["Cross-Origin-Resource-Policy"] = "same-origin"
         response.headers["Permissions-Policy"] = ", ".join(f"{one}=()" for one in UNUSED_FEATURES)

@@ -4,15 +4,20 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.urls import Resolver404, resolve
 
+from portal.views.unsent import too_old
+
 
 def _answer(request: HttpRequest, status: int, title: str, message: str) -> HttpResponse:
-    try:
-        answers_json = getattr(resolve(request.path_info).func, "answers_json", False)
-    except Resolver404:
-        answers_json = False
-    if answers_json:
+    if _answers_json(request):
         return JsonResponse({"message": message}, status=status)
     return render(request, "error.html", {"title": title, "message": message}, status=status)
+
+
+def _answers_json(request: HttpRequest) -> bool:
+    try:
+        return getattr(resolve(request.path_info).func, "answers_json", False)
+    except Resolver404:
+        return False
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
@@ -60,10 +65,19 @@ def too_many_requests(request: HttpRequest) -> HttpResponse:
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
-    return _answer(
+    if _answers_json(request):
+        return JsonResponse({"message": "The form token is missing or too old."}, status=403)
+    return too_old(request, reason)
+
+
+def not_allowed(request: HttpRequest, response: HttpResponse) -> HttpResponse:
+    """405 in our design, for an address that does not take this method."""
+    page = _answer(
         request,
-        403,
-        "This form is too old",
-        "You signed in or out since you opened it, or your browser refuses cookies. "
-        "Go back, reload the page and send it again.",
+        405,
+        "This address does something else",
+        "It was opened in a way that it is not made for, and nothing has happened. Begin at the "
+        "page that its button stands on.",
     )
+    page.headers["Allow"] = response.headers.get("Allow", "")
+    return page

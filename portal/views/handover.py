@@ -5,7 +5,6 @@ import uuid
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
-from django.views.decorators.http import require_POST
 
 from portal import policy
 from portal.flows.hand_over import HandOverRefusedError
@@ -14,9 +13,10 @@ from portal.forms import HandOverForm
 from portal.policy import NotPermittedError, WrongStateError
 from portal.views import edge, record, tokens
 from portal.views.actions import conflict
+from portal.views.ways import posted_from
 
 
-@require_POST
+@posted_from("token")
 def hand_over(request: HttpRequest, token_id: uuid.UUID) -> HttpResponse:
     """Make somebody else of the team the token's owner."""
     token = tokens.find(request, token_id)
