@@ -26,7 +26,7 @@ from django.utils.functional import SimpleLazyObject
 from portal.audit import Actor
 from portal.models import User
 from portal.views.errors import not_allowed
-from portal.views.unsent import note_taken
+from portal.views.unsent import note_answer
 from portal.views.ways import to_sign_in, way_back
 
 FOR_MONITORS = ("/healthz", "/readyz", "/metrics")
@@ -86,7 +86,7 @@ class PersonalPagesMiddleware:
         response = self.get_response(request)
         if response.status_code == 405 and not response.content:
             response = not_allowed(request, response)
-        note_taken(request, response)
+        note_answer(request, response)
         response.headers.setdefault("Cache-Control", "no-store, private")
         response.headers["Cross-Origin-Resource-Policy"] = "same-origin"
         response.headers["Permissions-Policy"] = ", ".join(f"{one}=()" for one in UNUSED_FEATURES)

@@ -126,10 +126,14 @@ def _navigation(
 
 
 @register.simple_tag(takes_context=True)
-def taken(context: Context) -> str:
-    """The numbers of the forms that the portal has taken lately (portal.views.unsent)."""
+def answered_forms(context: Context) -> SafeString:
+    """The numbers of the forms that were answered lately, for the page's script."""
     request = context.get("request")
-    return unsent.taken(request) if request else ""
+    taken, away = (
+        unsent.answered(request, answer) if request else ""
+        for answer in (unsent.TAKEN, unsent.TURNED_AWAY)
+    )
+    return format_html(' data-taken="{}" data-turned-away="{}"', taken, away)
 
 
 @register.filter

@@ -1,8 +1,9 @@
-"""What somebody has typed and sent, and the portal has not taken.
+"""What somebody has typed and sent, and whether the portal has taken it.
 
 A browser keeps what is typed (static/js/drafts.js) until it learns that it was taken: a form
-carries a number of the browser's own, ``draft``, and the page that a taken form leads to names it.
-Whatever comes instead, a sign-in, an error or no answer at all, names nothing.
+carries a number of the browser's own, ``draft``, and the next page names those that were taken, and
+those that were turned away because somebody had to sign in first. Nothing is named after an error,
+or when no answer came.
 """
 
 import re
@@ -10,18 +11,21 @@ from urllib.parse import urlencode
 
 from allauth.account.adapter import get_adapter
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse
+from django.core.exceptions import SuspiciousOperation
+from django.http import HttpRequest, HttpResponse, UnreadablePostError
 from django.shortcuts import redirect, render, resolve_url
 
 from portal.logs import mask
 from portal.views.ways import way_back
 
 NUMBER = re.compile(r"[0-9a-f]{32}")
-COOKIE = "__Host-taken" if settings.HTTPS else "taken"
+NOTE = re.compile(r"[+-][0-9a-f]{32}")
+COOKIE = "__Host-forms" if settings.HTTPS else "forms"
 REMEMBERED = 4
-"""Forms of several tabs that may be taken before the first of their next pages is drawn."""
-SECONDS = 300
-"""For which a browser may take to ask for the next page."""
+"""Forms, of several tabs, that are answered before the first of their next pages is drawn."""
+SECONDS = 3600
+"""For which somebody may take to sign in."""
+TAKEN, TURNED_AWAY = "+", "-"
 FROM_ELSEWHERE = ("Origin checking failed", "Referer checking failed")
 OTHER_SITES = ("cross-site", "same-site")
 LABELS = {
@@ -36,19 +40,20 @@ LABELS = {
 NEVER_SENT_BACK = re.compile(r"password|csrfmiddlewaretoken|public_key|fingerprint|draft")
 
 
-def note_taken(request: HttpRequest, response: HttpResponse) -> None:
-    """Let the next page name a form that was taken: one that led on, and not to a sign-in."""
-    if request.method != "POST" or response.status_code != 302:
+def note_answer(request: HttpRequest, response: HttpResponse) -> None:
+    """Let the next pages tell what has become of the form that this request has sent."""
+    if request.method != "POST" or response.status_code not in (302, 403):
         return
-    if response.headers["Location"].startswith(_doors()):
+    number = number_of(request)
+    if not number:
         return
-    number = request.POST.get("draft", "")
-    if not NUMBER.fullmatch(number):
-        return
-    others = [one for one in _noted(request) if one != number]
+    leads_to_sign_in = response.headers.get("Location", "").startswith(_doors())
+    is_turned_away = response.status_code == 403 or leads_to_sign_in
+    others = [one for one in _noted(request) if one[1:] != number]
+    noted = [f"{TURNED_AWAY if is_turned_away else TAKEN}{number}", *others]
     response.set_cookie(
         COOKIE,
-        ".".join([number, *others][:REMEMBERED]),
+        ".".join(noted[:REMEMBERED]),
         max_age=SECONDS,
         secure=settings.HTTPS,
         httponly=True,
@@ -56,20 +61,23 @@ def note_taken(request: HttpRequest, response: HttpResponse) -> None:
     )
 
 
-def taken(request: HttpRequest) -> str:
-    """The numbers of the forms that were taken lately, for the page's script."""
-    return " ".join(_noted(request))
+def answered(request: HttpRequest, answer: str) -> str:
+    """The numbers of the forms that were lately TAKEN or TURNED_AWAY, for the page's script."""
+    return " ".join(one[1:] for one in _noted(request) if one[0] == answer)
 
 
 def number_of(request: HttpRequest) -> str:
-    """The number of the form that this page answers, where the page itself is the answer."""
-    number = request.POST.get("draft", "")
+    """The number of the form that a request has sent; empty when it has none."""
+    try:
+        number = request.POST.get("draft", "")
+    except (SuspiciousOperation, UnreadablePostError):
+        return ""  # a body that is too long, or that broke off
     return number if NUMBER.fullmatch(number) else ""
 
 
 def _noted(request: HttpRequest) -> list[str]:
     cookie = request.COOKIES.get(COOKIE, "")
-    return [one for one in cookie.split(".") if NUMBER.fullmatch(one)] if cookie else []
+    return [one for one in cookie.split(".") if NOTE.fullmatch(one)] if cookie else []
 
 
 def _doors() -> tuple[str, ...]:
