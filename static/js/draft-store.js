@@ -86,10 +86,7 @@ export function keep(form, number) {
   if (text.length > LONGEST) return;
   quietly(() => {
     localStorage.setItem(key, text);
-    const sent = sentFromHere();
-    if (number) sent[key] = number;
-    else delete sent[key];
-    sessionStorage.setItem(SENT, JSON.stringify(sent));
+    noteSent(key, number);
   });
 }
 
@@ -144,14 +141,23 @@ const sentFromHere = () => JSON.parse(sessionStorage.getItem(SENT) ?? "{}");
 
 const keys = () => Object.keys(localStorage).filter((key) => key.startsWith(PREFIX));
 
+/**
+ * @param {string} key
+ * @param {string} [number]  none: it is not under way
+ */
+function noteSent(key, number) {
+  const sent = sentFromHere();
+  if (sent[key] === number) return;
+  if (number) sent[key] = number;
+  else delete sent[key];
+  if (Object.keys(sent).length) sessionStorage.setItem(SENT, JSON.stringify(sent));
+  else sessionStorage.removeItem(SENT);
+}
+
 /** @param {string} key */
 function drop(key) {
   localStorage.removeItem(key);
-  const sent = sentFromHere();
-  if (!(key in sent)) return;
-  delete sent[key];
-  if (Object.keys(sent).length) sessionStorage.setItem(SENT, JSON.stringify(sent));
-  else sessionStorage.removeItem(SENT);
+  noteSent(key);
 }
 
 /**

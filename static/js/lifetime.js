@@ -101,7 +101,7 @@ export function wireLifetime(form) {
  * @returns {number} whole seconds from now, by the portal's clock; 0 when it is past
  */
 function secondsUntil(local) {
-  return Math.max(0, Math.round((new Date(local).getTime() - now()) / 1000));
+  return Math.max(0, Math.ceil((new Date(local).getTime() - now()) / 1000));
 }
 
 /** @param {Date} at */

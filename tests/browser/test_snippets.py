@@ -1,4 +1,4 @@
-"""Each snippet, copied from the page and run as a person runs it: it works, and nothing keeps the key.
+"""Each snippet, copied from the page and run as a person runs it: it works, and keeps no key.
 
 curl, Python and AWS's command line are the real ones. In the place of other vendors' tools stands a
 script that writes down what it was called with and what it read.
