@@ -1,4 +1,4 @@
-"""What was typed stands there again, after a sign-in in between above all; and where it must not."""
+"""What was typed stands there again, above all after a sign-in in between; where it must not."""
 
 import json
 import re

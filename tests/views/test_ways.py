@@ -201,7 +201,7 @@ def test_a_form_that_is_too_old_comes_back_with_what_was_typed(
     assert "it leaked into &lt;a wiki&gt;" in page
     assert f'action="{action}"' in page
     fresh = dict(HIDDEN.findall(page))
-    assert set(fresh) == {"csrfmiddlewaretoken", "reason"}
+    assert set(fresh) == {"csrfmiddlewaretoken", "reason", "draft"}
     token.refresh_from_db()
     assert token.state == State.ACTIVE
     assert browser.post(action, fresh).status_code == 302
