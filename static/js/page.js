@@ -44,7 +44,7 @@ function sayClockIsWrong() {
   const note = document.createElement("p");
   note.className = "note note-warning clock-note";
   note.setAttribute("role", "status");
-  const size = inWords(Math.round(Math.abs(deviation()) / 1000));
+  const size = inWords(Math.round(Math.abs(deviation()) / A_MINUTE) * 60);
   note.textContent = `The clock of this computer is ${size} ${deviation() > 0 ? "fast" : "slow"}. `
     + "The times on this page, and what you choose here, go by the portal’s clock.";
   document.querySelector("main > .frame")?.before(note);
