@@ -2,8 +2,8 @@
 
 A browser keeps what is typed (static/js/drafts.js) until it learns that it was taken: a form
 carries a number of the browser's own, ``draft``, and the next page names those that were taken, and
-those that were turned away because somebody had to sign in first. Nothing is named after an error,
-or when no answer came.
+those that were turned away: somebody had to sign in first, say. Nothing is named after an error
+that tells less, or when no answer came.
 """
 
 import re
@@ -26,6 +26,8 @@ REMEMBERED = 4
 SECONDS = 3600
 """For which somebody may take to sign in."""
 TAKEN, TURNED_AWAY = "+", "-"
+NOTHING_HAPPENED = (403, 429, 503)
+"""Statuses after which a form may be sent again as it is."""
 FROM_ELSEWHERE = ("Origin checking failed", "Referer checking failed")
 OTHER_SITES = ("cross-site", "same-site")
 LABELS = {
@@ -42,13 +44,13 @@ NEVER_SENT_BACK = re.compile(r"password|csrfmiddlewaretoken|public_key|fingerpri
 
 def note_answer(request: HttpRequest, response: HttpResponse) -> None:
     """Let the next pages tell what has become of the form that this request has sent."""
-    if request.method != "POST" or response.status_code not in (302, 403):
+    if request.method != "POST" or response.status_code not in (302, *NOTHING_HAPPENED):
         return
     number = number_of(request)
     if not number:
         return
     leads_to_sign_in = response.headers.get("Location", "").startswith(_doors())
-    is_turned_away = response.status_code == 403 or leads_to_sign_in
+    is_turned_away = response.status_code in NOTHING_HAPPENED or leads_to_sign_in
     others = [one for one in _noted(request) if one[1:] != number]
     noted = [f"{TURNED_AWAY if is_turned_away else TAKEN}{number}", *others]
     response.set_cookie(

@@ -433,3 +433,24 @@ def test_without_storage_a_form_works_all_the_same(live: Live, signed_in: Page) 
     )
     request_token(page)
     assert live.answers_to(take_key(page)) == 200
+
+
+def test_djangos_own_forms_survive_a_sign_in_too(
+    live: Live, new_context: Callable[..., BrowserContext]
+) -> None:
+    page = new_context().new_page()
+    live.sign_in(page, "admin@example.com")
+    page.goto(f"{live.url}/admin/portal/team/")
+    page.get_by_role("link", name="mobile").click()
+    address = page.url
+    page.locator("#id_idp_groups").fill("grafana-mobile")
+    end_session(page)
+    page.locator("[name=_save]").click()
+    sign_in_again(live, page, "admin@example.com")
+    expect(page).to_have_url(address)
+    expect(page.get_by_text("This has not been sent yet: send it now?")).to_be_visible()
+    expect(page.locator("#id_idp_groups")).to_have_value("grafana-mobile")
+    page.locator("#id_idp_groups").fill("")
+    page.locator("[name=_save]").click()
+    expect(page.get_by_text("was changed successfully")).to_be_visible()
+    assert drafts(page) == "{}"

@@ -8,9 +8,11 @@ from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit
 
 import pytest
 from django.core.cache import cache
-from django.test import Client
+from django.http import HttpResponse
+from django.test import Client, RequestFactory
 
 from portal.models import Membership, Role, State, Team, Token, User
+from portal.views import unsent
 from tests.views.every_path import JSON, OPEN_TO_ALL, PATHS, STANDS_ON, TOKEN_ID
 
 pytestmark = pytest.mark.django_db
@@ -314,6 +316,30 @@ def test_the_page_after_a_form_that_was_taken_names_it(
     assert browser.post(action, TYPED | {"draft": "b" * 32}).status_code == 302
     assert browser.post(action, TYPED).status_code == 409
     assert named() == ("b" * 32, "a" * 32)
+
+
+@pytest.mark.parametrize(
+    ("status", "location", "said"),
+    [
+        (302, "/tokens/", "+"),
+        (302, "/accounts/mails/", "+"),
+        (302, "/accounts/login/?next=/tokens/", "-"),
+        (302, "/accounts/reauthenticate/?next=/tokens/", "-"),
+        (403, "", "-"),
+        (429, "", "-"),
+        (503, "", "-"),
+        (200, "", ""),
+        (409, "", ""),
+        (422, "", ""),
+        (500, "", ""),
+    ],
+)
+def test_a_form_is_named_as_it_was_answered(status: int, location: str, said: str) -> None:
+    request = RequestFactory().post("/tokens/new/", TYPED)
+    response = HttpResponse(status=status, headers={"Location": location} if location else {})
+    unsent.note_answer(request, response)
+    noted = response.cookies["forms"].value if response.cookies else ""
+    assert noted == (said and f"{said}{'a' * 32}")
 
 
 def test_a_number_that_is_none_is_not_drawn(
