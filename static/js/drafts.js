@@ -59,10 +59,14 @@ export function hidden(name, value) {
  * @param {ParentNode} root
  */
 export function restoreDrafts(root) {
+  // The portal answers with what was typed where it has something to say about it: that page stays as it came.
+  const isAnswer = Boolean(document.querySelector("main [aria-invalid=true], #error-summary"));
   for (const form of root.querySelectorAll("form")) {
     if (form.dataset.draft === "apart") continue;
     const found = draftOf(form);
-    if (found) restore(form, found);
+    if (!found) continue;
+    if (!isAnswer) restore(form, found);
+    else if (found.isUnsent) keep(form);
   }
 }
 
@@ -71,8 +75,6 @@ export function restoreDrafts(root) {
  * @param {{draft: import("./draft-store.js").Draft, isUnsent: boolean, isTurnedAway: boolean}} found
  */
 function restore(form, { draft, isUnsent, isTurnedAway }) {
-  // The portal answers with what was typed where it has something to say about it.
-  if (form.querySelector("[aria-invalid=true]") || document.getElementById("error-summary")) return keep(form);
   const linked = isUnsent ? new Set() : namesOfTheLink(form, draft.search);
   if (!linked) return;
   const isChanged = fill(form, draft.values, linked);

@@ -70,8 +70,7 @@ def test_a_key_is_taken_away_when_its_time_is_over(page: Page) -> None:
     page.get_by_label("Seconds").fill("15")
     submit(page)
     key_on(page)
-    expect(page.get_by_text("time is over.")).to_be_visible()
-    expect_no_key(page)
+    over(page, "time is over.")
 
 
 def test_a_page_that_shows_no_key_learns_it_too(
