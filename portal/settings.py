@@ -171,14 +171,14 @@ MIDDLEWARE = [
     "csp.middleware.CSPMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "portal.turns.TurnsMiddleware",  # behind static files, which need no turn
-    "portal.views.edge.PersonalPagesMiddleware",
-    "portal.views.conflicts.ConflictMiddleware",
+    "portal.middleware.PersonalPagesMiddleware",
+    "portal.middleware.ConflictMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
-    "portal.views.edge.KnownHostMiddleware",
+    "portal.middleware.KnownHostMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "portal.views.known_browsers.KnownBrowserMiddleware",
-    "portal.views.limiting.LimitsMiddleware",
-    "portal.views.edge.SignInRequiredMiddleware",  # before CSRF: the anonymous are told to sign in
+    "portal.middleware.LimitsMiddleware",
+    "portal.middleware.SignInRequiredMiddleware",  # before CSRF: the anonymous are told to sign in
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "allauth.account.middleware.AccountMiddleware",
@@ -196,7 +196,7 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
-                "portal.views.edge.csrf_token",
+                "portal.context_processors.csrf_token",
             ],
             "builtins": ["portal.views.ui", "portal.views.addresses"],
         },
@@ -235,7 +235,7 @@ SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
 SESSION_COOKIE_NAME = "__Host-sessionid" if HTTPS else "sessionid"
 CSRF_COOKIE_NAME = "__Host-csrftoken" if HTTPS else "csrftoken"
 SESSION_ENGINE = "portal.sessions"
-MESSAGE_STORAGE = "portal.views.edge.MessageStorage"
+MESSAGE_STORAGE = "portal.message_storage.MessageStorage"
 SESSION_COOKIE_AGE = 12 * 3600
 SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
@@ -249,7 +249,7 @@ SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRUSTED_PROXIES
 SECURE_REFERRER_POLICY = "same-origin"
 SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
-FILE_UPLOAD_HANDLERS = ["portal.views.edge.NoFiles"]
+FILE_UPLOAD_HANDLERS = ["portal.uploads.NoFiles"]
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
         "default-src": [NONE],

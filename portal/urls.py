@@ -18,6 +18,7 @@ from portal.views import (
     signin,
     team,
     tokens,
+    ways,
 )
 from portal.views.audit import export, find, log, suggestions
 
@@ -62,6 +63,7 @@ urlpatterns = [
     path("accounts/email/", RedirectView.as_view(pattern_name="tokens"), name="account_email"),
     path("accounts/invitation/<str:secret>/", invitation.invitation, name="invitation"),
     path("accounts/login/", signin.sign_in, name="account_login"),
+    path("accounts/back/<slug:number>/", ways.back, name="way-back"),
     path("accounts/", include("allauth.account.urls")),
     # Where the browser forgets its private keys, and attempts are limited.
     path("admin/logout/", RedirectView.as_view(pattern_name="account_logout"), name="admin-logout"),

@@ -1,6 +1,9 @@
 """The web process's entry point."""
 
+import io
 import os
+from collections.abc import Callable, Iterable
+from typing import Any
 
 from django.conf import settings
 from django.core.wsgi import get_wsgi_application
@@ -20,6 +23,25 @@ def prepare_pages() -> None:
         get_template(str(page.relative_to(directory)))
 
 
-application = get_wsgi_application()
+class WholeBodies:
+    """Gives a body that comes in chunks its length, as some proxies send them.
+
+    Django reads as much as ``Content-Length`` says and no more, which for these is nothing: forms
+    arrived empty. One that is too long is cut just beyond what Django takes, and so refused by it.
+    """
+
+    def __init__(self, application: Callable[..., Iterable[bytes]]) -> None:
+        self.application = application
+
+    def __call__(
+        self, environ: dict[str, Any], start_response: Callable[..., Any]
+    ) -> Iterable[bytes]:
+        if "chunked" in environ.get("HTTP_TRANSFER_ENCODING", "").lower():
+            body = environ["wsgi.input"].read(settings.DATA_UPLOAD_MAX_MEMORY_SIZE + 1)
+            environ |= {"CONTENT_LENGTH": str(len(body)), "wsgi.input": io.BytesIO(body)}
+        return self.application(environ, start_response)
+
+
+application = WholeBodies(get_wsgi_application())
 begin()
 prepare_pages()

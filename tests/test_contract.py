@@ -145,8 +145,10 @@ def test_a_token_from_its_request_to_its_end(
     )
     assert works.status_code == 200
 
-    for name in ("revoke", "cancel", "approve", "deny", "collect", "delivered"):
-        assert engineer.get(f"{page}{name}/").status_code == 405
+    for name in ("revoke", "cancel", "approve", "deny", "collect", "hand-over"):
+        answer = engineer.get(f"{page}{name}/")
+        assert (answer.status_code, answer.headers["Location"]) == (302, page)
+    assert engineer.get(f"{page}delivered/").status_code == 405
     assert teammate.post(f"{page}revoke/", reason="mine").status_code == 403
     assert outsider.post(f"{page}revoke/", reason="mine").status_code == 404
     chosen = {"token": token_id, "reason": "it leaked"}

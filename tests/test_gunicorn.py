@@ -43,6 +43,20 @@ def web(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Web]:
     """One that is not yet told of any database server, started from somewhere else."""
     directory = tmp_path_factory.mktemp("web")
     web = Web(free_port(), directory / "log")
+    environment = {
+        **clean_environment(),
+        "PORTAL_DATA_DIR": str(directory / "data"),
+        "PORTAL_STATIC_ROOT": str(directory / "static"),
+        "DATABASE_URL": f"sqlite:///{directory}/portal.sqlite3",
+        "SECRET_KEY": "s" * 40,
+        "AUDIT_KEY": "a" * 40,
+        "ALLOWED_HOSTS": "tokens.example.com",
+        "PORTAL_ORIGIN": "https://tokens.example.com",
+        "CELERY_BROKER_URL": "redis://127.0.0.1:1/0",
+        "EMAIL_URL": "smtp://127.0.0.1:1",
+    }
+    command = (sys.executable, str(ROOT / "manage.py"), "collectstatic", "--no-input")
+    subprocess.run(command, env=environment, check=True, capture_output=True)
     with web.log.open("wb") as log:
         process = subprocess.Popen(
             [
@@ -50,18 +64,7 @@ def web(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Web]:
                 *("--config", str(ROOT / "deploy" / "gunicorn.conf.py")),
             ],
             cwd=directory,
-            env={
-                **clean_environment(),
-                "PORTAL_DATA_DIR": str(directory / "data"),
-                "PORTAL_STATIC_ROOT": str(directory),
-                "DATABASE_URL": f"sqlite:///{directory}/portal.sqlite3",
-                "SECRET_KEY": "s" * 40,
-                "AUDIT_KEY": "a" * 40,
-                "ALLOWED_HOSTS": "tokens.example.com",
-                "PORTAL_ORIGIN": "https://tokens.example.com",
-                "CELERY_BROKER_URL": "redis://127.0.0.1:1/0",
-                "EMAIL_URL": "smtp://127.0.0.1:1",
-            },
+            env=environment,
             stderr=log,
         )
     try:
@@ -90,6 +93,49 @@ def test_nobody_on_this_machine_is_a_proxy_unless_the_portal_is_told_so(web: Web
     assert "Location: https://tokens.example.com/tokens/" in answer, "not yet come by https"
     answer = web.ask("GET /healthz HTTP/1.1", host, "SCRIPT_NAME: /healthz")
     assert answer.startswith("HTTP/1.1 200 ")
+
+
+def test_the_longest_line_that_a_link_of_ours_makes_is_taken(web: Web) -> None:
+    line = f"GET /tokens/new/?reason={'x' * 8157} HTTP/1.1"
+    assert len(line) == 8190
+    assert web.ask(line, "Host: tokens.example.com").startswith("HTTP/1.1 301 ")
+
+
+def test_the_cookies_of_other_sites_are_taken(web: Web) -> None:
+    cookie = f"Cookie: other={'x' * 16_000}"
+    answer = web.ask("GET /healthz HTTP/1.1", "Host: tokens.example.com", cookie)
+    assert answer.startswith("HTTP/1.1 200 ")
+
+
+@pytest.mark.parametrize(
+    ("line", "header", "status", "words"),
+    [
+        (
+            f"GET /tokens/new/?reason={'x' * 9000} HTTP/1.1",
+            "Accept: */*",
+            "414",
+            "That address is too long",
+        ),
+        (
+            "GET /tokens/ HTTP/1.1",
+            f"Cookie: other={'x' * 40_000}",
+            "431",
+            "Delete the cookies of this address",
+        ),
+    ],
+    ids=["an address", "cookies"],
+)
+def test_what_is_too_long_for_the_server_is_said_in_our_words(
+    web: Web, line: str, header: str, status: str, words: str
+) -> None:
+    answer = web.ask(line, "Host: tokens.example.com", header)
+    head, _, page = answer.partition("\r\n\r\n")
+    assert head.startswith(f"HTTP/1.1 {status} ")
+    assert "Cache-Control: no-store" in head
+    assert "default-src 'none'" in head
+    assert f"Content-Length: {len(page.encode())}" in head
+    assert words in page
+    assert "Token portal" in page
 
 
 def test_pages_are_ready_before_the_first_person_comes(tmp_path: Path) -> None:

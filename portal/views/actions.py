@@ -4,7 +4,6 @@ import uuid
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
-from django.views.decorators.http import require_POST
 
 from portal.flows.revoke import cancel as cancel_request
 from portal.flows.revoke import revoke as revoke_token
@@ -13,9 +12,10 @@ from portal.logs import mask
 from portal.tasks import follow_up
 from portal.views import edge, tokens
 from portal.views.limiting import limited
+from portal.views.ways import posted_from
 
 
-@require_POST
+@posted_from("token")
 @limited(table.ENDS)
 def revoke(request: HttpRequest, token_id: uuid.UUID) -> HttpResponse:
     """End a token."""
@@ -24,7 +24,7 @@ def revoke(request: HttpRequest, token_id: uuid.UUID) -> HttpResponse:
     return redirect("token", token.pk)
 
 
-@require_POST
+@posted_from("token")
 @limited(table.ENDS)
 def cancel(request: HttpRequest, token_id: uuid.UUID) -> HttpResponse:
     """Withdraw a request that has no key yet."""

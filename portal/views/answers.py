@@ -5,7 +5,6 @@ import uuid
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
-from django.views.decorators.http import require_POST
 
 from portal import policy
 from portal.flows.approve import approve as approve_request
@@ -20,9 +19,10 @@ from portal.tasks import follow_up
 from portal.views import edge, record, tokens
 from portal.views.delivery import RECIPIENT_ALONE
 from portal.views.limiting import limited
+from portal.views.ways import posted_from
 
 
-@require_POST
+@posted_from("token")
 @limited(table.ANSWERS)
 def approve(request: HttpRequest, token_id: uuid.UUID) -> HttpResponse:
     """Agree to a request, or to less of it."""
@@ -35,7 +35,7 @@ def approve(request: HttpRequest, token_id: uuid.UUID) -> HttpResponse:
     return redirect("token", token.pk)
 
 
-@require_POST
+@posted_from("token")
 @limited(table.ANSWERS)
 def deny(request: HttpRequest, token_id: uuid.UUID) -> HttpResponse:
     """Refuse a request, and say why."""
@@ -48,7 +48,7 @@ def deny(request: HttpRequest, token_id: uuid.UUID) -> HttpResponse:
     return redirect("token", token.pk)
 
 
-@require_POST
+@posted_from("token")
 def collect(request: HttpRequest, token_id: uuid.UUID) -> HttpResponse:
     """Have the token made for the browser that sends its public key."""
     token = tokens.find(request, token_id)

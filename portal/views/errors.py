@@ -12,6 +12,7 @@ from portal.models import User
 from portal.outage import is_outage
 from portal.views import edge, limiting, outage
 from portal.views.outage import wants_json
+from portal.views.unsent import too_old
 
 
 def _answer(request: HttpRequest, status: int, title: str, message: str) -> HttpResponse:
@@ -76,10 +77,19 @@ def too_many_requests(request: HttpRequest) -> HttpResponse:
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
-    return _answer(
+    if wants_json(request):
+        return JsonResponse({"message": "The form token is missing or too old."}, status=403)
+    return too_old(request, reason)
+
+
+def not_allowed(request: HttpRequest, response: HttpResponse) -> HttpResponse:
+    """405 in our design, for an address that does not take this method."""
+    page = _answer(
         request,
-        403,
-        "This form is too old",
-        "You signed in or out since you opened it, or your browser refuses cookies. "
-        "Go back, reload the page and send it again.",
+        405,
+        "This address does something else",
+        "It was opened in a way that it is not made for, and nothing has happened. Begin at the "
+        "page that its button stands on.",
     )
+    page.headers["Allow"] = response.headers.get("Allow", "")
+    return page

@@ -160,6 +160,8 @@ def message(token: Token) -> str:
             "The portal keeps trying.",
             token,
         )
+    if token.state == State.REVOKING and token.ended_by:
+        return f"{_ended(token, 'The token was ended')} It is being deleted at AWS."
     if token.state == State.ISSUING and token.cancel_requested:
         return "The request is being withdrawn: what AWS makes is deleted again."
     if token.state == State.QUEUED:

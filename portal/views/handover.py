@@ -4,7 +4,6 @@ import uuid
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
-from django.views.decorators.http import require_POST
 
 from portal import policy
 from portal.flows.hand_over import HandOverRefusedError
@@ -14,9 +13,10 @@ from portal.limits import table
 from portal.tasks import follow_up
 from portal.views import edge, record, tokens
 from portal.views.limiting import limited
+from portal.views.ways import posted_from
 
 
-@require_POST
+@posted_from("token")
 @limited(table.HANDOVERS)
 def hand_over(request: HttpRequest, token_id: uuid.UUID) -> HttpResponse:
     """Make somebody else of the team the token's owner."""

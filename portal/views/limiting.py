@@ -34,21 +34,6 @@ def limited(limit: Limit, methods: Collection[str] = ("POST",)) -> Callable[[Vie
     return mark
 
 
-class LimitsMiddleware:
-    """Answers for every view that meets a limit."""
-
-    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
-        self.get_response = get_response
-
-    def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        return self.get_response(request)
-
-    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
-        if isinstance(exception, LimitExceededError):
-            return answer(request, exception)
-        return None
-
-
 def answer(
     request: HttpRequest,
     exceeded: LimitExceededError,

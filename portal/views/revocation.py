@@ -7,7 +7,7 @@ from django.contrib import messages
 from django.db.models import Q
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import require_safe
 
 from portal import policy
 from portal.flows.revoke import EndedMany, revoke_many
@@ -19,6 +19,7 @@ from portal.tasks import follow_up
 from portal.views import edge, explain, team
 from portal.views.edge import answers_json
 from portal.views.limiting import limited
+from portal.views.ways import posted_from
 
 AT_A_TIME = 500
 """Tokens on one page of those to end: below the number of fields that Django takes in a form."""
@@ -26,7 +27,7 @@ MOST_NAMES = 5
 UNDER_WAY = (State.REVOKING, State.ISSUING)
 
 
-@require_POST
+@posted_from("team")
 @limited(table.ENDS)
 def revoke(request: HttpRequest, slug: str) -> HttpResponse:
     """End several tokens, or all of a person; with ``preview=1`` list them and change nothing."""

@@ -1,6 +1,7 @@
 """Template filters and tags of the pages' own vocabulary."""
 
 import json
+import time
 from collections.abc import Iterable
 from datetime import datetime
 from functools import cache, lru_cache
@@ -8,6 +9,7 @@ from html import escape
 from typing import Any
 
 from django import template
+from django.http import HttpRequest
 from django.template.context import Context
 from django.template.loader import render_to_string
 from django.utils.html import format_html, json_script
@@ -17,13 +19,15 @@ from portal import policy
 from portal.models import AuditEvent, Outcome, State, Team, Token, User
 from portal.models.flags import Flag, flags_of
 from portal.policy import Limits, Reach
+from portal.views import unsent
 from portal.views.addresses import address
 
 register = template.Library()
 
 _LINKED = ("tokens", "token-new", "audit", "inventory")
-_PLACE = "\0"
-"""Where the form token of a page goes in its navigation; no address of a person holds one."""
+_PLACE, _NOW = "\0", "\1"
+"""Where a page's form token and time go in its navigation; no address of a person holds either."""
+_NO_FORMS = SafeString(' data-taken="" data-turned-away=""')
 _UNITS = ((86_400, "day"), (3_600, "hour"), (60, "minute"), (1, "second"))
 
 
@@ -96,12 +100,21 @@ def navigation(context: Context) -> SafeString:
     here = next((name for name in _LINKED if path == address(name)), "")
     if path.startswith(address("teams")):
         here = "teams"  # whichever of them
-    drawn = _navigation(user.email, user.is_admin, reach, waiting, here)
-    return mark_safe(drawn.replace(_PLACE, str(context["csrf_token"])))  # noqa: S308 (64 letters)
+    drawn = _navigation(user.pk, user.email, user.is_admin, reach, waiting, here)
+    filled = drawn.replace(_PLACE, str(context["csrf_token"])).replace(_NOW, server_time())
+    return mark_safe(filled)  # noqa: S308 (64 letters and a number were put in)
+
+
+@register.simple_tag
+def server_time() -> str:
+    """Milliseconds since 1970, for pages on computers whose own clock is wrong."""
+    return str(time.time_ns() // 1_000_000)
 
 
 @lru_cache(maxsize=1000)
-def _navigation(email: str, is_admin: bool, reach: Reach, waiting: int, here: str) -> SafeString:
+def _navigation(
+    pk: int, email: str, is_admin: bool, reach: Reach, waiting: int, here: str
+) -> SafeString:
     """Drawn once for all pages that show the same but for their form token."""
     return render_to_string(
         "allauth/layouts/navigation.html",
@@ -112,8 +125,27 @@ def _navigation(email: str, is_admin: bool, reach: Reach, waiting: int, here: st
             "waiting": waiting,
             "here": here,
             "form_token": _PLACE,
+            "person": pk,
+            "now": _NOW,
         },
     )
+
+
+@register.simple_tag(takes_context=True)
+def answered_forms(context: Context) -> SafeString:
+    """The numbers of the forms that were answered lately, for the page's script."""
+    request = context.get("request")
+    if request is None or unsent.COOKIE not in request.COOKIES:
+        return _NO_FORMS
+    taken = unsent.answered(request, unsent.TAKEN)
+    turned_away = unsent.answered(request, unsent.TURNED_AWAY)
+    return format_html(' data-taken="{}" data-turned-away="{}"', taken, turned_away)
+
+
+@register.filter
+def form_number(request: HttpRequest) -> str:
+    """The number of the form that a page answers by itself."""
+    return unsent.number_of(request)
 
 
 @register.filter

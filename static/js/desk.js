@@ -1,6 +1,11 @@
-/** A team's desk: choosing all of a page, and saying how many are chosen. */
+/** A team's desk: choosing all of a page, saying how many are chosen, and what was not ended yet. */
 
 import "./page.js";
+import { draftOf, forget } from "./draft-store.js";
+import { hidden } from "./drafts.js";
+
+const again = /** @type {HTMLFormElement | null} */ (document.querySelector("[data-end-again]"));
+if (again) offerAgain(again);
 
 const form = /** @type {HTMLFormElement | null} */ (document.querySelector("[data-pick-form]"));
 const all = /** @type {HTMLInputElement | null} */ (form?.querySelector("[data-pick-all]") ?? null);
@@ -30,4 +35,29 @@ function wire(form, all) {
   form.addEventListener("change", ({ target }) => { if (target !== all) show(); });
   // The back button restores what was chosen.
   window.addEventListener("pageshow", show);
+}
+
+/**
+ * What was chosen to be ended when the session ended: one press leads to the look at exactly that, with the reason.
+ * @param {HTMLFormElement} place
+ */
+function offerAgain(place) {
+  const found = draftOf(place);
+  if (!found?.isUnsent) return;
+  const { token = [], person = [], reason = [] } = found.draft.values;
+  const what = token.length ? `${token.length} token${token.length === 1 ? "" : "s"}` : `everything of ${person[0]}`;
+  const why = reason[0] ? `, because: “${reason[0]}”` : "";
+  const said = /** @type {HTMLElement} */ (place.querySelector("[data-end-said]"));
+  const begin = found.isTurnedAway ? "Nothing has ended yet." : "You sent this, and no answer came.";
+  said.textContent = `${begin} You had chosen ${what}${why}.`;
+  for (const [name, values] of Object.entries({ token, person: token.length ? [] : person, reason })) {
+    place.append(...values.map((value) => hidden(name, value)));
+  }
+  place.append(hidden("draft", found.draft.number ?? ""));
+  place.querySelector("[data-end-forget]")?.addEventListener("click", () => {
+    forget(place);
+    place.hidden = true;
+  });
+  place.hidden = false;
+  place.focus();
 }

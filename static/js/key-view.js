@@ -1,40 +1,41 @@
-/** Shows a key: masked at first, to copy, with snippets, and gone when the page is left. */
+/** Shows a key: masked at first, to copy, with ways to use it, and gone when the page is left or the token ends. */
 
-import { SNIPPETS } from "./snippets.js";
+import { rememberSnippet, snippetsByUse } from "./snippets.js";
 
-const MASK = "glsa_" + "•".repeat(12);
+const MASK = "•".repeat(24);
 const NO_ADDRESS = "https://your-workspace.example.com";
 
 /**
- * Put the key on the page.
+ * Put the key on the page. It stands in no element before it is shown.
  * @param {HTMLElement} page
  * @param {string} secret
+ * @returns {{end: (why: string) => void}} takes the key away, since its token has ended
  */
 export function showKey(page, secret) {
   let key = secret;
   let isShown = false;
   let isTaken = false;
   const template = /** @type {HTMLTemplateElement} */ (page.querySelector("[data-key-template]"));
-  const view = /** @type {HTMLElement} */ (template.content.cloneNode(true)).firstElementChild;
-  if (!(view instanceof HTMLElement)) return;
+  const view = /** @type {HTMLElement} */ (/** @type {HTMLElement} */ (template.content.cloneNode(true)).firstElementChild);
   const find = (/** @type {string} */ selector) => /** @type {HTMLElement} */ (view.querySelector(selector));
   const text = find("[data-testid=token-key]");
   const toggle = find("[data-testid=show-key]");
   const said = find("[data-copied]");
-  const address = page.dataset.workspaceAddress || NO_ADDRESS;
+  const token = { address: page.dataset.workspaceAddress || NO_ADDRESS, name: page.dataset.name ?? "" };
 
-  const snippets = wireSnippets(find("[data-snippets]"), (index) => copy(SNIPPETS[index].text(address, key), `${SNIPPETS[index].title} snippet copied, with the key in it.`));
-  text.textContent = key;
+  wireSnippets(find("[data-snippets]"), token, copySnippet);
   show(false);
   toggle.addEventListener("click", () => show(!isShown));
-  find("[data-testid=copy-key]").addEventListener("click", () => copy(key, "Copied. Put it where it belongs, then leave this page."));
-  view.addEventListener("copy", () => { isTaken = true; });
+  find("[data-testid=copy-key]").addEventListener("click", copyKey);
+  // Words around the key and snippets may be copied, too: only with the key itself it is taken.
+  document.addEventListener("copy", () => { if (key && (getSelection()?.toString() ?? "").includes(key)) isTaken = true; });
   page.querySelector("[data-key-place]")?.replaceChildren(view);
   if (document.activeElement === document.body) find("h2").focus({ preventScroll: true });
 
   /** @param {boolean} wanted */
   function show(wanted) {
     isShown = wanted;
+    text.textContent = isShown ? key : MASK;
     text.classList.toggle("masked", !isShown);
     text.toggleAttribute("data-shown", isShown);
     if (isShown) text.removeAttribute("aria-hidden");
@@ -42,55 +43,93 @@ export function showKey(page, secret) {
     find("[data-masked-label]").hidden = isShown;
     toggle.setAttribute("aria-pressed", String(isShown));
     toggle.textContent = isShown ? "Hide" : "Show";
-    snippets.forEach((code, index) => { code.textContent = SNIPPETS[index].text(address, isShown ? key : MASK); });
   }
 
-  /**
-   * @param {string} what
-   * @param {string} done
-   */
-  async function copy(what, done) {
+  async function copyKey() {
     said.textContent = ""; // so that the same words are read out a second time
     try {
-      await navigator.clipboard.writeText(what);
+      await navigator.clipboard.writeText(key);
       isTaken = true;
-      said.classList.remove("refused");
-      said.textContent = done;
+      say("Copied. Put it where it belongs, then leave this page.");
     } catch {
       show(true);
       getSelection()?.selectAllChildren(text);
-      said.classList.add("refused");
-      said.textContent = "Your browser refused the clipboard. The key is selected: copy it with Ctrl+C or ⌘C.";
+      say("Your browser refused the clipboard. The key is selected: copy it with Ctrl+C or ⌘C.", true);
     }
+  }
+
+  /**
+   * @param {import("./snippets.js").Snippet} snippet
+   * @param {HTMLElement} code
+   */
+  async function copySnippet(snippet, code) {
+    said.textContent = "";
+    rememberSnippet(snippet.id);
+    const without = "The key is not in it";
+    try {
+      await navigator.clipboard.writeText(snippet.text(token));
+      say(`${snippet.title} snippet copied. ${without}: run it, then copy the token and paste it where you are asked.`);
+    } catch {
+      getSelection()?.selectAllChildren(code);
+      say(`Your browser refused the clipboard. The snippet is selected: copy it with Ctrl+C or ⌘C. ${without}.`, true);
+    }
+  }
+
+  /**
+   * @param {string} words
+   * @param {boolean} [isRefused]
+   */
+  function say(words, isRefused = false) {
+    said.classList.toggle("refused", isRefused);
+    said.textContent = words;
+  }
+
+  function wipe() {
+    key = secret = "";
+    text.textContent = "";
   }
 
   window.addEventListener("beforeunload", (event) => { if (!isTaken && key) event.preventDefault(); });
   // The back-forward cache keeps whole pages: this one must not hold a key.
   window.addEventListener("pagehide", () => {
-    key = secret = "";
-    text.textContent = "";
+    wipe();
     view.remove();
   });
+
+  return {
+    end(why) {
+      wipe();
+      const over = document.createElement("p");
+      over.className = "key-over";
+      over.textContent = why;
+      const title = find("h2");
+      title.textContent = "This key works no more";
+      view.replaceChildren(title, over);
+      view.setAttribute("role", "alert");
+    },
+  };
 }
 
 /**
  * Tabs, worked by arrow keys as the ARIA Authoring Practices have it.
  * @param {HTMLElement} place
- * @param {(index: number) => void} onCopy
- * @returns {HTMLElement[]} the elements that hold the snippets' text
+ * @param {import("./snippets.js").Token} token
+ * @param {(snippet: import("./snippets.js").Snippet, code: HTMLElement) => void} onCopy
  */
-function wireSnippets(place, onCopy) {
+function wireSnippets(place, token, onCopy) {
+  const snippets = snippetsByUse();
   const list = /** @type {HTMLElement} */ (place.querySelector("[role=tablist]"));
-  const tabs = SNIPPETS.map(({ id, title }) =>
+  const tabs = snippets.map(({ id, title }) =>
     make("button", { type: "button", role: "tab", id: `tab-${id}`, "aria-controls": `panel-${id}` }, title));
-  const codes = SNIPPETS.map(() => make("code", {}));
-  const panels = SNIPPETS.map(({ id, title }, index) => {
+  const panels = snippets.map((snippet) => {
+    const { id, title, note } = snippet;
     const panel = make("div", { role: "tabpanel", id: `panel-${id}`, "aria-labelledby": `tab-${id}`, "data-testid": `snippet-${id}` });
     const button = make("button", { type: "button", class: "button button-secondary" }, `Copy ${title}`);
-    button.addEventListener("click", () => onCopy(index));
     const block = make("pre", { tabindex: "0", "aria-label": `${title} snippet`, role: "region" });
-    block.append(codes[index]);
-    panel.append(block, button);
+    const code = make("code", {}, snippet.text(token));
+    button.addEventListener("click", () => onCopy(snippet, code));
+    block.append(code);
+    panel.append(block, ...(note ? [make("p", { class: "help" }, note)] : []), button);
     return panel;
   });
 
@@ -117,7 +156,6 @@ function wireSnippets(place, onCopy) {
   list.replaceChildren(...tabs);
   place.append(...panels);
   choose(0);
-  return codes;
 }
 
 /**

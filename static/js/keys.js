@@ -4,9 +4,11 @@
  *
  * @typedef {object} KeyRecord
  * @property {CryptoKey} privateKey
- * @property {number} createdAt  milliseconds since 1970
+ * @property {number} createdAt  milliseconds since 1970, by the portal's clock
  * @property {ArrayBuffer} [ciphertext]  the sealed key, once it was fetched
  */
+
+import { now } from "./clock.js";
 
 const DATABASE = "portal";
 const STORE = "keys";
@@ -43,7 +45,7 @@ export async function makeKeyPair() {
   const spki = await crypto.subtle.exportKey("spki", pair.publicKey);
   const id = await sha256(spki);
   if (isCleared) throw new Error("signed out");
-  await transact("readwrite", (store) => store.put({ privateKey: pair.privateKey, createdAt: Date.now() }, id));
+  await transact("readwrite", (store) => store.put({ privateKey: pair.privateKey, createdAt: now() }, id));
   // Some private windows take the key and forget it: believe only what can be read back.
   const kept = await readKey(id);
   if (kept?.privateKey?.type !== "private") throw new Error("the key pair was not kept");
@@ -90,7 +92,7 @@ export async function forgetOldKeys() {
     walk.onsuccess = () => {
       const cursor = walk.result;
       if (!cursor) return;
-      if (!(cursor.value.createdAt > Date.now() - OLDEST)) cursor.delete();
+      if (!(cursor.value.createdAt > now() - OLDEST)) cursor.delete();
       cursor.continue();
     };
     return walk;

@@ -1,5 +1,6 @@
 /** The lifetime: presets, seconds or a date, the cap of the policy, and when exactly it ends. */
 
+import { now } from "./clock.js";
 import { inBothZones, inWords, zone } from "./times.js";
 
 /** How often the end is computed anew, in milliseconds. */
@@ -44,7 +45,7 @@ export function wireLifetime(form) {
     else if (Number.isNaN(value)) setText(ends, "Give the lifetime as a whole number of seconds.");
     else if (value < 1) setText(ends, "That is not in the future.");
     else if (value > longest) setText(ends, `Too long: ${whose} at most ${inWords(longest)}.`);
-    else setText(ends, `Ends ${inBothZones(new Date(Date.now() + value * 1000))} — if issued now`);
+    else setText(ends, `Ends ${inBothZones(new Date(now() + value * 1000))} — if issued now`);
   }
 
   for (const preset of presets) {
@@ -88,7 +89,7 @@ export function wireLifetime(form) {
       }
       presetNote.hidden = !isCapped;
       setText(presetNote, isCapped ? `${whose} at most ${inWords(longest)}.` : "");
-      const latest = new Date(Date.now() + longest * 1000);
+      const latest = new Date(now() + longest * 1000);
       until.max = forInput(latest);
       show();
     },
@@ -97,10 +98,10 @@ export function wireLifetime(form) {
 
 /**
  * @param {string} local  the value of a datetime-local input
- * @returns {number} whole seconds from now; 0 when it is past
+ * @returns {number} whole seconds from now, by the portal's clock; 0 when it is past
  */
 function secondsUntil(local) {
-  return Math.max(0, Math.round((new Date(local).getTime() - Date.now()) / 1000));
+  return Math.max(0, Math.ceil((new Date(local).getTime() - now()) / 1000));
 }
 
 /** @param {Date} at */

@@ -46,7 +46,7 @@ export function wireName(form) {
     const base = (name.dataset.suggested ?? "token-").replace(/[0-9a-f]{6}$/, "");
     const random = crypto.getRandomValues(new Uint8Array(3));
     name.value = base + Array.from(random, (byte) => byte.toString(16).padStart(2, "0")).join("");
-    check();
+    name.dispatchEvent(new Event("input", { bubbles: true }));
   });
   name.addEventListener("input", check);
   check();

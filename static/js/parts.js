@@ -1,5 +1,6 @@
 /** Brings the server-made parts of a token's page up to date, without leaving the page. */
 
+import { restoreDrafts } from "./drafts.js";
 import { showLocalTimes } from "./times.js";
 
 /**
@@ -20,5 +21,6 @@ export async function refreshParts(page) {
     if (!replacement || part.contains(document.activeElement)) continue;
     showLocalTimes(replacement);
     part.replaceWith(replacement);
+    restoreDrafts(replacement);
   }
 }

@@ -41,7 +41,7 @@ function wire(form) {
   for (const preset of overlaps) {
     preset.addEventListener("click", () => {
       overlap.value = preset.dataset.overlap ?? "";
-      show();
+      overlap.dispatchEvent(new Event("input", { bubbles: true }));
     });
   }
   form.addEventListener("input", (event) => {

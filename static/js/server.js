@@ -4,6 +4,8 @@
  * @typedef {{status: number, body: Record<string, any>}} Answer
  */
 
+import { hear } from "./clock.js";
+
 const FIRST_PAUSE = 500; // milliseconds
 const LONGEST_PAUSE = 8_000;
 
@@ -37,6 +39,7 @@ export async function ask(url, options = {}) {
     cache: "no-store",
     referrerPolicy: "same-origin",
   });
+  hear(response);
   const isJson = response.headers.get("Content-Type")?.startsWith("application/json");
   return { status: response.status, body: isJson ? await response.json() : {} };
 }

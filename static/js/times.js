@@ -1,5 +1,7 @@
 /** Times in the reader's own zone, with UTC beside them or on hover. */
 
+import { now } from "./clock.js";
+
 export const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
 
 const LOCALE = "en-GB"; // the pages are in English; 24-hour clocks leave no doubt
@@ -15,6 +17,11 @@ const dayOfUtc = (at) => dayUtc.format(at).replace(",", "");
 const clock = new Intl.DateTimeFormat(LOCALE, CLOCK);
 const clockUtc = new Intl.DateTimeFormat(LOCALE, { ...CLOCK, timeZone: "UTC" });
 const relative = new Intl.RelativeTimeFormat("en", { numeric: "auto" });
+
+/** A distance below this is about to be told in seconds; so often are distances told anew (all in milliseconds). */
+const IN_SECONDS = 70_000;
+const EVERY_SECOND = 1_000;
+const NOW_AND_THEN = 5_000;
 
 /** @type {[Intl.RelativeTimeFormatUnit, number][]} */
 const UNITS = [["day", 86_400], ["hour", 3_600], ["minute", 60], ["second", 1]];
@@ -46,7 +53,7 @@ const isUtc = (at) => at.getTimezoneOffset() === 0;
  * @param {Date} at
  */
 export function fromNow(at) {
-  const seconds = (at.getTime() - Date.now()) / 1000;
+  const seconds = (at.getTime() - now()) / 1000;
   const [unit, size] = UNITS.find(([, one]) => Math.abs(seconds) >= one * 0.99) ?? ["second", 1];
   return relative.format(Math.round(seconds / size), unit);
 }
@@ -76,15 +83,39 @@ export function showLocalTimes(root) {
   for (const time of /** @type {NodeListOf<HTMLTimeElement>} */ (root.querySelectorAll("time[data-local]"))) {
     const at = new Date(time.dateTime);
     const more = document.createElement("small");
+    const distance = document.createElement("span");
+    distance.setAttribute("data-from-now", "");
+    distance.textContent = fromNow(at);
     if (time.closest("[data-both-zones]")) {
       time.textContent = localTime(at);
-      more.textContent = `${isUtc(at) ? "UTC" : `${zone} · ${inUtc(at)}`} · ${fromNow(at)}`;
+      more.append(`${isUtc(at) ? "UTC" : `${zone} · ${inUtc(at)}`} · `);
     } else {
       time.textContent = `${shortDay.format(at)}, ${clock.format(at)}`;
-      more.textContent = fromNow(at);
       time.title = inBothZones(at);
     }
+    more.append(distance);
     time.append(" ", more);
     time.removeAttribute("data-local");
   }
+}
+
+/** Let every distance on the page (`in 59 seconds`) go with the time, as long as the page is looked at. */
+export function letTimesPass() {
+  let timer = 0;
+
+  function tick() {
+    clearTimeout(timer);
+    if (document.hidden) return;
+    let nearest = Infinity;
+    for (const distance of document.querySelectorAll("[data-from-now]")) {
+      const at = new Date(/** @type {HTMLTimeElement} */ (distance.closest("time")).dateTime);
+      const words = fromNow(at);
+      if (distance.textContent !== words) distance.textContent = words;
+      nearest = Math.min(nearest, Math.abs(at.getTime() - now()));
+    }
+    timer = setTimeout(tick, nearest < IN_SECONDS ? EVERY_SECOND : NOW_AND_THEN);
+  }
+
+  document.addEventListener("visibilitychange", tick);
+  tick();
 }

@@ -8,6 +8,7 @@
  */
 
 import "./page.js";
+import { now } from "./clock.js";
 import { askForSealed, bytes, confirmDelivery, openSeal, waitForSealed } from "./delivery.js";
 import { showKey } from "./key-view.js";
 import { deleteKey, keepCiphertext, obstacle, readKey } from "./keys.js";
@@ -18,6 +19,8 @@ import { ask, longQuestion, pause, persist } from "./server.js";
 const FOR_PEOPLE = 10_000; // milliseconds between questions while a person has to act
 const FIRST_WAIT = 2_000; // milliseconds between questions whether somebody has signed in again
 const LONGEST_WAIT = 30_000;
+const BESIDE_A_KEY = 10_000; // milliseconds between questions whether the token of a shown key still lives
+const WHILE_IT_LIVES = 20_000; // the same of any other
 
 const page = /** @type {HTMLElement} */ (document.querySelector("[data-token-page]"));
 const { tokenId = "", publicKeySha256 = "", statusUrl = "", sealedUrl = "", deliveredUrl = "", loginUrl = "" } = page.dataset;
@@ -26,6 +29,8 @@ const progress = wireProgress(page);
 const isRecipient = "isRecipient" in page.dataset;
 const early = new AbortController();
 let isWatching = false;
+/** @type {ReturnType<typeof showKey> | undefined} */
+let shownKey;
 
 window.addEventListener("pageshow", (event) => { if (event.persisted) location.reload(); });
 
@@ -89,8 +94,9 @@ async function receive(first) {
   progress.show({ state: answer.body.state });
   progress.showStep("ready");
   progress.say("Ready. The key below is in this page only, until you leave it.");
-  showKey(page, key);
+  shownKey = showKey(page, key);
   refreshParts(page).catch(() => undefined); // the record can wait for the next visit
+  watch(); // not waited for: another tab may have the lock meanwhile
 }
 
 /** @param {string} state */
@@ -152,21 +158,42 @@ async function noKey(answer) {
   watch();
 }
 
-/** Follow the token while the portal moves it. */
+/** Follow the token: closely while the portal moves it, and now and then as long as it lives and is looked at. */
 async function watch() {
   if (isWatching) return;
   isWatching = true;
-  while (MOVING.has(progress.state)) {
+  while (MOVING.has(progress.state) || progress.state === "active") {
     const seen = progress.state;
     const asked = Date.now();
-    const answer = await persist(() => ask(longQuestion(statusUrl, seen)), progress.connection);
+    if (seen === "active") await pauseUntilLookedAt(shownKey ? BESIDE_A_KEY : WHILE_IT_LIVES);
+    const url = seen === "active" ? statusUrl : longQuestion(statusUrl, seen);
+    const answer = await persist(() => ask(url), progress.connection);
+    if (answer.status === 401 && shownKey) {
+      tellSignedOutBesideKey();
+      continue;
+    }
     if (answer.status === 401) return tellSignedOut();
-    if (answer.status !== 200) return;
-    progress.show(answer.body);
+    if (answer.status !== 200) break;
+    if (shownKey) showLife(answer.body, shownKey);
+    else progress.show(answer.body);
     if (progress.state !== seen) await refreshParts(page).catch(() => undefined);
     else if (Date.now() - asked < 1_000) await pause(1_000);
   }
   isWatching = false;
+}
+
+/**
+ * A key whose token has ended is taken off the page: nobody is to put it to use any more.
+ * @param {Record<string, any>} status
+ * @param {ReturnType<typeof showKey>} view
+ */
+function showLife(status, view) {
+  notice.hidden = true; // signed in again
+  const isOver = status.expires_at && Date.parse(status.expires_at) <= now();
+  if (status.state === "active" && !isOver) return;
+  view.end(isOver ? "The token’s time is over." : status.message);
+  shownKey = undefined;
+  progress.show(status);
 }
 
 function csrfToken() {
@@ -186,12 +213,17 @@ function tellElsewhere() {
   notice.hidden = false;
 }
 
+/** Leaving the page would cost the key, so nothing here leads away from it. */
+function tellSignedOutBesideKey() {
+  const link = signInLink();
+  link.target = "_blank";
+  notice.replaceChildren("You are signed out. The key stays here until you leave this page, but the page can’t tell any more whether its token ends: ", link, ".");
+  notice.hidden = false;
+}
+
 /** Say so; and once the person has signed in again, be it in another tab, begin anew. */
 async function tellSignedOut() {
-  const link = document.createElement("a");
-  link.href = loginUrl;
-  link.textContent = "Sign in again";
-  notice.replaceChildren("You are signed out. ", link, " to go on.");
+  notice.replaceChildren("You are signed out. ", signInLink(), " to go on.");
   notice.hidden = false;
   for (let wait = FIRST_WAIT; ; wait = Math.min(wait * 1.5, LONGEST_WAIT)) {
     await pauseUntilLookedAt(wait);
@@ -200,14 +232,26 @@ async function tellSignedOut() {
   }
 }
 
+function signInLink() {
+  const link = document.createElement("a");
+  link.href = loginUrl;
+  link.textContent = "Sign in again";
+  return link;
+}
+
 /**
- * So long, or until the person comes back to this window.
+ * So long, and longer while nobody looks; or until the person comes back to this window.
  * @param {number} milliseconds
  */
-function pauseUntilLookedAt(milliseconds) {
+async function pauseUntilLookedAt(milliseconds) {
   const over = new AbortController();
-  return new Promise((resolve) => {
-    setTimeout(resolve, milliseconds);
-    window.addEventListener("focus", resolve, { signal: over.signal });
-  }).finally(() => over.abort());
+  const once = { signal: over.signal };
+  await new Promise((resolve) => {
+    setTimeout(() => {
+      if (document.hidden) document.addEventListener("visibilitychange", resolve, once);
+      else resolve(undefined);
+    }, milliseconds);
+    window.addEventListener("focus", resolve, once);
+  });
+  over.abort();
 }

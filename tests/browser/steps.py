@@ -109,9 +109,16 @@ def key_element(page: Page) -> Locator:
 
 
 def key_on(page: Page) -> str:
-    """The key, as soon as the page has it."""
+    """The key, as soon as the page has it: shown, and hidden again if it was hidden."""
     expect(key_element(page)).to_be_attached()
-    return key_element(page).text_content() or ""
+    show = page.get_by_test_id("show-key")
+    is_hidden = show.get_attribute("aria-pressed") == "false"
+    if is_hidden:
+        show.click()
+    key = key_element(page).text_content() or ""
+    if is_hidden:
+        show.click()
+    return key
 
 
 def take_key(page: Page) -> str:

@@ -1,11 +1,8 @@
 """How the pages look and feel: contrast and names by axe, narrow screens, the keyboard alone."""
 
 import re
-import subprocess
-import sys
 import uuid
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import BrowserContext, Page, StorageState, expect
@@ -287,16 +284,14 @@ def test_the_snippets_tabs_follow_the_arrow_keys(engineer: Page) -> None:
     request_key(engineer)
     tab_to(engineer, "[role=tab]")
 
-    for key, name in (("ArrowLeft", ".env"), ("ArrowLeft", "Python"), ("Home", "curl")):
+    for key, name in (("ArrowLeft", "Vault"), ("ArrowLeft", "Parameter Store"), ("Home", "curl")):
         engineer.keyboard.press(key)
         expect(engineer.get_by_role("tab", name=name)).to_be_focused()
         expect(engineer.get_by_role("tabpanel", name=name)).to_be_visible()
 
 
-def test_a_hidden_key_is_not_read_out_and_not_in_the_snippets(engineer: Page) -> None:
-    key = request_key(engineer)
-
-    assert engineer.get_by_role("tabpanel").inner_text().count(key) == 0
+def test_a_hidden_key_is_not_read_out(engineer: Page) -> None:
+    request_key(engineer)
     expect(engineer.get_by_test_id("token-key")).to_have_attribute("aria-hidden", "true")
     assert engineer.get_by_test_id("token-key").evaluate("e => getComputedStyle(e).color") == (
         "rgba(0, 0, 0, 0)"
@@ -304,55 +299,4 @@ def test_a_hidden_key_is_not_read_out_and_not_in_the_snippets(engineer: Page) ->
 
     engineer.get_by_test_id("show-key").click()
 
-    assert key in engineer.get_by_role("tabpanel").inner_text()
     expect(engineer.get_by_test_id("token-key")).not_to_have_attribute("aria-hidden", "true")
-
-
-# -- What is copied works -----------------------------------------------------------------------
-
-
-@pytest.fixture
-def copy_snippet(engineer: Page) -> Callable[[str], tuple[str, str]]:
-    """Copies a snippet of a new token: the token's key and what the clipboard then holds."""
-
-    def copy(title: str) -> tuple[str, str]:
-        key = request_key(engineer)
-        engineer.get_by_role("tab", name=title).click()
-        engineer.get_by_role("button", name=f"Copy {title}").click()
-        expect(engineer.get_by_text(f"{title} snippet copied")).to_be_visible()
-        return key, engineer.evaluate("navigator.clipboard.readText()")
-
-    return copy
-
-
-def test_the_copied_python_runs_against_the_workspace(
-    copy_snippet: Callable[[str], tuple[str, str]], tmp_path: Path
-) -> None:
-    _, program = copy_snippet("Python")
-    (tmp_path / "snippet.py").write_text(program)
-
-    ran = subprocess.run(
-        [sys.executable, tmp_path / "snippet.py"], capture_output=True, text=True, check=False
-    )
-
-    assert (ran.returncode, ran.stderr) == (0, "")
-    assert "'name'" in ran.stdout
-
-
-def test_the_copied_env_file_gives_a_shell_address_and_key(
-    copy_snippet: Callable[[str], tuple[str, str]], tmp_path: Path
-) -> None:
-    key, text = copy_snippet(".env")
-    (tmp_path / ".env").write_text(text)
-
-    ran = subprocess.run(
-        ["sh", "-c", '. ./.env; printf "%s %s" "$GRAFANA_URL" "$GRAFANA_AUTH"'],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-
-    address, found = ran.stdout.split(" ")
-    assert address.startswith("http")
-    assert found == key

@@ -4,7 +4,7 @@ import io
 import json
 import re
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,42 +15,14 @@ import structlog
 from django.conf import settings
 from django.core.files import temp
 from django.test import Client
-from django.urls import URLPattern, URLResolver, get_resolver
 from structlog.testing import capture_logs
 
 from portal.models import State, Token, User
 from portal.views import tokens
 from tests.product import run_python
+from tests.views.every_path import JSON, OPEN_TO_ALL, PATHS, STANDS_ON
 
 pytestmark = pytest.mark.django_db
-
-OPEN_TO_ALL = {
-    "healthz",
-    "readyz",
-    "metrics",
-    "accounts/login/",
-    "accounts/logout/",
-    "accounts/inactive/",
-    "accounts/signup/",
-    "accounts/confirm-email/",
-    "accounts/confirm-email/x/",
-    "accounts/login/code/confirm/",
-    "accounts/password/reset/",
-    "accounts/password/reset/done/",
-    "accounts/password/reset/key/x-x/",
-    "accounts/password/reset/key/done/",
-}
-"""What belongs to signing in, and to monitors. Everything else wants a sign-in."""
-EXPRESSIONS = {
-    r"accounts/^confirm-email/(?P<key>[-:\w]+)/$": "accounts/confirm-email/x/",
-    r"accounts/^password/reset/key/(?P<uidb36>[0-9A-Za-z]+)-(?P<key>.+)/$": (
-        "accounts/password/reset/key/x-x/"
-    ),
-    r"admin/^(?P<app_label>portal|auth|account)/$": "admin/portal/",
-    r"admin/(?P<url>.*)$": "admin/anything",
-}
-"""Addresses that are regular expressions, and a path that each of them matches."""
-JSON = re.compile(r"tokens/(name|[^/]+/(status|sealed|delivered))/|team/.*/status/")
 
 
 @dataclass(slots=True)
@@ -91,21 +63,6 @@ def world(
 # -- Who comes in -------------------------------------------------------------------------------
 
 
-def every_path(resolver: URLResolver, prefix: str = "") -> Iterator[str]:
-    """One path for each address that the portal knows, with something made up for its variables."""
-    for pattern in resolver.url_patterns:
-        route = prefix + str(pattern.pattern)
-        if isinstance(pattern, URLResolver):
-            yield from every_path(pattern, route)
-        elif isinstance(pattern, URLPattern):
-            route = EXPRESSIONS.get(route, route)
-            route = re.sub(r"<(path|int|slug):\w+>", "1", route)
-            yield re.sub(r"<uuid:\w+>", str(uuid.UUID(int=7)), route)
-
-
-PATHS = sorted(set(every_path(get_resolver())))
-
-
 def test_the_anonymous_are_sent_to_sign_in_and_brought_back() -> None:
     browser, careful = Client(), Client(enforce_csrf_checks=True)
     asks: list[Callable[..., Any]] = [browser.get, browser.post, careful.post]
@@ -121,7 +78,7 @@ def test_the_anonymous_are_sent_to_sign_in_and_brought_back() -> None:
             elif (path, answer.status_code) == ("admin/login/", 403):
                 expected = ask == careful.post  # a page to sign in, so CSRF is looked at first
             else:
-                expected = last == f"/accounts/login/?next=/{path}"
+                expected = last == f"/accounts/login/?next=/{STANDS_ON.get(path, path)}"
             if not expected:
                 wrong.append((path, answer.status_code, last))
     assert wrong == []
@@ -185,7 +142,8 @@ ANSWERS: dict[str, tuple[int, Ask]] = {
     "JSON, no CSRF token": (403, lambda w, _: w.careful.post(f"{w.page}delivered/")),
     "not there": (404, lambda w, _: w.engineer.get("/nothing/")),
     "JSON not there": (404, lambda w, _: w.engineer.get(f"/tokens/{uuid.uuid4()}/status/")),
-    "wrong method": (405, lambda w, _: w.engineer.get(f"{w.page}revoke/")),
+    "wrong method": (405, lambda w, _: w.engineer.put(f"{w.page}revoke/")),
+    "JSON, wrong method": (405, lambda w, _: w.engineer.get(f"{w.page}delivered/")),
     "wrong state": (409, lambda w, _: w.engineer.post(f"{w.page}cancel/")),
     "key is over": (410, lambda w, _: w.engineer.get(f"{w.page}sealed/")),
     "bad input": (422, lambda w, _: w.engineer.post("/tokens/new/", {"name": ""})),
@@ -344,7 +302,8 @@ def test_over_plain_http_cookies_are_kept_from_scripts_and_other_sites(
     [
         ("not there", "belongs to a team that you are not in"),
         ("not permitted", "only its owner, a lead of its team or an admin may do that"),
-        ("no CSRF token", "reload the page and send it again"),
+        ("no CSRF token", "Nothing has happened yet"),
+        ("wrong method", "nothing has happened"),
         ("broken", "try again in a moment"),
         ("strange host", "Go back and try again"),
     ],
@@ -358,7 +317,9 @@ def test_what_went_wrong_is_said_in_words(
     assert answer.headers["Content-Type"].startswith("text/html")
 
 
-@pytest.mark.parametrize("name", ["JSON not permitted", "JSON, no CSRF token", "JSON not there"])
+@pytest.mark.parametrize(
+    "name", ["JSON not permitted", "JSON, no CSRF token", "JSON not there", "JSON, wrong method"]
+)
 def test_programs_are_told_in_json(
     world: World, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:

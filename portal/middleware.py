@@ -1,0 +1,127 @@
+"""What stands before every view: who comes in, what no cache may keep, and what a view refused."""
+
+from collections.abc import Callable
+from typing import Any
+
+import structlog
+from django.contrib.auth.middleware import LoginRequiredMiddleware
+from django.http import (
+    HttpRequest,
+    HttpResponse,
+    HttpResponsePermanentRedirect,
+    JsonResponse,
+)
+from django.http.response import HttpResponseBase
+from django.middleware.common import CommonMiddleware
+from django.shortcuts import render
+
+from portal.flows.reissue import AlreadyReplacedError
+from portal.life import WrongStateError
+from portal.limits import LimitExceededError
+from portal.views import explain, limiting
+from portal.views.client_address import client_address
+from portal.views.errors import not_allowed
+from portal.views.unsent import note_answer
+from portal.views.ways import to_sign_in, way_back
+
+FOR_MONITORS = ("/healthz", "/readyz", "/metrics")
+UNUSED_FEATURES = (
+    "bluetooth",
+    "camera",
+    "display-capture",
+    "geolocation",
+    "hid",
+    "microphone",
+    "payment",
+    "serial",
+    "usb",
+)
+"""Of the browser: a page that somebody has tampered with gets none of them either."""
+
+
+class SignInRequiredMiddleware(LoginRequiredMiddleware):
+    """Every view wants a sign-in unless it says otherwise (``login_not_required``)."""
+
+    def process_view(
+        self,
+        request: HttpRequest,
+        view_func: Callable[..., HttpResponseBase],
+        view_args: tuple[Any, ...],  # noqa: ARG002 (Django's signature)
+        view_kwargs: dict[str, Any],
+    ) -> HttpResponseBase | None:
+        structlog.contextvars.bind_contextvars(ip=client_address(request))
+        if not getattr(view_func, "login_required", True):
+            return None  # and ask no database: /readyz must tell when it is gone
+        structlog.contextvars.bind_contextvars(user_id=request.user.pk)
+        if request.user.is_authenticated:
+            return None
+        if getattr(view_func, "answers_json", False):
+            return JsonResponse({"message": "Sign in first."}, status=401)
+        return to_sign_in(request, way_back(request, view_func, view_kwargs))
+
+
+class PersonalPagesMiddleware:
+    """No answer may be kept by a cache, unless its view has said so itself.
+
+    Static files are answered before this middleware, and are public.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response = self.get_response(request)
+        if response.status_code == 405 and not response.content:
+            response = not_allowed(request, response)
+        note_answer(request, response)
+        response.headers.setdefault("Cache-Control", "no-store, private")
+        response.headers["Cross-Origin-Resource-Policy"] = "same-origin"
+        response.headers["Permissions-Policy"] = ", ".join(f"{one}=()" for one in UNUSED_FEATURES)
+        return response
+
+
+class KnownHostMiddleware(CommonMiddleware):
+    """Answers under the portal's own names, and monitors under any.
+
+    A load balancer calls a machine by its address, which no setting knows beforehand.
+    """
+
+    def process_request(self, request: HttpRequest) -> HttpResponsePermanentRedirect | None:
+        return None if request.path_info in FOR_MONITORS else super().process_request(request)
+
+
+class ConflictMiddleware:
+    """Says for every view who did what when, instead of doing what was asked for."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        return self.get_response(request)
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        if not isinstance(exception, WrongStateError):
+            return None
+        replaced = exception if isinstance(exception, AlreadyReplacedError) else None
+        context = {
+            "token": exception.token,
+            "wanted": exception.done,
+            "message": explain.message(exception.token),
+            "replacement": replaced.replacement if replaced else None,
+        }
+        return render(request, "tokens/conflict.html", context, status=409)
+
+
+class LimitsMiddleware:
+    """Answers for every view that meets a limit."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        return self.get_response(request)
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        if isinstance(exception, LimitExceededError):
+            return limiting.answer(request, exception)
+        return None

@@ -1,0 +1,59 @@
+"""One path for each address that the portal knows."""
+
+import re
+import uuid
+from collections.abc import Iterator
+
+from django.urls import URLPattern, URLResolver, get_resolver
+
+TOKEN_ID = uuid.UUID(int=7)
+OPEN_TO_ALL = {
+    "healthz",
+    "readyz",
+    "metrics",
+    "accounts/login/",
+    "accounts/logout/",
+    "accounts/inactive/",
+    "accounts/signup/",
+    "accounts/confirm-email/",
+    "accounts/confirm-email/x/",
+    "accounts/login/code/confirm/",
+    "accounts/password/reset/",
+    "accounts/password/reset/done/",
+    "accounts/password/reset/key/x-x/",
+    "accounts/password/reset/key/done/",
+}
+"""What belongs to signing in, and to monitors. Everything else wants a sign-in."""
+EXPRESSIONS = {
+    r"accounts/^confirm-email/(?P<key>[-:\w]+)/$": "accounts/confirm-email/x/",
+    r"accounts/^password/reset/key/(?P<uidb36>[0-9A-Za-z]+)-(?P<key>.+)/$": (
+        "accounts/password/reset/key/x-x/"
+    ),
+    r"admin/^(?P<app_label>portal|auth|account)/$": "admin/portal/",
+    r"admin/(?P<url>.*)$": "admin/anything",
+}
+"""Addresses that are regular expressions, and a path that each of them matches."""
+JSON = re.compile(r"tokens/(name|[^/]+/(status|sealed|delivered))/|team/.*/status/")
+STANDS_ON = {
+    **{
+        f"tokens/{TOKEN_ID}/{action}/": f"tokens/{TOKEN_ID}/"
+        for action in ("approve", "cancel", "collect", "deny", "hand-over", "revoke")
+    },
+    "team/1/revoke/": "team/1/",
+}
+"""Addresses that take POST alone, and the page that each one's form stands on."""
+
+
+def every_path(resolver: URLResolver, prefix: str = "") -> Iterator[str]:
+    """One path for each address that the portal knows, with something made up for its variables."""
+    for pattern in resolver.url_patterns:
+        route = prefix + str(pattern.pattern)
+        if isinstance(pattern, URLResolver):
+            yield from every_path(pattern, route)
+        elif isinstance(pattern, URLPattern):
+            route = EXPRESSIONS.get(route, route)
+            route = re.sub(r"<(path|int|slug):\w+>", "1", route)
+            yield re.sub(r"<uuid:\w+>", str(TOKEN_ID), route)
+
+
+PATHS = sorted(set(every_path(get_resolver())))
