@@ -7,7 +7,9 @@ from typing import Any
 from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
 
 import redis
+from redis.backoff import NoBackoff
 from redis.exceptions import AuthenticationError, AuthorizationError, RedisError
+from redis.retry import Retry
 
 SOCKETS = ("unix", "redis+socket")
 SCHEMES = ("redis", "rediss", *SOCKETS)
@@ -109,8 +111,14 @@ class Server:
     # -- In the words of each library -----------------------------------------------------------
 
     def connect(self, **options: Any) -> redis.Redis:
-        """A client of redis-py; it connects when it is first asked for something."""
+        """A client of redis-py; it connects when it is first asked for something.
+
+        Nothing is tried again unless the URL says so: whoever asks goes on without an answer, and
+        by default redis-py would wait for seconds first.
+        """
         given = {**options, **self.options}
+        retries = int(given.pop("retry_on_timeout", False))
+        given["retry"] = Retry(NoBackoff(), retries)
         if self.path:
             given |= {"unix_socket_path": self.path}
         else:

@@ -16,6 +16,7 @@ from portal.gateway import Gateway, NotYetError
 from portal.grafana import clients
 from portal.grafana.errors import AccessDeniedException, GrafanaError, ThrottlingException
 from portal.models import Connection, Heartbeat, State, Token, User
+from tests.conftest import asked_for
 from tests.grafana.scripted_server import ScriptedServer, answer, refusal
 
 pytest_plugins = ["tests.grafana.client_fixtures"]
@@ -263,7 +264,7 @@ def test_a_key_does_not_wait_for_the_note_and_its_task_writes_it_afterwards(
     engineer: User,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(wakeup, "ring", lambda *_: None)
+    monkeypatch.setattr(wakeup, "publish", lambda *_: None)
 
     def created(number: int) -> Callable[..., bool]:
         key = f"glsa_{uuid.uuid4().hex}_00000000"
@@ -272,6 +273,8 @@ def test_a_key_does_not_wait_for_the_note_and_its_task_writes_it_afterwards(
 
     aws.script(created(1), created(2))
     first, second = make_token(engineer), make_token(engineer)
+    asked_for(first)
+    asked_for(second)
     assert issue(first.pk)
     assert not Heartbeat.objects.exists()
     tasks.issue_token(str(second.pk))

@@ -179,3 +179,13 @@ def test_a_wrong_password_is_an_error_of_the_settings_and_said_once_by_each(
         assert done.stderr.count(f"{part}.misconfigured") == 1, done.stderr
     assert '"level": "error"' in done.stderr
     assert "another" not in done.stderr
+
+
+def test_a_server_that_is_away_is_asked_once_unless_its_url_says_otherwise(tmp_path: Path) -> None:
+    def tries(query: str) -> int:
+        client = Server.parse(f"unix://{tmp_path / 'nobody'}{query}").connect()
+        retry = client.get_retry()
+        assert retry is not None
+        return int(retry.get_retries())
+
+    assert (tries(""), tries("?retry_on_timeout=yes")) == (0, 1)

@@ -6,6 +6,7 @@ from typing import TypeVar
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
+from django.urls import Resolver404, resolve
 
 from portal.audit import Actor
 from portal.models import User
@@ -18,6 +19,16 @@ def answers_json(view: View) -> View:
     """Mark a view whose callers are programs: the anonymous get 401, not the sign-in page."""
     view.answers_json = True  # type: ignore[attr-defined]  # read by portal.middleware
     return view
+
+
+def wants_json(request: HttpRequest) -> bool:
+    """Whether a program asks: of an address that answers JSON, or by what it accepts."""
+    try:
+        if getattr(resolve(request.path_info).func, "answers_json", False):
+            return True
+    except Resolver404:
+        pass
+    return request.get_preferred_type(["text/html", "application/json"]) == "application/json"
 
 
 def person(request: HttpRequest) -> User:

@@ -11,7 +11,7 @@ from portal.limits import LimitExceededError, table
 from portal.models import User
 from portal.outage import is_outage
 from portal.views import edge, limiting, outage
-from portal.views.outage import wants_json
+from portal.views.edge import wants_json
 from portal.views.unsent import too_old
 
 

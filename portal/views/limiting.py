@@ -7,7 +7,6 @@ from typing import Concatenate, ParamSpec
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
-from django.urls import Resolver404, resolve
 
 from portal import limits
 from portal.flows.refuse import refuse
@@ -43,7 +42,7 @@ def answer(
     """429 with ``Retry-After``, on ``page`` where what was typed is to be kept; as JSON for
     programs. The audit log is told."""
     refuse(exceeded, address=edge.address(request), user_agent=edge.user_agent(request))
-    if wants_json(request):
+    if edge.wants_json(request):
         told = {
             "message": str(exceeded),
             "retry_after": exceeded.seconds,
@@ -58,13 +57,3 @@ def answer(
     response.status_code = 429
     response.headers["Retry-After"] = str(exceeded.seconds)
     return response
-
-
-def wants_json(request: HttpRequest) -> bool:
-    """Whether a program asks: of an address that answers JSON, or by what it accepts."""
-    try:
-        if getattr(resolve(request.path_info).func, "answers_json", False):
-            return True
-    except Resolver404:
-        pass
-    return request.get_preferred_type(["text/html", "application/json"]) == "application/json"

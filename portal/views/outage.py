@@ -16,11 +16,12 @@ from django.http.multipartparser import MultiPartParserError
 from django.http.request import UnreadablePostError
 from django.middleware.csrf import CsrfViewMiddleware
 from django.shortcuts import render
-from django.urls import Resolver404, resolve, reverse
+from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 from django_structlog import middlewares as django_structlog
 
 from portal import outage
+from portal.views import edge
 
 RETRY_AFTER = 5
 """Seconds. A restart takes no longer, and a failover not much."""
@@ -94,19 +95,11 @@ class _Content:
             raise ConnectionResetError(errno.ECONNRESET, "the database is away")
 
 
-def wants_json(request: HttpRequest) -> bool:
-    """Whether the view at the request's address, if there is one, is marked ``answers_json``."""
-    try:
-        return bool(getattr(resolve(request.path_info).func, "answers_json", False))
-    except Resolver404:
-        return False
-
-
 def unavailable(request: HttpRequest, error: BaseException) -> HttpResponse:
     """503 for somebody whose request has met this error of the database."""
     outage.note(error)
     message = NOT_SAVED if outage.takes_no_writes(error) else AWAY
-    if wants_json(request):
+    if edge.wants_json(request):
         response: HttpResponse = JsonResponse(
             {"message": f"{message} Try again in a few seconds."}, status=503
         )

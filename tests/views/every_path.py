@@ -14,6 +14,7 @@ OPEN_TO_ALL = {
     "accounts/login/",
     "accounts/logout/",
     "accounts/inactive/",
+    "accounts/invitation/1/",
     "accounts/signup/",
     "accounts/confirm-email/",
     "accounts/confirm-email/x/",
@@ -52,7 +53,7 @@ def every_path(resolver: URLResolver, prefix: str = "") -> Iterator[str]:
             yield from every_path(pattern, route)
         elif isinstance(pattern, URLPattern):
             route = EXPRESSIONS.get(route, route)
-            route = re.sub(r"<(path|int|slug):\w+>", "1", route)
+            route = re.sub(r"<(path|int|slug|str):\w+>", "1", route)
             yield re.sub(r"<uuid:\w+>", str(TOKEN_ID), route)
 
 

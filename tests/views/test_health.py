@@ -123,6 +123,7 @@ def test_an_hour_in_which_nobody_asks_for_a_token_is_no_trouble(monitor: Client)
         assert monitor.get("/readyz").json() == {"status": "ok", "degraded": []}, second
 
 
+@pytest.mark.usefixtures("all_alive")
 def test_readyz_names_the_mail_server_until_it_takes_a_mail_again(monitor: Client) -> None:
     Heartbeat.beat("mail")
     assert monitor.get("/readyz").json()["degraded"] == []
