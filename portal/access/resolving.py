@@ -8,6 +8,7 @@ from collections import defaultdict
 
 from portal.access.entries import EVERY, AccessFile, GrantEntry, Place, Problem, TeamEntry
 from portal.models import Approval, Grant, ServiceAccount, Workspace
+from portal.text import shown
 
 Scope = tuple[int | None, int | None]
 """What a grant is for: workspace and service account, by the ids of their rows."""
@@ -76,7 +77,7 @@ class _Resolver:
         found = self._accounts.get((workspace.pk, name), set())
         if len(found) == 1:
             return next(iter(found))
-        text = f"{name!r} matches {len(found)} service accounts of {workspace.name}, not 1"
+        text = f"{name!r} matches {len(found)} service accounts of {shown(workspace.name)}, not 1"
         self.problems.append(Problem(place, text))
         return None
 

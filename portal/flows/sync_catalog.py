@@ -16,6 +16,7 @@ from portal.grafana.client import Client
 from portal.grafana.clients import client_for
 from portal.grafana.errors import GrafanaError, ResourceNotFoundException
 from portal.models import Action, Connection, Grant, ServiceAccount, Workspace
+from portal.text import shown
 
 ROLES = ("VIEWER", "EDITOR", "ADMIN")
 """Grafana's roles; each may do what those before it may."""
@@ -148,6 +149,7 @@ def _rank(role: str) -> int:
 
 def _suspend(account: ServiceAccount, why: str, actor: Actor) -> None:
     """Suspend the grants that name this account; those for all accounts of a workspace stay."""
+    why = shown(why)
     grants = Grant.objects.filter(service_account=account, suspended_at=None)
     for grant in grants.select_related("team", "workspace", "service_account"):
         Grant.objects.filter(pk=grant.pk).update(suspended_at=Now(), suspended_reason=why[:600])

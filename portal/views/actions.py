@@ -14,6 +14,7 @@ from portal.logs import mask
 from portal.models import Token
 from portal.policy import NotPermittedError, WrongStateError
 from portal.tasks import enqueue_revoke
+from portal.text import without_unseen
 from portal.views import edge, explain, tokens
 
 
@@ -48,7 +49,7 @@ def cancel(request: HttpRequest, token_id: uuid.UUID) -> HttpResponse:
 
 def _reason(request: HttpRequest) -> str:
     """Cut and masked rather than refused: no reason is too odd to end a token."""
-    return mask(request.POST.get("reason", "").replace("\0", "").strip())[:500]
+    return mask(without_unseen(request.POST.get("reason", "")).strip())[:500]
 
 
 def conflict(

@@ -7,6 +7,7 @@ from django.conf import settings
 from portal import policy
 from portal.models import User, Workspace
 from portal.policy import Choice, Room
+from portal.text import isolated
 
 
 def catalog(choices: list[Choice], user: User) -> list[dict[str, Any]]:
@@ -22,8 +23,8 @@ def catalog(choices: list[Choice], user: User) -> list[dict[str, Any]]:
             account.aws_id,
             {
                 "id": account.aws_id,
-                "name": account.name,
-                "role": account.grafana_role,
+                "name": isolated(account.name),
+                "role": isolated(account.grafana_role),
                 "obstacle": account.obstacle,
                 "teams": [],
             },
@@ -52,7 +53,7 @@ def _workspace(workspace: Workspace, room: Room) -> dict[str, Any]:
     full = room.full(workspace.pk)
     return {
         "id": workspace.aws_id,
-        "name": workspace.name,
+        "name": isolated(workspace.name),
         "obstacle": workspace.obstacle or (full.message if full else ""),
         "room": f"It has {used} of AMG's {settings.TOKEN_QUOTA} tokens{cleaned_up}.",
         "accounts": {},
