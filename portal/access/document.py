@@ -3,15 +3,25 @@
 PyYAML's own construction forgets the places, and silently drops the first of two equal keys.
 """
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
 import yaml
 
 from portal.access.entries import AccessFileError, Place, Problem
+from portal.text import name_of
 
 # In C, ten times as fast; a PyYAML that was built without libyaml reads the same in Python.
 _Loader = yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader
+
+_MOST_PROBLEMS = 100
+
+_STEERING = re.compile(
+    "[\\0-\\x08\\x0b\\x0c\\x0e-\\x1f\\x7f-\\x9f\\u2028-\\u202e\\u2066-\\u2069]|\\r(?!\\n)"
+)
+"""What makes a file read otherwise than it looks, in a comment too (CVE-2021-42574): directions of
+writing, and line ends that YAML knows and a reviewer's editor may not show."""
 
 _MAPPING = "tag:yaml.org,2002:map"
 _SEQUENCE = "tag:yaml.org,2002:seq"
@@ -36,6 +46,8 @@ class Pairs(list[tuple[Item, Item]]):
 
 def read(text: str) -> Item:
     """The document's root; an empty document is None. Raises AccessFileError."""
+    if problems := [_unseen_at(text, found.start()) for found in _STEERING.finditer(text)]:
+        raise AccessFileError(problems[:_MOST_PROBLEMS])
     loader = None
     try:
         loader = _Loader(text)
@@ -54,6 +66,12 @@ def read(text: str) -> Item:
     if builder.problems:
         raise AccessFileError(builder.problems)
     return item
+
+
+def _unseen_at(text: str, place: int) -> Problem:
+    line, column = text.count("\n", 0, place) + 1, place - text.rfind("\n", 0, place)
+    said = f"{name_of(text[place])} stands here, which nobody sees: delete it"
+    return Problem(Place("", line, column), said)
 
 
 def _not_yaml(error: yaml.YAMLError) -> Problem:

@@ -17,13 +17,13 @@ from portal.access.entries import (
     Problem,
     TeamEntry,
 )
+from portal.mailbox import NotAnAddressError, canonical
+from portal.text import is_visible, unseen
 
 MOST_LIVE = 1_000_000
 
 _DURATION = re.compile(r"([0-9]{1,9})([smhd]?)")
 _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400}
-_CONTROL = r"\x00-\x1f\x7f"
-_EMAIL = re.compile(rf"(?=.{{3,254}}$)[^@\s{_CONTROL}]+@[^@\s{_CONTROL}]+")
 _SLUG = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 _CONNECTION = {"region": 32, "role_arn": 200, "external_id": 200}
 """What a connection may say, and the most characters of each."""
@@ -213,10 +213,10 @@ class _Reader:
             seen.add(text)
 
     def _text(self, item: Item, path: str, longest: int) -> str:
-        is_text = isinstance(item.value, str) and len(item.value) <= longest
-        if not is_text or re.search(f"[{_CONTROL}]", item.value):
+        if not isinstance(item.value, str) or len(item.value) > longest:
             self._say(item, path, f"must be a text of at most {longest} characters")
             return ""
+        self._seen(item, path, item.value)
         return str(item.value)
 
     def _group(self, item: Item, path: str) -> str:
@@ -231,15 +231,26 @@ class _Reader:
             missing = item.value is None
             self._say(item, path, "is missing" if missing else "must be an id or a name")
             return ""
-        if item.value == "":
+        found = str(item.value)
+        if found:
+            self._seen(item, path, found)
+        else:
             self._say(item, path, "is missing")
-        return str(item.value)
+        return found
+
+    def _seen(self, item: Item, path: str, text: str) -> None:
+        """Whether people see what the text holds, and that it holds anything."""
+        if character := unseen(text):
+            self._say(item, path, f"holds {character}, which nobody sees")
+        elif text and not is_visible(text):
+            self._say(item, path, "shows nothing")
 
     def _email(self, item: Item, path: str) -> str:
-        if not isinstance(item.value, str) or not _EMAIL.fullmatch(item.value):
-            self._say(item, path, "must be an e-mail address")
+        try:
+            return canonical(item.value if isinstance(item.value, str) else "")
+        except NotAnAddressError as error:
+            self._say(item, path, str(error))
             return ""
-        return item.value.lower()
 
     def _slug(self, item: Item, path: str) -> str:
         if not _SLUG.fullmatch(str(item.value)):
