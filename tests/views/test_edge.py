@@ -99,7 +99,7 @@ def every_path(resolver: URLResolver, prefix: str = "") -> Iterator[str]:
             yield from every_path(pattern, route)
         elif isinstance(pattern, URLPattern):
             route = EXPRESSIONS.get(route, route)
-            route = re.sub(r"<(path|int|slug):\w+>", "1", route)
+            route = re.sub(r"<(path|int|slug|number):\w+>", "1", route)
             yield re.sub(r"<uuid:\w+>", str(uuid.UUID(int=7)), route)
 
 
