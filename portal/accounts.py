@@ -37,6 +37,7 @@ def settings(*, limits: bool) -> dict[str, Any]:
         ],
         "ACCOUNT_ADAPTER": "portal.views.signin.AccountAdapter",
         "ACCOUNT_FORMS": {
+            "login": "portal.forms.sign_in.LoginForm",
             "reset_password": "portal.views.passwords.ResetPasswordForm",
             "change_password": "portal.views.passwords.ChangePasswordForm",
         },

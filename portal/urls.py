@@ -1,7 +1,7 @@
 """Every address of the portal. They are a contract: docs and bookmarks rely on them."""
 
 from django.contrib import admin
-from django.urls import include, path
+from django.urls import include, path, register_converter
 from django.views.generic import RedirectView
 
 from portal.views import (
@@ -21,6 +21,9 @@ from portal.views import (
     ways,
 )
 from portal.views.audit import export, find, log, suggestions
+from portal.views.numbers import NumberConverter
+
+register_converter(NumberConverter, "number")
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="tokens"), name="home"),
@@ -41,9 +44,13 @@ urlpatterns = [
     path("team/", team.index, name="teams"),
     path("team/<slug:slug>/", team.desk, name="team"),
     path("team/<slug:slug>/revoke/", revocation.revoke, name="team-revoke"),
-    path("team/<slug:slug>/ended/<int:first>-<int:last>/", revocation.ended, name="team-ended"),
     path(
-        "team/<slug:slug>/ended/<int:first>-<int:last>/status/",
+        "team/<slug:slug>/ended/<number:first>-<number:last>/",
+        revocation.ended,
+        name="team-ended",
+    ),
+    path(
+        "team/<slug:slug>/ended/<number:first>-<number:last>/status/",
         revocation.status,
         name="team-ended-status",
     ),
@@ -53,7 +60,7 @@ urlpatterns = [
     path("audit/export.jsonl", export.as_jsonl, name="audit-jsonl"),
     path("audit/suggestions/", suggestions.suggestions, name="audit-suggestions"),
     path("audit/find/", find.find, name="audit-find"),
-    path("audit/events/<int:seq>/", log.event, name="audit-event"),
+    path("audit/events/<number:seq>/", log.event, name="audit-event"),
     path("audit/tokens/<uuid:token_id>/", log.token_story, name="audit-story"),
     path("inventory/", inventory.index, name="inventory"),
     path("healthz", health.healthz, name="healthz"),

@@ -80,6 +80,37 @@ MISTAKES = [
     ("version: 1\nteams: {[a]: {}}", "a key must be a text"),
     ("version: 1\npeople: !!python/object:x {}", "python/object:x is not known here"),
     ("version: &a [*a]", "this holds itself"),
+    (
+        "version: 1\npeople: [{email: 'lead@example.com,'}]",
+        "line 2, column 18: people[0].email: must be an e-mail address",
+    ),
+    (
+        "version: 1\npeople: [{email: rené@example.com}]",
+        "line 2, column 18: people[0].email: must be an e-mail address: before the “@” stand ASCII "
+        "characters, not U+00E9 latin small letter e with acute",
+    ),
+    (
+        'version: 1\nteams: {a: {leads: ["engineer@example.com\\u200b"]}}',
+        "teams.a.leads[0]: must be an e-mail address, and holds U+200B zero width space",
+    ),
+    (
+        "version: 1\nteams: {a: {members: [anna@bücher.example, anna@xn--bcher-kva.example]}}",
+        "teams.a.members[1]: anna@xn--bcher-kva.example stands here twice",
+    ),
+    (
+        'version: 1\nconnections: {a: {external_id: "x\\x1b"}}',
+        "connections.a.external_id: holds U+001B escape, which nobody sees",
+    ),
+    (
+        "version: 1\nteams: {a: {idp_groups: [\u200bgrafana]}}",
+        "teams.a.idp_groups[0]: holds U+200B zero width space",
+    ),
+    ("version: 1\nteams: {a: {idp_groups: [\u00a0]}}", "teams.a.idp_groups[0]: shows nothing"),
+    ("version: 1\nteams: {a\u200b: {}}", "names are lower-case letters"),
+    ("version: 1\n# \u202e }; admin: true\n", "line 2, column 3: U+202E right-to-left override"),
+    ("version: 1\n# just a note\u2028people: []\n", "line 2, column 14: U+2028 line separator"),
+    ("version: 1\n# just a note\rpeople: []\n", "line 2, column 14: U+000D carriage return"),
+    ("version: 1\nteams: {\0}\n", "line 2, column 9: U+0000 null"),
 ]
 GRANT_MISTAKES = [
     ("{}", "workspace: is missing"),
@@ -103,6 +134,8 @@ GRANT_MISTAKES = [
     ("{workspace: '*', service_accounts: ['*', x]}", "“*” names every other one already"),
     ("{workspace: '*', service_accounts: [[x]]}", "service_accounts[0]: must be an id or a name"),
     ("{workspace: [x]}", "workspace: must be an id or a name"),
+    ("{workspace: \ue000}", "workspace: holds U+E000 private use"),
+    ("{workspace: x, service_accounts: ['\u00a0']}", "service_accounts[0]: shows nothing"),
     ("{workspace: '*', max_live_per_person: true}", "max_live_per_person: must be a whole number"),
 ]
 
@@ -134,6 +167,12 @@ def test_what_stands_twice_is_refused_for_one_of_them_would_be_lost() -> None:
     [found] = problems(lambda: access.parse(twice))
     assert "'a' stands here twice" in found
     assert "line 4" in found
+
+
+def test_windows_line_ends_and_what_a_script_needs_are_as_good_as_any() -> None:
+    text = "version: 1\r\n# 👩\u200d💻\r\nteams: {a: {idp_groups: [می\u200cکنم]}}\r\n"
+    [team] = access.parse(text).teams
+    assert team.idp_groups == ("می\u200cکنم",)
 
 
 def test_all_mistakes_are_named_at_once() -> None:

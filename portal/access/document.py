@@ -6,6 +6,7 @@ numbers, dates and booleans of names such as ``010``, ``2024-01-01`` and ``on``
 of it (portal.access.bounds).
 """
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +15,15 @@ import yaml
 
 from portal.access.bounds import LOADER, not_yaml, require_bounded
 from portal.access.entries import AccessFileError, Place, Problem
+from portal.text import name_of
+
+_MOST_PROBLEMS = 100
+
+_STEERING = re.compile(
+    "[\\0-\\x08\\x0b\\x0c\\x0e-\\x1f\\x7f-\\x9f\\u2028-\\u202e\\u2066-\\u2069]|\\r(?!\\n)"
+)
+"""What makes a file read otherwise than it looks, in a comment too (CVE-2021-42574): directions of
+writing, and line ends that YAML knows and a reviewer's editor may not show."""
 
 _TAG = "tag:yaml.org,2002:"
 _MAPPING = f"{_TAG}map"
@@ -50,6 +60,8 @@ class Pairs(list[tuple[Item, Item]]):
 
 def read(text: str) -> Item:
     """The document's root; an empty document is None. Raises AccessFileError."""
+    if problems := [_unseen_at(text, found.start()) for found in _STEERING.finditer(text)]:
+        raise AccessFileError(problems[:_MOST_PROBLEMS])
     require_bounded(text)
     loader = LOADER(text)
     try:
@@ -65,6 +77,12 @@ def read(text: str) -> Item:
     if builder.problems:
         raise AccessFileError(builder.problems)
     return item
+
+
+def _unseen_at(text: str, place: int) -> Problem:
+    line, column = text.count("\n", 0, place) + 1, place - text.rfind("\n", 0, place)
+    said = f"{name_of(text[place])} stands here, which nobody sees: delete it"
+    return Problem(Place("", line, column), said)
 
 
 class _Builder:
@@ -109,7 +127,7 @@ class _Builder:
                 self.problems.append(Problem(key.at(""), f"a key must be a text{quote}"))
                 return Pairs()
             if key.value in seen:
-                self.problems.append(Problem(key.at(""), f"{shown(key.value)} stands here twice"))
+                self.problems.append(Problem(key.at(""), f"{quoted(key.value)} stands here twice"))
             seen.add(key.value)
         # What a merge brings stands before what the mapping says itself, which so wins. PyYAML
         # copies: nine lines that each merge the one before nine times would fill memory.
@@ -139,7 +157,7 @@ class _Builder:
         self.problems.append(Problem(Place("", mark.line + 1, mark.column + 1), text))
 
 
-def shown(text: object) -> str:
+def quoted(text: object) -> str:
     """A text of the file for a message: quoted, and no longer than a line."""
     said = str(text)
     return repr(said if len(said) <= 80 else f"{said[:80]}…")

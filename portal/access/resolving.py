@@ -7,9 +7,10 @@ later, or made anew under the same name, is not what was reviewed.
 from collections import defaultdict
 from dataclasses import dataclass
 
-from portal.access.document import shown
+from portal.access.document import quoted
 from portal.access.entries import EVERY, AccessFile, GrantEntry, Place, Problem, TeamEntry
 from portal.models import Approval, Grant, ServiceAccount, Workspace
+from portal.text import shown
 
 Scope = tuple[int | None, int | None]
 """What a grant is for: workspace and service account, by the ids of their rows."""
@@ -129,7 +130,7 @@ class _Resolver:
         found = self._workspaces.get(entry.workspace, set())
         if len(found) == 1:
             return next(iter(found))
-        text = f"{shown(entry.workspace)} matches {len(found)} workspaces, not 1"
+        text = f"{quoted(entry.workspace)} matches {len(found)} workspaces, not 1"
         self.problems.append(Problem(entry.place, text))
         return None
 
@@ -137,7 +138,8 @@ class _Resolver:
         found = self._accounts.get((workspace.pk, name), set())
         if len(found) == 1:
             return next(iter(found))
-        text = f"{shown(name)} matches {len(found)} service accounts of {workspace.name}, not 1"
+        there = f"{len(found)} service accounts of {shown(workspace.name)}"
+        text = f"{quoted(name)} matches {there}, not 1"
         self.problems.append(Problem(place, text))
         return None
 

@@ -5,8 +5,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from portal.access.document import Item, Pairs, shown
+from portal.access.document import Item, Pairs, quoted
 from portal.access.entries import LONGEST_LIFETIME, Problem
+from portal.mailbox import NotAnAddressError, canonical
+from portal.text import is_visible, unseen
 
 MOST_LIVE = 1_000_000
 LONGEST_NAME = 255
@@ -15,9 +17,6 @@ LONGEST_GROUP = 200
 _DURATION = re.compile(r"([0-9]{1,9})([smhd]?)")
 _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400}
 _COUNT = re.compile(r"0|[1-9][0-9]{0,6}")
-_CONTROL = r"\x00-\x1f\x7f"
-_HAS_CONTROL = re.compile(f"[{_CONTROL}]")
-_EMAIL = re.compile(rf"(?=.{{3,254}}$)[^@\s{_CONTROL}]+@[^@\s{_CONTROL}]+")
 _SLUG = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 _TRUE = {"true", "yes", "on"}
 
@@ -72,7 +71,7 @@ class Values:
             if key.value in known:
                 values[key.value] = value
             else:
-                self.say(key, path, f"does not know {shown(key.value)}")
+                self.say(key, path, f"does not know {quoted(key.value)}")
         return Fields(item, values)
 
     def items(self, item: Item) -> list[Item]:
@@ -106,10 +105,14 @@ class Values:
             self.say(item, path, f"{item.value} says nothing in YAML: quote it if it is meant")
             return ""
         text = item.value
-        if isinstance(text, str) and len(text) <= longest and not _HAS_CONTROL.search(text):
-            return text
-        self.say(item, path, f"must be {what} of at most {longest} characters")
-        return ""
+        if not isinstance(text, str) or len(text) > longest:
+            self.say(item, path, f"must be {what} of at most {longest} characters")
+            return ""
+        if character := unseen(text):
+            self.say(item, path, f"holds {character}, which nobody sees")
+        elif text and not is_visible(text):
+            self.say(item, path, "shows nothing")
+        return text
 
     def group(self, item: Item, path: str) -> str:
         group = self.text(item, path, LONGEST_GROUP)
@@ -125,10 +128,11 @@ class Values:
         return self.text(item, path, LONGEST_NAME, "an id or a name")
 
     def email(self, item: Item, path: str) -> str:
-        if not isinstance(item.value, str) or not _EMAIL.fullmatch(item.value):
-            self.say(item, path, "must be an e-mail address")
+        try:
+            return canonical(item.value if isinstance(item.value, str) else "")
+        except NotAnAddressError as error:
+            self.say(item, path, str(error))
             return ""
-        return item.value.lower()
 
     def slug(self, item: Item, path: str) -> str:
         if not _SLUG.fullmatch(str(item.value)):

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from portal.access.entries import Problem
 from portal.access.resolving import Scope
 from portal.models import Grant, Team, Token
+from portal.text import shown
 
 BY_FILE = "file "
 """The reason in the audit log of what an access file changed, before the file's SHA-256."""
@@ -89,8 +90,8 @@ def token(mark: str, token: Token) -> str:
     until = f", until {token.expires_at:%Y-%m-%d %H:%M} UTC" if token.expires_at else ""
     account = token.service_account
     return (
-        f"{mark} {token.get_state_display()}: {token.name} of {token.owner.email} "
-        f"in {token.team.slug}, for {token.workspace.name} / {account.name}{until}"
+        f"{mark} {token.get_state_display()}: {shown(token.name)} of {token.owner.email} "
+        f"in {token.team.slug}, for {shown(token.workspace.name)} / {shown(account.name)}{until}"
     )
 
 

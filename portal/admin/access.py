@@ -21,9 +21,14 @@ from portal.access import words
 from portal.access.words import Change
 from portal.admin.records import LookOnly, PortalAdmin
 from portal.flows.confirm_grants import confirm_grants
+from portal.forms.fields import legible
 from portal.models import Action, Connection, Grant, Membership, Team, User
 from portal.tasks import end_lost_access
 from portal.views import edge
+
+
+def _is_legible(text: str) -> None:
+    legible(text)
 
 
 class AccessAdmin(PortalAdmin):
@@ -40,6 +45,15 @@ class AccessAdmin(PortalAdmin):
         obj: models.Model | None = None,
     ) -> tuple[str, ...]:
         return self.fixed if obj else ()
+
+    def formfield_for_dbfield(
+        self, db_field: models.Field, request: HttpRequest, **kwargs: Any
+    ) -> forms.Field | None:
+        """What is written here is read by others as it stands, like names and reasons."""
+        field = super().formfield_for_dbfield(db_field, request, **kwargs)
+        if isinstance(field, forms.CharField):
+            field.validators.append(_is_legible)
+        return field
 
     def has_delete_permission(
         self,
@@ -98,7 +112,6 @@ class UserAdmin(AccessAdmin):
         self, request: HttpRequest, obj: User, form: forms.ModelForm, change: bool
     ) -> None:
         if not change:
-            obj.email = obj.email.lower()
             obj.set_unusable_password()
         super().save_model(request, obj, form, change)
         if form.changed_data:
@@ -127,8 +140,12 @@ class LinesField(forms.CharField):
         return "\n".join(value) if isinstance(value, list) else value
 
     def to_python(self, value: Any) -> Any:
-        lines = (line.strip() for line in str(value or "").splitlines())
+        lines = (line.strip() for line in str(value or "").split("\n"))
         return [line for line in dict.fromkeys(lines) if line]
+
+    def validate(self, value: list[str]) -> None:
+        for line in value:
+            legible(line)
 
     def has_changed(self, initial: Any, data: Any) -> bool:
         return bool(self.to_python(data) != (initial or []))

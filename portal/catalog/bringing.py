@@ -12,6 +12,7 @@ from portal.access import ConnectionEntry
 from portal.catalog.reading import Listing, Reading, Trouble, read_workspaces, reading_gateway
 from portal.catalog.storing import Stored, gone_from, note_trouble, store_gone, store_workspace
 from portal.models import Connection
+from portal.text import shown
 
 
 @dataclass(slots=True)
@@ -30,7 +31,7 @@ class Brought:
             told.append(f"the list of workspaces could not be read: {trouble.text}")
         for one in self.readings:
             if one.trouble is not None:
-                what = f"{one.workspace.id} ({one.workspace.name or one.workspace.id})"
+                what = f"{one.workspace.id} ({shown(one.workspace.name) or one.workspace.id})"
                 told.append(f"{what} could not be read: {one.trouble.text}")
         return told
 

@@ -12,6 +12,7 @@ from django.db.models.functions import Now
 
 from portal.catalog.reading import Listing, Reading, Trouble
 from portal.models import Connection, Grant, ServiceAccount, Workspace
+from portal.text import shown
 
 ROLES = ("VIEWER", "EDITOR", "ADMIN")
 """Grafana's roles; each may do what those before it may."""
@@ -180,6 +181,7 @@ def _rank(role: str) -> int:
 
 def _suspend(account: ServiceAccount, why: str) -> list[tuple[Grant, str]]:
     """Suspend the grants that name this account; those for all accounts of a workspace stay."""
+    why = shown(why)
     grants = Grant.objects.filter(service_account=account, suspended_at=None)
     found = list(grants.select_related("team", "workspace", "service_account"))
     if found:

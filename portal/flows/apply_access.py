@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from django.db import IntegrityError, transaction
 from django.db.models.functions import Now
 
-from portal import audit, policy
+from portal import audit, mailbox, policy
 from portal.access import AccessFile, AccessFileError, Place, Problem, resolve, words
 from portal.access.granting import write_grants
 from portal.access.words import Change
@@ -175,7 +175,7 @@ def _people(file: AccessFile) -> list[Change]:
     emails = set(flags).union(*(team.leads + team.members for team in file.teams))
     changes, new, changed = [], [], []
     for user in User.objects.only("email", "is_admin", "is_auditor"):
-        email = user.email.lower()
+        email = mailbox.folded(user.email)
         emails.discard(email)
         is_now = (user.is_admin, user.is_auditor)
         wanted = flags.get(email, (False, False) if file.names_all_admins else is_now)
@@ -244,8 +244,8 @@ def _teams(file: AccessFile) -> tuple[dict[str, Team], list[Change]]:
 def _memberships(file: AccessFile, teams: dict[str, Team]) -> list[Change]:
     before: dict[int, dict[str, Membership]] = {team.pk: {} for team in teams.values()}
     for row in Membership.objects.filter(team__in=before).select_related("user").order_by("pk"):
-        before[row.team_id][row.user.email.lower()] = row
-    people = {user.email.lower(): user for user in User.objects.only("email")}
+        before[row.team_id][mailbox.folded(row.user.email)] = row
+    people = {mailbox.folded(user.email): user for user in User.objects.only("email")}
     changes: list[Change] = []
     gone, changed, new = [], [], []
     for entry in file.teams:

@@ -2,7 +2,7 @@
 
 import uuid
 
-from portal import life, policy
+from portal import life, mailbox, policy
 from portal.audit import Actor
 from portal.life import Effects, WrongStateError
 from portal.models import Action, NoticeKind, Team
@@ -25,8 +25,8 @@ def hand_over(token_id: uuid.UUID, *, to: str, actor: Actor, reason: str = "") -
         if token.state not in policy.HANDABLE:
             raise WrongStateError(token, "handed over")
         before = token.owner
-        wanted = to.lower()
-        heir = next((one for one in policy.heirs_of(token) if one.email.lower() == wanted), None)
+        wanted = mailbox.spellings(to)
+        heir = next((one for one in policy.heirs_of(token) if one.email in wanted), None)
         if heir is None:
             raise HandOverRefusedError(f"Choose somebody else of team {token.team.name}.")
         choice = policy.choice_for(heir, token.team, token.service_account)

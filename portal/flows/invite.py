@@ -31,7 +31,7 @@ def invite(email: str, *, actor: Actor) -> str:
             "Nobody signs in by password here (PORTAL_PASSWORD_SIGN_IN is off): people come in by "
             "single sign-on."
         )
-    user = User.objects.filter(email__iexact=email.strip()).first()
+    user = User.objects.by_address(email.strip())
     if user is None:
         raise InvitationError(
             f"{email} is nobody's address here: apply an access file that names this person first."

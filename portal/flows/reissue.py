@@ -17,6 +17,7 @@ from portal.life import Work, WrongStateError, moves
 from portal.models import Action, NoticeKind, State, Token, User
 from portal.models.states import AWAITING_PEOPLE
 from portal.policy import Choice
+from portal.text import without_unseen
 
 LONGEST_NAME = 128
 MOST_NAMES = 100
@@ -99,9 +100,11 @@ def next_name(old: Token) -> str:
 def _free_names(old: Token) -> Iterator[str]:
     """The first name of the line with the next numbers, as far as they are free.
 
-    The base is cut so that the whole stays within AMG's 128 characters.
+    The base is cut so that the whole stays within AMG's 128 characters; what hides in a name of
+    before is left out.
     """
     first = old.first_name
+    base = without_unseen(first)
     line = Token.objects.filter(workspace=old.workspace_id, lineage_name=first)
     numbers = [
         int(found[1])
@@ -111,7 +114,7 @@ def _free_names(old: Token) -> Iterator[str]:
     start = max(numbers, default=1) + 1
     for number in range(start, start + MOST_NAMES):
         suffix = f"-{number}"
-        name = first[: LONGEST_NAME - len(suffix)] + suffix
+        name = base[: LONGEST_NAME - len(suffix)] + suffix
         if not Token.objects.holding_name(old.workspace_id, name).exists():
             yield name
 

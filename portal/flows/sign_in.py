@@ -29,7 +29,7 @@ def sign_in_failed(typed: str, *, address: str | None, user_agent: str) -> None:
     can fill the log by guessing. What was typed is recorded only where it names a person: it may
     be a password in the wrong box.
     """
-    user = User.objects.filter(email__iexact=typed).first()
+    user = User.objects.by_address(typed)
     with transaction.atomic():
         _, is_first = FailedSignIns.objects.update_or_create(
             who=user.email if user else "",

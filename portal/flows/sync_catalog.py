@@ -27,6 +27,7 @@ from portal.catalog import (
 )
 from portal.grafana import types
 from portal.models import Action, Connection, Workspace
+from portal.text import shown
 
 SYNC_SECONDS = 300.0
 """How often the scheduler reads the catalog."""
@@ -44,7 +45,7 @@ class Unread:
 
     def __str__(self) -> str:
         one = self.workspace
-        what = f"{one.id} ({one.name or one.id})" if one else "the list of workspaces"
+        what = f"{one.id} ({shown(one.name) or one.id})" if one else "the list of workspaces"
         return f"{self.connection}: {what} could not be read: {self.trouble.text}"
 
 
@@ -152,6 +153,6 @@ def _record(connection: Connection, reading: Reading, stored: Stored, actor: Act
         audit.record(
             Action.CATALOG_SYNCED,
             actor=actor,
-            subject=f"{connection.name}: {one.name or one.id} {one.id}{accounts}",
+            subject=f"{connection.name}: {shown(one.name) or one.id} {one.id}{accounts}",
             count=stored.changes,
         )

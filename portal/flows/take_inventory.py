@@ -18,6 +18,7 @@ from portal.grafana.errors import GrafanaError, ResourceNotFoundException
 from portal.grafana.types import LeftOut, TokenSummary
 from portal.logs import mask
 from portal.models import Action, Drift, ListedToken, ServiceAccount, State, Token
+from portal.text import shown
 
 SURELY_LISTED = timedelta(minutes=1)
 """How long after its creation a token is missed: AWS promises nobody a list that is up to date."""
@@ -71,7 +72,7 @@ def take_inventory(service_account_id: int) -> bool:
                 service_account=account,
                 aws_token_id=entry.aws_id,
                 aws_request_id=request_id,
-                subject=f"{Drift(entry.drift).label}: {entry.name}",
+                subject=f"{Drift(entry.drift).label}: {shown(entry.name)}",
             )
     _note_last_use(account, listed)
     for one in unreadable:

@@ -10,6 +10,7 @@ from portal.logs import mask
 from portal.models import State
 from portal.models.flags import Flag
 from portal.models.queries import TokenQuerySet
+from portal.text import isolated, without_unseen
 
 
 class DeskForm(forms.Form):
@@ -32,7 +33,7 @@ class DeskForm(forms.Form):
         )
         by_workspace: dict[str, list[tuple[str, str]]] = {}
         for pk, workspace, account in accounts:
-            by_workspace.setdefault(workspace, []).append((str(pk), account))
+            by_workspace.setdefault(isolated(workspace), []).append((str(pk), isolated(account)))
         choices: dict[str, list[Any]] = {
             "person": [("", "Everybody"), *((email, email) for email in people)],
             "account": [("", "Every account"), *by_workspace.items()],
@@ -81,5 +82,6 @@ class EndForm(forms.Form):
     )
 
     def clean_reason(self) -> str:
-        """A pasted key is masked, not refused: nothing may delay the end of a leaked one."""
-        return mask(self.cleaned_data["reason"])
+        """What can't be kept is masked or left out, not refused: nothing may delay the end of a
+        leaked token."""
+        return mask(without_unseen(self.cleaned_data["reason"]).strip())

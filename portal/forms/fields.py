@@ -8,6 +8,7 @@ from django.core.exceptions import ValidationError
 
 from portal import sealing
 from portal.logs import KEY_SHAPE
+from portal.text import is_visible, unseen
 
 
 class WholeNumberField(forms.CharField):
@@ -58,11 +59,15 @@ class ReasonField(forms.CharField):
         super().__init__(max_length=500, required=required, error_messages=messages, **kwargs)
 
     def clean(self, value: Any) -> str:
-        return without_key(super().clean(value))
+        return legible(super().clean(value))
 
 
-def without_key(text: str) -> str:
-    """Names and reasons are kept for ever, for many to read."""
+def legible(text: str) -> str:
+    """A name or a reason as it is kept for ever, for many to read; raises ValidationError."""
+    if character := unseen(text):
+        raise ValidationError(f"{character} can't stand here: nobody sees it. Delete it.")
+    if text and not is_visible(text):
+        raise ValidationError("Nothing of this can be seen: write a letter, digit or sign as well.")
     if KEY_SHAPE.search(text):
         raise ValidationError("What begins with “glsa_” looks like a key: never put one here.")
     return text

@@ -8,13 +8,12 @@ from django import forms
 from django.core.exceptions import ValidationError
 
 from portal import policy, sealing
-from portal.forms.fields import WholeNumberField, without_key
+from portal.forms.fields import WholeNumberField, legible
 from portal.models import ServiceAccount, Team, User
 from portal.models.catalog import LONGEST_LIFETIME
 from portal.policy import Choice
 
 WORKSPACE_ID = re.compile(r"g-[0-9a-f]{10}")
-CONTROL_CHARACTERS = re.compile(r"[\x00-\x1f\x7f]")
 
 
 class TokenRequestForm(forms.Form):
@@ -62,13 +61,10 @@ class TokenRequestForm(forms.Form):
         return workspace
 
     def clean_name(self) -> str:
-        name: str = self.cleaned_data["name"]
-        if CONTROL_CHARACTERS.search(name):
-            raise ValidationError("A name can't hold line breaks or other control characters.")
-        return without_key(name)
+        return legible(self.cleaned_data["name"])
 
     def clean_reason(self) -> str:
-        return without_key(self.cleaned_data["reason"])
+        return legible(self.cleaned_data["reason"])
 
     def clean_public_key(self) -> bytes:
         try:

@@ -6,6 +6,7 @@ from django.db import models
 
 from portal.models.people import Team
 from portal.models.states import LIVE
+from portal.text import isolated, shown
 
 LONGEST_LIFETIME = 2_592_000
 """Seconds: 30 days, the most that CreateWorkspaceServiceAccountToken accepts."""
@@ -80,7 +81,7 @@ class Workspace(ReadFromAws):
         ordering = ["name", "aws_id"]
 
     def __str__(self) -> str:
-        return self.name
+        return isolated(self.name)
 
     @property
     def address(self) -> str:
@@ -103,10 +104,12 @@ class Workspace(ReadFromAws):
         if self.gone_at:
             return "This workspace no longer exists at AWS."
         if self.status != "ACTIVE":
-            return f"This workspace is not active at AWS (its status is {self.status})."
+            return f"This workspace is not active at AWS (its status is {shown(self.status)})."
         major, _, _ = self.grafana_version.partition(".")
         if major.isdecimal() and int(major) < 9:
-            return f"This workspace runs Grafana {self.grafana_version}; tokens need version 9."
+            return (
+                f"This workspace runs Grafana {shown(self.grafana_version)}; tokens need version 9."
+            )
         return ""
 
 
@@ -148,7 +151,7 @@ class ServiceAccount(models.Model):
         ]
 
     def __str__(self) -> str:
-        return self.name
+        return isolated(self.name)
 
     @property
     def obstacle(self) -> str:
@@ -259,5 +262,5 @@ class Grant(models.Model):
         """What it is for, in words."""
         if self.workspace is None:
             return "every workspace"
-        account = self.service_account.name if self.service_account else "every account"
-        return f"{self.workspace.name} / {account}"
+        account = shown(self.service_account.name) if self.service_account else "every account"
+        return f"{shown(self.workspace.name)} / {account}"

@@ -3,6 +3,7 @@
 from django.db import models
 
 from portal.models.catalog import ServiceAccount
+from portal.text import isolated
 
 
 class Drift(models.TextChoices):
@@ -40,4 +41,4 @@ class ListedToken(models.Model):
         ]
 
     def __str__(self) -> str:
-        return self.name
+        return isolated(self.name)

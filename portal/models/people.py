@@ -1,27 +1,61 @@
 """People and their teams."""
 
 from collections.abc import Iterator
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
+from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models.functions import Lower
 
+from portal import mailbox
+
 
 class UserManager(BaseUserManager["User"]):
-    """Makes people and finds them by e-mail address, whatever its letter case."""
+    """Makes people and finds them by e-mail address, however it is spelled."""
+
+    def by_address(self, address: str) -> "User | None":
+        """The person with this address; None for what is no address."""
+        return self.filter(email__in=mailbox.spellings(address)).first()
 
     def get_by_natural_key(self, username: str | None) -> "User":
-        return self.get(email__iexact=username)
+        return self.get(email__in=mailbox.spellings(username or ""))
 
     def create_user(self, email: str, password: str | None = None, **fields: Any) -> "User":
-        user = self.model(email=email.strip().lower(), **fields)
+        user = self.model(email=mailbox.folded(email.strip()), **fields)
         user.set_password(password)
         user.save(using=self._db)
         return user
 
     def create_superuser(self, email: str, password: str | None = None, **fields: Any) -> "User":
         return self.create_user(email, password, is_admin=True, is_auditor=True, **fields)
+
+
+def _is_address(text: str) -> None:
+    try:
+        mailbox.canonical(text)
+    except mailbox.NotAnAddressError as error:
+        raise ValidationError(f"This {error}.") from None
+
+
+if TYPE_CHECKING:
+    _EmailField = models.EmailField[str, str]
+else:
+    _EmailField = models.EmailField
+
+
+class AddressField(_EmailField):
+    """An e-mail address by the portal's own rule; to the database it is Django's."""
+
+    default_validators = [_is_address]
+
+    def deconstruct(self) -> Any:
+        name, _, args, kwargs = super().deconstruct()
+        return name, "django.db.models.EmailField", args, kwargs
+
+    def formfield(self, *args: Any, **kwargs: Any) -> Any:
+        """As a text: Django's field for addresses has a rule of its own."""
+        return models.CharField.formfield(self, *args, **kwargs)
 
 
 class User(AbstractBaseUser):
@@ -31,7 +65,7 @@ class User(AbstractBaseUser):
     changes nothing. What else a person may do follows from their memberships.
     """
 
-    email = models.EmailField("e-mail address", max_length=254, unique=True)
+    email = AddressField("e-mail address", max_length=254, unique=True)
     name = models.CharField(max_length=150, blank=True)
     is_active = models.BooleanField("may sign in", default=True)
     is_admin = models.BooleanField("admin", default=False)
@@ -66,8 +100,8 @@ class User(AbstractBaseUser):
 
     @classmethod
     def normalize_username(cls, username: str) -> str:
-        """Addresses are kept in lower case; Django calls this for every form."""
-        return super().normalize_username(username).lower()
+        """Addresses are kept in one spelling; Django calls this for every form."""
+        return mailbox.folded(username)
 
     def get_session_auth_hash(self) -> str:
         return self._of_epoch(super().get_session_auth_hash())

@@ -16,6 +16,7 @@ from portal.models.catalog import LONGEST_LIFETIME, ServiceAccount, Workspace
 from portal.models.people import Team, User
 from portal.models.queries import TokenManager
 from portal.models.states import AWAITING_PEOPLE, HOLDING_PLACE, OPEN, WAITING_FOR_KEY, State
+from portal.text import isolated
 
 
 class Token(models.Model):
@@ -169,7 +170,7 @@ class Token(models.Model):
         ]
 
     def __str__(self) -> str:
-        return self.name
+        return isolated(self.name)
 
     def change(self, **fields: Any) -> None:
         """Write these columns of a locked row; what the database computes is read when needed.

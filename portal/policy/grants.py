@@ -7,6 +7,7 @@ from django.db.models import Q, QuerySet
 
 from portal.models import Approval, Grant, ServiceAccount, Team, User, Workspace
 from portal.models.prepared import Prepared
+from portal.text import shown
 
 
 def _grants_of(user_id: int) -> QuerySet[Grant]:
@@ -147,5 +148,5 @@ def suspension(user: User, workspace: str, account: str) -> str:
         return ""
     return (
         f"The grant of team {grant.team.name} for this service account is suspended until an "
-        f"admin confirms it. {grant.suspended_reason}"
+        f"admin confirms it. {shown(grant.suspended_reason)}"
     )

@@ -6,6 +6,7 @@ from portal.models import Grant, Membership, State, Token
 from portal.models.queries import TokenQuerySet
 from portal.policy.grants import limits_for, suspension
 from portal.policy.rights import CANCELLABLE
+from portal.text import shown
 
 UNDELIVERED = (*CANCELLABLE, State.SEALED)
 """States in which lost access ends a token: its key is in nobody's hands."""
@@ -43,6 +44,7 @@ def why_without_access(token: Token) -> str:
         account, workspace = token.service_account, token.workspace
         return (
             suspension(owner, workspace.aws_id, account.aws_id)
-            or f"Team {team.name} has no grant for the service account {account.name} any more."
+            or f"Team {team.name} has no grant for the service account "
+            f"{shown(account.name)} any more."
         )
     return ""

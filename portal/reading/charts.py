@@ -4,15 +4,19 @@ A chart counts what its own action says, so a filter's ``action`` and ``outcome`
 """
 
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta, tzinfo
 from itertools import pairwise
 
-from django.db.models import Count, Max, Q
+from django.db.models import Count, Max, Q, QuerySet
 from django.db.models.functions import TruncDate
 from django.utils import timezone
 
 from portal.models import Action, AuditEvent, State, Token
+from portal.moments import fixed, stretches
 from portal.reading.filters import Filter, people_like
+
+EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
+"""No event is older."""
 
 USUAL_DAYS = 30
 MOST_DAYS = 366
@@ -29,23 +33,24 @@ REMAINING = (
 
 @dataclass(frozen=True, slots=True)
 class Charts:
-    """What the charts show. ``since`` and ``until`` are what they cover, ``is_cut`` says that more
-    was asked for."""
+    """What the charts show. ``since`` and ``until`` are what they cover, in days of the zone
+    ``place``; ``is_cut`` says that more was asked for."""
 
     since: datetime
     until: datetime
+    place: tzinfo
     is_cut: bool
     issued: dict[date, dict[str, int]]
     failures: list[tuple[str, int]]
     remaining: list[tuple[str, int]]
 
 
-def charts(wanted: Filter) -> Charts:
-    """Count. Days are UTC's."""
+def charts(wanted: Filter, place: tzinfo = UTC) -> Charts:
+    """Count. Days are those of the zone ``place``."""
     now = timezone.now()
-    until = min(wanted.until or now, now)
+    until = max(min(wanted.until or now, now), EARLIEST)
     asked = wanted.since or until - timedelta(days=USUAL_DAYS)
-    since = max(asked, until - timedelta(days=MOST_DAYS))
+    since = min(max(asked, until - timedelta(days=MOST_DAYS), EARLIEST), until)
     covered = replace(wanted, action="", outcome="", since=since, until=until)
     within = covered.bounds().condition()
     newest = AuditEvent.objects.filter(within).aggregate(seq=Max("seq"))["seq"] or 0
@@ -54,21 +59,36 @@ def charts(wanted: Filter) -> Charts:
     if cut is not None and cut.at > since:
         events = events.filter(seq__gt=cut.seq)
         since = cut.at
-    issued: dict[date, dict[str, int]] = {}
-    made = events.filter(action=Action.TOKEN_ISSUED).order_by()
-    by_day = made.annotate(day=TruncDate("at", tzinfo=UTC)).values_list("day", "team")
-    for day, team, number in by_day.annotate(number=Count("seq")):
-        issued.setdefault(day, {})[team] = number
     failed = events.filter(action=Action.TOKEN_FAILED).order_by().values_list("error_code")
     failures = failed.annotate(number=Count("seq")).order_by("-number", "error_code")
     return Charts(
         since=since,
         until=until,
+        place=place,
         is_cut=since > asked,
-        issued=issued,
+        issued=_issued(events, since, until, place),
         failures=[(code or "no code", number) for code, number in failures],
         remaining=_remaining(wanted, now),
     )
+
+
+def _issued(
+    events: QuerySet[AuditEvent], since: datetime, until: datetime, place: tzinfo
+) -> dict[date, dict[str, int]]:
+    """Tokens made on each day, by team.
+
+    The database is told offsets and no zones: its own list of zones may be another one.
+    """
+    found: dict[date, dict[str, int]] = {}
+    made = events.filter(action=Action.TOKEN_ISSUED).order_by()
+    parts = list(stretches(place, since, until))
+    for begin, end, offset in parts:
+        part = made.filter(at__gte=begin, at__lt=end) if len(parts) > 1 else made
+        by_day = part.annotate(day=TruncDate("at", tzinfo=fixed(offset))).values_list("day", "team")
+        for day, team, number in by_day.annotate(number=Count("seq")):
+            by_team = found.setdefault(day, {})
+            by_team[team] = by_team.get(team, 0) + number
+    return found
 
 
 def _remaining(wanted: Filter, now: datetime) -> list[tuple[str, int]]:

@@ -7,13 +7,15 @@ about the same however long the log is: there is no search for text inside a nam
 import re
 import uuid
 from dataclasses import dataclass, fields
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from django.db import connection
 from django.db.models import Q
 from django.utils.http import urlencode
 
+from portal.mailbox import spellings
 from portal.models import AuditEvent, User
+from portal.moments import shifted
 
 MOST_PEOPLE = 200
 """A free text that fits more people than this says nothing about whom it means."""
@@ -83,7 +85,7 @@ class Filter:
         """What is asked for by name, with times in UTC; empty for the whole log."""
         asked = ((one.name, getattr(self, one.name)) for one in fields(self))
         return {
-            name: value.strftime("%Y-%m-%dT%H:%M:%SZ") if isinstance(value, datetime) else value
+            name: _in_utc(value) if isinstance(value, datetime) else value
             for name, value in asked
             if value
         }
@@ -139,12 +141,16 @@ class Filter:
         """
         above, below = None, None
         if self.since:
-            earlier = AuditEvent.objects.filter(at__lt=self.since - DISORDER)
+            earlier = AuditEvent.objects.filter(at__lt=shifted(self.since, -DISORDER))
             above = earlier.order_by("-at", "-seq").values_list("seq", flat=True).first()
         if self.until:
-            later = AuditEvent.objects.filter(at__gt=self.until + DISORDER)
+            later = AuditEvent.objects.filter(at__gt=shifted(self.until, DISORDER))
             below = later.order_by("at", "seq").values_list("seq", flat=True).first()
         return Bounds(above, below)
+
+
+def _in_utc(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 def people_like(text: str) -> list[str]:
@@ -153,7 +159,7 @@ def people_like(text: str) -> list[str]:
     people = User.objects.filter(Q(email__icontains=text) | Q(name__icontains=text))
     found = set(people.order_by("email").values_list("email", flat=True)[: MOST_PEOPLE + 1])
     if "@" in text:
-        found.add(text.lower())
+        found.update(spellings(text))
     return sorted(found)
 
 

@@ -10,6 +10,7 @@ from portal.flows.revoke import revoke as revoke_token
 from portal.limits import table
 from portal.logs import mask
 from portal.tasks import follow_up
+from portal.text import without_unseen
 from portal.views import edge, tokens
 from portal.views.limiting import limited
 from portal.views.ways import posted_from
@@ -35,4 +36,4 @@ def cancel(request: HttpRequest, token_id: uuid.UUID) -> HttpResponse:
 
 def _reason(request: HttpRequest) -> str:
     """Cut and masked rather than refused: no reason is too odd to end a token."""
-    return mask(request.POST.get("reason", "").replace("\0", "").strip())[:500]
+    return mask(without_unseen(request.POST.get("reason", "")).strip())[:500]

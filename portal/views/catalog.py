@@ -8,6 +8,7 @@ from django.conf import settings
 from portal import policy
 from portal.models import User, Workspace
 from portal.policy import Choice, Room
+from portal.text import isolated
 from portal.views.unread import in_words
 
 
@@ -31,8 +32,8 @@ def catalog(
             account.aws_id,
             {
                 "id": account.aws_id,
-                "name": account.name,
-                "role": account.grafana_role,
+                "name": isolated(account.name),
+                "role": isolated(account.grafana_role),
                 "obstacle": account.obstacle,
                 "teams": [],
             },
@@ -61,7 +62,7 @@ def _workspace(workspace: Workspace, room: Room, unread: str) -> dict[str, Any]:
     full = room.full(workspace.pk)
     return {
         "id": workspace.aws_id,
-        "name": workspace.name,
+        "name": isolated(workspace.name),
         "obstacle": workspace.obstacle or (full.message if full else ""),
         "unread": unread,
         "room": (f"It {unread}: what is offered may be old. " if unread else "")

@@ -7,6 +7,7 @@ from portal import gateway
 from portal.audit import SYSTEM
 from portal.models import State, Token
 from portal.models.error_codes import ErrorCode
+from portal.text import isolated
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +146,7 @@ def _error(token: Token) -> Explanation | None:
     if code == "NotSent":
         return _NOT_SENT
     if token.state == State.FAILED and code not in _UNKNOWN_CODES:
-        return Explanation(f"AWS refused the request ({code}).", _TRY_AGAIN)
+        return Explanation(f"AWS refused the request ({isolated(code)}).", _TRY_AGAIN)
     return _UNKNOWN_OUTCOME
 
 
@@ -156,8 +157,8 @@ def message(token: Token) -> str:
         return _with_request_id(f"{trouble.happened} {trouble.next}", token)
     if trouble and token.state == State.REVOKING:
         return _with_request_id(
-            f"AWS has not deleted the token yet ({token.error_code}): its key may still work. "
-            "The portal keeps trying.",
+            f"AWS has not deleted the token yet ({isolated(token.error_code)}): its key may still "
+            "work. The portal keeps trying.",
             token,
         )
     if token.state == State.REVOKING and token.ended_by:
@@ -167,7 +168,7 @@ def message(token: Token) -> str:
     if token.state == State.QUEUED:
         return _waits_its_turn(token)
     if token.state == State.CANCELLED and token.ended_by == SYSTEM.label:
-        return f"The portal cancelled the request. {token.end_reason}"
+        return f"The portal cancelled the request. {isolated(token.end_reason)}"
     if token.state in _ENDED:
         return _ended(token, _ENDED[State(token.state)])
     return _MESSAGES[State(token.state)]
@@ -189,7 +190,7 @@ def _waits_its_turn(token: Token) -> str:
 
 def _ended(token: Token, what: str) -> str:
     by = f" by {token.ended_by}" if token.ended_by else ""
-    why = f": {token.end_reason}" if token.end_reason else ""
+    why = f": {isolated(token.end_reason)}" if token.end_reason else ""
     end = "" if why.endswith(".") else "."
     return f"{what}{by}{why}{end}"
 

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from django.conf import settings
 from django.http import HttpRequest
 
-from portal import limits, turns
+from portal import limits, mailbox, turns
 from portal.limits.table import (
     WRONG_PASSWORDS,
     WRONG_PASSWORDS_AT_HOME,
@@ -37,7 +37,7 @@ def guess(request: HttpRequest, email: str) -> Iterator[Guess]:
     refusal takes as long whether the person is known or not.
     """
     began = time.monotonic()
-    email = email.strip().lower()
+    email = mailbox.folded(email.strip())
     person = _BY_EMAIL.one(email)
     limit, subject = _limit(request, email, person)
     address = edge.address(request)

@@ -10,6 +10,7 @@ from django.http import HttpRequest
 
 from portal import limits
 from portal.flows.ask_for_password import ask_for_password
+from portal.forms.sign_in import AddressField
 from portal.limits import table
 from portal.tasks import follow_up
 from portal.views import edge
@@ -22,11 +23,13 @@ log = logging.getLogger(__name__)
 class ResetPasswordForm(ResetPassword):
     """Asks for a link by mail; whether somebody has the address shows neither in page nor time."""
 
+    email = AddressField()
+
     def save(self, request: HttpRequest, **_: Any) -> str:
         email: str = self.cleaned_data["email"]
         person = next(iter(self.users), None)
         address = edge.address(request)
-        limits.take(table.RESETS, email.lower(), person=person)
+        limits.take(table.RESETS, email, person=person)
         knows = person is not None and person.pk in known_browser(request).people
         if address and not knows:
             limits.take(table.RESETS_FROM, limits.network(address), address=address)

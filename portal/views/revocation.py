@@ -91,8 +91,8 @@ def _chosen(request: HttpRequest, the_team: Team) -> list[Token]:
         if len(found) != len(wanted):
             raise Http404
         return found
-    if email := request.POST.get("person", "").replace("\0", "").strip():
-        person = User.objects.filter(email__iexact=email).first()
+    if email := request.POST.get("person", "").strip():
+        person = User.objects.by_address(email)
         theirs = rows.filter(Q(owner=person) | Q(recipient=person))
         if person is None or not (
             theirs.exists() or the_team.memberships.filter(user=person).exists()

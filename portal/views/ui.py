@@ -19,6 +19,7 @@ from portal import policy
 from portal.models import AuditEvent, Outcome, State, Team, Token, User
 from portal.models.flags import Flag, flags_of
 from portal.policy import Limits, Reach
+from portal.text import isolated, shown
 from portal.views import unsent
 from portal.views.addresses import address
 
@@ -56,6 +57,23 @@ def moment(at: datetime | None) -> SafeString | str:
     )
 
 
+register.filter(isolated)
+
+
+@register.filter
+def named(text: str) -> SafeString:
+    """A name or a text from elsewhere (AWS, a browser, an older record) in the midst of others: set
+    apart, whichever way it is written, and with everything in it to be seen."""
+    return SafeString(f"<bdi>{escape(shown(text))}</bdi>" if text else "")
+
+
+@register.filter
+def typed(text: str) -> SafeString:
+    """The same for what somebody here has typed; what is plain ASCII needs no setting apart."""
+    is_plain = text.isascii() and text.isprintable()
+    return SafeString(escape(text)) if is_plain else named(text)
+
+
 @register.filter
 def breakable(address: str) -> SafeString:
     """An address that a narrow column breaks behind its “@”, and not within a word."""
@@ -66,7 +84,8 @@ def breakable(address: str) -> SafeString:
 @register.filter
 def role_badge(role: str) -> SafeString:
     """A service account's Grafana role (ADMIN, EDITOR, VIEWER), said in a word and a colour."""
-    return format_html('<span class="badge role role-{}">{}</span>', role.lower(), role)
+    said = shown(role)
+    return format_html('<span class="badge role role-{}">{}</span>', said.lower(), said)
 
 
 @register.filter

@@ -6,6 +6,7 @@ from datetime import datetime
 from portal import policy
 from portal.models import Connection, User, Workspace
 from portal.models.prepared import Prepared
+from portal.text import isolated
 
 unread_workspaces = Prepared(
     lambda: Workspace.objects.unread().select_related("connection"), like=[]
@@ -39,5 +40,5 @@ def for_operators() -> list[tuple[str, Connection | Workspace]]:
     workspaces = Workspace.objects.present().filter(unread_since__isnull=False)
     return [
         *((f"The workspaces of connection {one.name}", one) for one in connections),
-        *((f"{one.name} · {one.aws_id}", one) for one in workspaces),
+        *((f"{isolated(one.name)} · {one.aws_id}", one) for one in workspaces),
     ]

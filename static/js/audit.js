@@ -2,10 +2,13 @@
 
 import "./page.js";
 import { keysIn } from "./leaked-key.js";
+import { inOwnDays, wireTimeZone } from "./time-zone.js";
 import { showLocalTimes } from "./times.js";
 
 const filters = /** @type {HTMLFormElement} */ (document.querySelector("[data-filters]"));
 const warning = /** @type {HTMLElement} */ (filters.querySelector("[data-key-warning]"));
+
+const beforeSending = wireTimeZone(filters);
 
 filters.addEventListener("submit", (event) => {
   const inputs = [...filters.querySelectorAll("input")];
@@ -16,6 +19,7 @@ filters.addEventListener("submit", (event) => {
     warning.textContent = "That was a key, and a search stands in the address. Nothing was sent: “Find by key” looks it up safely.";
     return;
   }
+  beforeSending();
   // Fields that say nothing would only make the address long. A page that comes back has them again.
   const silent = [...filters.querySelectorAll("input, select")].filter((field) => !(/** @type {HTMLInputElement} */ (field).value));
   for (const field of silent) field.toggleAttribute("disabled", true);
@@ -41,7 +45,7 @@ async function showCharts(place) {
   const link = state.cloneNode(true);
   state.textContent = "Drawing the charts…";
   try {
-    const charts = (await fetched(place.dataset.url)).querySelector("[data-charts]");
+    const charts = (await chartsAt(inOwnDays(place.dataset.url ?? ""))) ?? (await chartsAt(place.dataset.url));
     if (!charts) throw new Error("no charts came");
     showLocalTimes(charts);
     place.replaceChildren(charts);
@@ -51,6 +55,14 @@ async function showCharts(place) {
   } finally {
     place.removeAttribute("data-pending");
   }
+}
+
+/**
+ * The charts of an address; none where the server does not know the reader's zone.
+ * @param {string} [url]
+ */
+async function chartsAt(url) {
+  return (await fetched(url)).querySelector("[data-charts]");
 }
 
 /**

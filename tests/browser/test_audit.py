@@ -97,6 +97,51 @@ def test_an_auditor_filters_opens_a_story_and_downloads(
     expect(auditor.get_by_text("SHA-256 of the key")).to_be_visible()
 
 
+def test_a_day_is_the_readers_own_and_its_link_says_so(
+    new_context: Callable[..., BrowserContext],
+    session_of: Callable[[str], StorageState],
+    live: Live,
+    auditor: Page,
+) -> None:
+    """A reader in Tokyo types a day and hands the link to one in Berlin, who sees the same."""
+    tokyo = new_context(
+        base_url=live.url, timezone_id="Asia/Tokyo", storage_state=session_of("admin@example.com")
+    ).new_page()
+    tokyo.goto("/audit/")
+    expect(tokyo.locator("[data-charts]")).to_contain_text("in days of Asia/Tokyo")
+    tokyo.get_by_text("Filters", exact=True).click()
+    said = tokyo.locator("[data-zone]").first
+    expect(said).to_have_text("Asia/Tokyo")
+    tokyo.get_by_label("Since").fill("2026-01-01")
+    tokyo.get_by_label("Until").fill("2099-01-01T09:00")
+    tokyo.get_by_role("button", name="Apply").click()
+    expect(tokyo.get_by_role("heading", name="Events that match")).to_be_visible()
+    saved = "/audit/?since=2026-01-01&until=2099-01-01T09%3A00&time_zone=Asia%2FTokyo"
+    assert tokyo.url.endswith(saved)
+    for link in ("CSV", "JSON Lines"):
+        expect(tokyo.get_by_role("link", name=link)).to_have_attribute(
+            "href", re.compile(r"time_zone=Asia%2FTokyo$")
+        )
+    tokyo.reload()
+    with tokyo.expect_download() as download:
+        tokyo.get_by_role("link", name="JSON Lines").click()
+    trailer = json.loads(Path(download.value.path()).read_text().splitlines()[-1])["trailer"]
+    asked = {"since": "2025-12-31T15:00:00Z", "until": "2099-01-01T00:00:00Z"}
+    assert trailer["filter"] == asked
+
+    auditor.goto(saved)
+    said = auditor.locator("[data-zone]").first
+    expect(said).to_have_text("Asia/Tokyo")
+    auditor.get_by_label("Until").fill("")
+    expect(said).to_have_text("Asia/Tokyo")
+    auditor.get_by_label("Since").fill("7d")
+    expect(said).to_have_text("Europe/Berlin")
+    auditor.get_by_label("Since").fill("2026-01-01")
+    auditor.get_by_role("button", name="Apply").click()
+    expect(auditor.get_by_role("heading", name="Events that match")).to_be_visible()
+    assert auditor.url.endswith("/audit/?since=2026-01-01&time_zone=Europe%2FBerlin")
+
+
 def test_the_filters_suggest_people_and_accounts_once_they_are_opened(
     auditor: Page, live: Live
 ) -> None:

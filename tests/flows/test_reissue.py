@@ -397,6 +397,14 @@ def test_a_long_name_is_cut_so_that_the_whole_fits(
     assert next_name(fresh(new)) == "x" * cut + "-3"
 
 
+def test_what_hides_in_a_name_of_before_is_not_in_the_next_one(
+    old: Token, plan: ReissueTerms, engineer: User
+) -> None:
+    Token.objects.filter(pk=old.pk).update(name="ci\u202egnp\u200b")
+    new, _, _ = reissue(old.pk, plan, actor=acting(engineer))
+    assert new.name == "cignp-2"
+
+
 # -- Twice, and at the same time ----------------------------------------------------------------
 
 

@@ -53,7 +53,7 @@ def every_path(resolver: URLResolver, prefix: str = "") -> Iterator[str]:
             yield from every_path(pattern, route)
         elif isinstance(pattern, URLPattern):
             route = EXPRESSIONS.get(route, route)
-            route = re.sub(r"<(path|int|slug|str):\w+>", "1", route)
+            route = re.sub(r"<(path|int|slug|str|number):\w+>", "1", route)
             yield re.sub(r"<uuid:\w+>", str(TOKEN_ID), route)
 
 

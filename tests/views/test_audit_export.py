@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import unicodedata
 import uuid
 from collections.abc import Callable
 from datetime import timedelta
@@ -18,6 +19,7 @@ from portal.audit import verify
 from portal.models import Action, AuditEvent, Outcome, User
 from portal.reading.events import count_up_to, page, stream
 from portal.reading.filters import Filter
+from portal.views import spreadsheet
 from tests.audit_log import tell
 
 pytestmark = pytest.mark.django_db
@@ -47,7 +49,7 @@ def as_json(text: str) -> tuple[list[dict[str, object]], dict[str, object]]:
 
 
 def as_rows(text: str) -> list[dict[str, str]]:
-    return list(csv.DictReader(io.StringIO(text, newline="")))
+    return list(csv.DictReader(io.StringIO(text.removeprefix("\ufeff"), newline="")))
 
 
 def some(count: int = 3, **columns: Any) -> list[AuditEvent]:
@@ -158,6 +160,70 @@ def test_the_csv_says_what_the_json_lines_say(log: Client) -> None:
         assert value == ("" if told[name] is None else str(told[name])), name
     assert set(row) == set(told) - {"format", "key_id"}
     assert row["hash"] == event.hash
+
+
+SEPARATORS = (",", ";", "\t", "|", " ")
+TRICKS = (
+    "x;=cmd|'/C calc'!A0",
+    " =1+1",
+    "\t=1+1",
+    "x\t-1",
+    "x\n+1",
+    "\u00a0@SUM(1)",
+    "\N{FULLWIDTH EQUALS SIGN}1+1",
+    "\N{FULLWIDTH PLUS SIGN}1",
+    "\N{FULLWIDTH HYPHEN-MINUS}1",
+    "x; \N{FULLWIDTH COMMERCIAL AT}SUM(1)",
+    "\u200b=1",
+    "\ufeff=1",
+    'x;"=1+1"',
+    '"=1+1',
+    "x\u2028=1",
+    "a, -5",
+    "run it with -v",
+    "\N{MINUS SIGN}1",
+)
+
+
+@pytest.mark.parametrize("trick", TRICKS)
+def test_no_cell_is_a_formula_whatever_a_spreadsheet_takes_for_a_separator(
+    log: Client, trick: str
+) -> None:
+    tell(Action.TOKEN_REQUESTED, token_name=trick[:128], reason=trick, user_agent=trick)
+    text = download(log, "/audit/export.csv")
+    for separator in SEPARATORS:
+        quoted = csv.reader(io.StringIO(text), delimiter=separator)
+        unquoted = csv.reader(io.StringIO(text), delimiter=separator, quoting=csv.QUOTE_NONE)
+        for cell in (cell for row in (*quoted, *unquoted) for cell in row):
+            seen = "".join(one for one in cell if one.isprintable()).lstrip(' "')
+            sign = unicodedata.normalize("NFKC", seen[:1])
+            is_formula = sign in ("=", "+", "-", "@", "\u2212") and len(seen) > 1
+            assert not is_formula, (separator, cell)
+
+
+@pytest.mark.parametrize(
+    "plain",
+    [
+        "Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Gecko/20100101 Firefox/145.0",
+        "~ grant of platform for observability / deployer: max_ttl 7d → 30d",
+        "2026-11-23T14:30:00Z",
+        "jsonl?q=ci-&team=mobile",
+        "engineer@example.com",
+        "ci - nightly; a=b",
+        "",
+    ],
+)
+def test_what_is_no_formula_stays_as_it_is(plain: str) -> None:
+    assert spreadsheet.cell(plain) == plain
+
+
+def test_a_double_click_opens_it_in_the_right_letters(log: Client) -> None:
+    tell(Action.TOKEN_REQUESTED, token_name="Größe 監視")
+    content = b"".join(log.get("/audit/export.csv"))
+    assert content.startswith(b"\xef\xbb\xbfseq,at,")
+    assert content.count(b"\xef\xbb\xbf") == 1
+    assert "Größe 監視" in content.decode("utf-8-sig")
+    assert not b"".join(log.get("/audit/export.jsonl")).startswith(b"\xef\xbb\xbf")
 
 
 @pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r", "\n"])

@@ -50,7 +50,7 @@ def test_a_workspace_whose_accounts_are_not_known_yet_is_named(
     cannot_be_read(catalog.workspace)
     html = form.get(FORM).content.decode()
     assert "could not be read since" in html
-    assert f"observability · {catalog.workspace.aws_id}" in html
+    assert f"<bdi>observability</bdi> · {catalog.workspace.aws_id}" in html
     assert "Nothing is granted" not in html
 
 

@@ -1,7 +1,7 @@
 """Charts as shapes: what the templates put into SVG, and the same numbers as tables."""
 
 from dataclasses import dataclass
-from datetime import UTC, date, timedelta
+from datetime import date, timedelta
 
 from portal.reading.charts import Charts
 
@@ -69,8 +69,8 @@ def _rows(counts: list[tuple[str, int]]) -> list[Row]:
 
 
 def _days(numbers: Charts) -> Days:
-    first = numbers.since.astimezone(UTC).date()
-    last = (numbers.until - timedelta(microseconds=1)).astimezone(UTC).date()
+    first = numbers.since.astimezone(numbers.place).date()
+    last = (numbers.until - timedelta(microseconds=1)).astimezone(numbers.place).date()
     days = [first + timedelta(days=n) for n in range((last - first).days + 1)]
     totals: dict[str, int] = {}
     for counts in numbers.issued.values():

@@ -1,9 +1,6 @@
 """Exports: exactly the filter, streamed while it is read."""
 
-import csv
 from collections.abc import Iterator
-from datetime import datetime
-from typing import Any
 
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
@@ -11,7 +8,7 @@ from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from portal.audit import keys
-from portal.audit.chain import TOLD, Link, export_lines, moment
+from portal.audit.chain import TOLD, Link, export_lines
 from portal.flows.export_audit import Export, export_audit
 from portal.limits import table
 from portal.reading.events import stream
@@ -20,10 +17,9 @@ from portal.views import edge
 from portal.views.audit.filters import AuditFilterForm
 from portal.views.audit.log import auditors_only
 from portal.views.limiting import limited
+from portal.views.spreadsheet import lines
 
 CSV_COLUMNS = ["seq", "at", *TOLD, "prev_hash", "hash"]
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
-ROWS_AT_A_TIME = 500
 
 
 @require_safe
@@ -53,14 +49,14 @@ def as_jsonl(request: HttpRequest) -> HttpResponseBase:
     wanted = form.wanted
     export = export_audit(wanted, "jsonl", actor=edge.actor(request))
     links = stream(wanted, list(Link._fields), up_to=export.head.seq)
-    lines = export_lines(
+    told = export_lines(
         map(Link._make, links),
         key=keys.current(),
         filters=wanted.terms(),
         head=export.head,
         at=export.at,
     )
-    return _download(lines, "jsonl", "application/jsonl")
+    return _download(told, "jsonl", "application/jsonl")
 
 
 def _refuse(request: HttpRequest, form: AuditFilterForm) -> HttpResponse:
@@ -75,32 +71,6 @@ def _download(content: Iterator[bytes], kind: str, content_type: str) -> Streami
     )
 
 
-# -- CSV ----------------------------------------------------------------------------------------
-
-
-class _Lines(list[str]):
-    """What csv.writer takes for a file."""
-
-    write = list[str].append
-
-
 def _csv(wanted: Filter, export: Export) -> Iterator[bytes]:
-    """Lines as RFC 4180 has them, some hundred at a time."""
     columns = ["token_id" if name == "token" else name for name in CSV_COLUMNS]
-    lines = _Lines()
-    writer = csv.writer(lines)
-    writer.writerow(CSV_COLUMNS)
-    for row in stream(wanted, columns, up_to=export.head.seq):
-        writer.writerow(map(_cell, row))
-        if len(lines) >= ROWS_AT_A_TIME:
-            yield "".join(lines).encode()
-            lines.clear()
-    yield "".join(lines).encode()
-
-
-def _cell(value: Any) -> Any:
-    """A value that no spreadsheet takes for a formula: an apostrophe stands before what begins like
-    one (OWASP, "CSV Injection")."""
-    if isinstance(value, str):
-        return f"'{value}" if value.startswith(FORMULA_STARTS) else value
-    return moment(value) if isinstance(value, datetime) else value
+    return lines(CSV_COLUMNS, stream(wanted, columns, up_to=export.head.seq))

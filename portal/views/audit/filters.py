@@ -7,58 +7,45 @@ text, times written by people), and what an index can answer is decided in ``por
 
 import re
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime, time, timedelta
-from typing import Any
+from datetime import UTC, datetime, tzinfo
+from typing import Any, cast
 
 from django import forms
 from django.core.exceptions import ValidationError
 from django.forms.utils import flatatt
-from django.utils import timezone
-from django.utils.dateparse import parse_date, parse_datetime
 from django.utils.html import format_html, format_html_join
 from django.utils.http import urlencode
 from django.utils.safestring import SafeString
 
+from portal import moments
 from portal.logs import KEY_SHAPE, mask
 from portal.models import Action, Outcome, Team, Workspace
 from portal.reading.filters import MOST_PEOPLE, Filter, people_like
+from portal.text import shown
 
-_AGO = re.compile(r"([0-9]{1,4})([hd])")
 _FINGERPRINT = re.compile(r"[0-9A-Fa-f]{64}")
 
 Choices = list[tuple[str, str]]
 
 
 class MomentField(forms.CharField):
-    """A moment as people write it: a date, a date with a time, or how long ago (``7d``, ``12h``).
+    """A moment as people write it (``portal.moments``), in the zone ``place``; ``is_end`` is for
+    ends of ranges."""
 
-    Without an offset it is in UTC. ``whole_day`` is for ends: a date alone includes its day.
-    """
+    place: tzinfo = UTC
 
-    def __init__(self, *, whole_day: bool = False, **kwargs: Any) -> None:
-        self.whole_day = whole_day
+    def __init__(self, *, is_end: bool = False, **kwargs: Any) -> None:
+        self.is_end = is_end
         super().__init__(max_length=40, required=False, **kwargs)
 
     def clean(self, value: Any) -> datetime | None:
         text = super().clean(value)
         if not text:
             return None
-        if ago := _AGO.fullmatch(text):
-            unit = timedelta(hours=1) if ago[2] == "h" else timedelta(days=1)
-            return timezone.now() - int(ago[1]) * unit
         try:
-            if day := parse_date(text):
-                begin = datetime.combine(day, time(), UTC)
-                return begin + timedelta(days=1) if self.whole_day else begin
-            # A “+” that nobody has escaped arrives as a space.
-            if moment := parse_datetime(re.sub(r" (?=\d\d:?\d\d$)", "+", text)):
-                return moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC)
-        except (ValueError, OverflowError):
-            pass
-        raise ValidationError(
-            "Write a date (2026-11-23), a date and a time in UTC (2026-11-23T14:30), or how long "
-            "ago (12h, 7d)."
-        )
+            return moments.read(text, self.place, is_end=self.is_end)
+        except moments.NoMomentError as error:
+            raise ValidationError(str(error)) from None
 
 
 class PlainSelect(forms.Select):
@@ -110,6 +97,8 @@ class OfferingField(forms.ChoiceField):
             raise ValidationError("There is no such thing: choose one of the list.")
         if len(value) > 64:
             raise ValidationError("This is longer than any id.")
+        if "\0" in value:
+            raise ValidationError("No id holds U+0000 null.")
 
 
 class AuditFilterForm(forms.Form):
@@ -138,20 +127,27 @@ class AuditFilterForm(forms.Form):
     )
     action = OfferingField(Action.values, label="What happened")
     outcome = OfferingField(Outcome.values, label="Outcome")
-    since = MomentField(label="Since", help_text="2026-11-23, 2026-11-23T14:30 (UTC), 12h or 7d.")
-    until = MomentField(
-        label="Until", whole_day=True, help_text="Likewise; a date includes its day."
-    )
+    since = MomentField(label="Since", help_text="2026-11-23, 2026-11-23T14:30, 12h or 7d.")
+    until = MomentField(label="Until", is_end=True, help_text="A date includes its day.")
+    time_zone = forms.CharField(required=False, max_length=64, widget=forms.HiddenInput)
+
+    place: tzinfo = UTC
+    """The zone in which times are taken."""
+
+    unknown_zone = ""
 
     def __init__(self, data: Mapping[str, str]) -> None:
         asked = {name: data.get(name, "") for name in self.base_fields}
         self.was_a_key = bool(KEY_SHAPE.search(asked["q"]))
         super().__init__(asked | {"q": mask(asked["q"])})
+        self._take_times_in(asked["time_zone"].strip())
         offers: dict[str, Choices] = {
             "team": [(team.slug, team.name) for team in Team.objects.all()],
-            "workspace": [(w.aws_id, f"{w.name} · {w.aws_id}") for w in Workspace.objects.all()],
+            "workspace": [(w.aws_id, f"{w} · {w.aws_id}") for w in Workspace.objects.all()],
         }
         for name, field in self.fields.items():
+            if name == "time_zone":
+                continue
             field.widget.attrs["autocomplete"] = "off"
             if isinstance(field, OfferingField):
                 offered = offers.get(name) or [(value, value) for value in field.closed]
@@ -161,6 +157,28 @@ class AuditFilterForm(forms.Form):
         for name in ("actor", "service_account"):
             # What is in it comes when somebody opens the filters: see suggestions.py.
             self.fields[name].widget.attrs["list"] = f"{name}-suggestions"
+
+    def _take_times_in(self, name: str) -> None:
+        """Read times as clocks of this zone show them; of one that nobody knows, as UTC's do."""
+        try:
+            self.place = moments.zone(name)
+        except moments.UnknownZoneError:
+            self.place, self.unknown_zone = UTC, name
+        said = "UTC" if self.place is UTC else name
+        for moment in ("since", "until"):
+            field = cast(MomentField, self.fields[moment])
+            field.place = self.place
+            field.help_text = format_html(
+                "{} In the time of <span data-zone>{}</span>.", field.help_text, said
+            )
+
+    def clean_time_zone(self) -> str:
+        if self.unknown_zone:
+            raise ValidationError(
+                f"This portal knows no time zone “{shown(self.unknown_zone)}”. Send it again to "
+                "have times taken as UTC, or write their offset (2026-11-23T14:30+09:00)."
+            )
+        return str(self.cleaned_data["time_zone"])
 
     def clean_q(self) -> str:
         text: str = self.cleaned_data["q"]
@@ -189,17 +207,25 @@ class AuditFilterForm(forms.Form):
     @property
     def wanted(self) -> Filter:
         """What a valid form asks for."""
-        return Filter(**self.cleaned_data)
+        asked = {name: said for name, said in self.cleaned_data.items() if name != "time_zone"}
+        return Filter(**asked)
 
     @property
     def query(self) -> str:
-        """What was typed, as the query of a URL: an address that keeps ``7d`` meaning 7 days."""
-        return urlencode({name: value for name, value in self.data.items() if value})
+        """What was typed, as the query of a URL: an address that keeps ``7d`` meaning 7 days.
+
+        The zone is part of it where it says how a time is meant.
+        """
+        said = {name: value for name, value in self.data.items() if value}
+        if not ("since" in said or "until" in said):
+            said.pop("time_zone", None)
+        return urlencode(said)
 
     def more(self) -> list[forms.BoundField]:
-        """Every field but the free text."""
-        return [field for field in self if field.name != "q"]
+        """Every field to see but the free text."""
+        return [field for field in self.visible_fields() if field.name != "q"]
 
     def uses_more(self) -> bool:
         """Whether a field but the free text says something, or says it wrongly."""
-        return any(field.value() or field.errors for field in self.more())
+        says = any(field.value() or field.errors for field in self.more())
+        return says or bool(self.unknown_zone)

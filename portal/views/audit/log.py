@@ -19,8 +19,7 @@ from portal.views import edge
 from portal.views.audit.drawing import draw
 from portal.views.audit.filters import AuditFilterForm
 from portal.views.audit.table import rows
-
-HIGHEST = 2**63 - 1
+from portal.views.numbers import whole_number
 
 P = ParamSpec("P")
 View = Callable[Concatenate[HttpRequest, P], HttpResponseBase]
@@ -62,7 +61,11 @@ def charts(request: HttpRequest) -> HttpResponse:
     form = AuditFilterForm(request.GET)
     if not form.is_valid():
         return render(request, "audit/index.html", {"form": form}, status=422)
-    context = {"charts": draw(read_charts(form.wanted)), "form": form, "query": form.query}
+    context = {
+        "charts": draw(read_charts(form.wanted, form.place)),
+        "form": form,
+        "query": form.query,
+    }
     return render(request, "audit/charts.html", context)
 
 
@@ -70,8 +73,6 @@ def charts(request: HttpRequest) -> HttpResponse:
 @auditors_only
 def event(request: HttpRequest, seq: int) -> HttpResponse:
     """Everything that is known of one event."""
-    if seq > HIGHEST:
-        raise Http404
     found = get_object_or_404(AuditEvent, pk=seq)
     token_id = found.token_id
     has_token = token_id is not None and Token.objects.filter(pk=token_id).exists()
@@ -105,6 +106,7 @@ def _cursor(request: HttpRequest, name: str) -> int | None:
     text = request.GET.get(name, "")
     if not text:
         return None
-    if not (text.isascii() and text.isdigit() and int(text[:20]) <= HIGHEST):
+    number = whole_number(text)
+    if number is None:
         raise Http404
-    return int(text)
+    return number

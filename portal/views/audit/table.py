@@ -12,7 +12,7 @@ from django.utils.safestring import SafeString, mark_safe
 from django.utils.text import Truncator
 
 from portal.models import AuditEvent
-from portal.views.ui import breakable, moment, outcome_badge
+from portal.views.ui import breakable, moment, named, outcome_badge, typed
 
 LONGEST_NOTE = 80
 _NONE = '<span class="soft">–</span>'
@@ -38,16 +38,16 @@ def _row(event: AuditEvent) -> str:
 
 def _note(event: AuditEvent) -> str:
     if event.error_code:
-        return f"<small>{escape(event.error_code)}</small>"
+        return f"<small>{typed(event.error_code)}</small>"
     if event.reason:
-        return f"<small>“{_shortened(event.reason)}”</small>"
+        return f"<small>“{typed(_shortened(event.reason))}”</small>"
     if event.subject:
-        return f"<small>{_shortened(event.subject)}</small>"
+        return f"<small>{typed(_shortened(event.subject))}</small>"
     return ""
 
 
 def _shortened(text: str) -> str:
-    return escape(text if len(text) <= LONGEST_NOTE else Truncator(text).chars(LONGEST_NOTE))
+    return text if len(text) <= LONGEST_NOTE else Truncator(text).chars(LONGEST_NOTE)
 
 
 def _owner(event: AuditEvent) -> str:
@@ -60,13 +60,13 @@ def _token(event: AuditEvent) -> str:
     if event.token_id is None:
         return _NONE
     address = _address("audit-story", _NO_TOKEN, event.token_id)
-    return f'<a href="{address}">{escape(event.token_name)}</a>'
+    return f'<a href="{address}">{typed(event.token_name)}</a>'
 
 
 def _place(event: AuditEvent) -> str:
     if not event.workspace:
         return _NONE
-    account, workspace = escape(event.service_account_name), escape(event.workspace_name)
+    account, workspace = named(event.service_account_name), named(event.workspace_name)
     return f"<span>{account}<small>in {workspace}</small></span>"
 
 
