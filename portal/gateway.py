@@ -11,6 +11,7 @@ from datetime import timedelta
 from typing import TypeVar
 
 from django.db import DatabaseError
+from django.db.models.functions import Now
 
 from portal import pace
 from portal.grafana.clients import client_for
@@ -22,6 +23,7 @@ from portal.grafana.types import (
     TokenList,
     Workspace,
 )
+from portal.incidents import Incident
 from portal.models import Connection, Heartbeat
 from portal.pace import NotYetError
 
@@ -30,6 +32,8 @@ __all__ = ["Gateway", "NotYetError", "calls_per_second", "note_heard", "prepare"
 HEARD = "aws"
 """The heartbeat that says when AWS last answered."""
 NOTED_EVERY = timedelta(seconds=15)
+INCIDENT = 900.0
+"""Seconds: longer than requests wait for credentials, and than the catalog is not read."""
 
 T = TypeVar("T")
 
@@ -41,6 +45,13 @@ class _Ear:
 
     heard = False
     noted_at = float("-inf")
+    refusals: dict[int, str] = {}
+    """The code with which AWS does not take our credentials or our clock, by the connection's row;
+    "" where it takes them again."""
+
+
+_refused: dict[str, Incident] = {}
+"""What the log says of that, by the connection's name."""
 
 
 class Gateway:
@@ -59,6 +70,7 @@ class Gateway:
         self, connection: Connection, *, until: float | None = None, patience: float = 0.0
     ) -> None:
         self._client = client_for(**connection.client_settings)
+        self._connection = connection
         self._pace = connection.name
         self._until = until
         self._patience = patience
@@ -117,7 +129,7 @@ class Gateway:
                 with pace.turn(self._pace, throttled_by=ThrottlingException):
                     if self._until is not None and time.monotonic() > self._until:
                         raise NotYetError(0.0)
-                    return _listening(call)
+                    return self._listening(call)
             except NotYetError as later:
                 failure, wait = later, later.seconds
             except ThrottlingException as throttled:
@@ -127,6 +139,33 @@ class Gateway:
                 raise failure
             self._patience -= wait
             time.sleep(wait)
+
+    def _listening(self, call: Callable[[], T]) -> T:
+        """Make the call; what AWS itself answers, a refusal too, shows that it is there."""
+        try:
+            answer = call()
+        except GrafanaError as error:
+            _Ear.heard = _Ear.heard or error.answered
+            if error.refuses_caller:
+                self._note_refused(error)
+            elif error.answered:
+                self._note_accepted()
+            raise
+        _Ear.heard = True
+        self._note_accepted()
+        return answer
+
+    def _note_refused(self, error: GrafanaError) -> None:
+        name = self._connection.name
+        incident = _refused.setdefault(name, Incident(f"aws_credentials.{name}", quiet=INCIDENT))
+        incident.note(error)
+        _Ear.refusals[self._connection.pk] = error.code[:80]
+
+    def _note_accepted(self) -> None:
+        if incident := _refused.get(self._connection.name):
+            incident.over()
+        if self._connection.refused_since is not None or self._connection.pk in _Ear.refusals:
+            _Ear.refusals[self._connection.pk] = ""
 
 
 def calls_per_second(connection: Connection) -> float | None:
@@ -141,11 +180,13 @@ def prepare(connections: Iterable[Connection]) -> None:
 
 
 def note_heard() -> None:
-    """Write down that AWS has answered since this was last written down, if it has.
+    """Write down that AWS has answered since this was last written down, if it has, and whether it
+    has come to refuse or to take our credentials.
 
     Called when a piece of work is done, so that nobody's key waits for it. A process writes once in
     15 s at most, and not at all if another has done so.
     """
+    _note_refusals()
     if not _Ear.heard or time.monotonic() - _Ear.noted_at < NOTED_EVERY.total_seconds():
         return
     try:
@@ -156,12 +197,14 @@ def note_heard() -> None:
     _Ear.heard, _Ear.noted_at = False, time.monotonic()
 
 
-def _listening(call: Callable[[], T]) -> T:
-    """Make the call; what AWS itself answers, a refusal too, shows that it is there."""
-    try:
-        answer = call()
-    except GrafanaError as error:
-        _Ear.heard = _Ear.heard or error.answered
-        raise
-    _Ear.heard = True
-    return answer
+def _note_refusals() -> None:
+    while _Ear.refusals:
+        pk, code = _Ear.refusals.popitem()
+        row = Connection.objects.filter(pk=pk)
+        try:
+            if code:
+                row.filter(refused_since=None).update(refused_since=Now(), refused_code=code)
+            else:
+                row.exclude(refused_since=None).update(refused_since=None, refused_code="")
+        except DatabaseError as error:
+            log.warning("aws.refusal_not_noted", extra={"error": type(error).__name__})

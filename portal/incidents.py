@@ -5,17 +5,21 @@ import threading
 import time
 
 QUIET_SECONDS = 60.0
-"""Trouble after so long without any is a new incident, and so logged again."""
+"""Trouble after so long without any is a new incident, and so logged again, by default."""
 LONGEST_REASON = 400
 
 log = logging.getLogger(__name__)
 
 
 class Incident:
-    """Trouble with one part, in this process: ``<part>.unavailable``, then ``<part>.available``."""
+    """Trouble with one part, in this process: ``<part>.unavailable``, then ``<part>.available``.
 
-    def __init__(self, part: str) -> None:
+    ``quiet`` is how many seconds without trouble end an incident.
+    """
+
+    def __init__(self, part: str, *, quiet: float = QUIET_SECONDS) -> None:
         self.part = part
+        self._quiet = quiet
         self._lock = threading.Lock()
         self._began = self._last = 0.0
         self._count = 0
@@ -32,7 +36,7 @@ class Incident:
         """
         with self._lock:
             now = time.monotonic()
-            known = self._count and now - self._last < QUIET_SECONDS
+            known = self._count and now - self._last < self._quiet
             if not known:
                 self._began, self._count = now, 0
             self._last = now

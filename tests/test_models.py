@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from botocore.session import Session
 from django.core.exceptions import ValidationError
 from django.core.management import call_command
 from django.db import IntegrityError, transaction
@@ -35,6 +36,8 @@ def fields_for(state: State) -> dict[str, Any]:
 
 # -- Names --------------------------------------------------------------------------------------
 
+WORKSPACE_STATES = Session().get_service_model("grafana").shape_for("WorkspaceStatus").enum
+"""AWS's own list."""
 NAME_ONCE = "token_name_once|portal_token.workspace_id, portal_token.name"
 
 
@@ -211,8 +214,10 @@ def test_a_suggested_lifetime_is_within_the_longest(catalog: Catalog) -> None:
         ({"grafana_version": "12.0"}, ""),
         ({"grafana_version": ""}, ""),
         ({"grafana_version": "8.4"}, "tokens need version 9"),
-        ({"status": "CREATING"}, "its status is CREATING"),
-        ({"status": "DELETION_FAILED"}, "its status is DELETION_FAILED"),
+        *(
+            ({"status": status}, f"its status is {status}")
+            for status in ("DELETING", "DELETION_FAILED", "CREATION_FAILED")
+        ),
         ({"gone_at": timezone.now()}, "no longer exists"),
     ],
 )
@@ -222,7 +227,17 @@ def test_a_workspace_says_what_stands_in_the_way(
     Workspace.objects.filter(pk=catalog.workspace.pk).update(**fields)
     account = ServiceAccount.objects.get(pk=catalog.deployer.pk)
     assert obstacle in account.workspace.obstacle
+    assert bool(obstacle) == bool(account.workspace.obstacle)
     assert account.obstacle == account.workspace.obstacle
+
+
+@pytest.mark.parametrize("status", [*WORKSPACE_STATES, "A_STATE_OF_TOMORROW"])
+def test_in_every_other_state_aws_decides(catalog: Catalog, status: str) -> None:
+    catalog.workspace.status = status
+    is_lost = status in {"DELETING", "DELETION_FAILED", "CREATION_FAILED"}
+    assert bool(catalog.workspace.obstacle) == is_lost
+    passes = {"CREATING", "UPDATING", "UPGRADING", "VERSION_UPDATING"}
+    assert catalog.workspace.is_changing == (status in passes)
 
 
 @pytest.mark.parametrize(

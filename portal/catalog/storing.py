@@ -6,14 +6,19 @@ until an admin confirms it. The events are the caller's to write.
 """
 
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
+from django.db.models import Q
 from django.db.models.functions import Now
 
 from portal.catalog.reading import Listing, Reading, Trouble
+from portal.grafana import types
 from portal.models import Connection, Grant, ServiceAccount, Workspace
 from portal.text import shown
 
+ASKED_AGAIN_AFTER = timedelta(seconds=10)
+"""AWS allows 5 such questions a second, in all workspaces together."""
 ROLES = ("VIEWER", "EDITOR", "ADMIN")
 """Grafana's roles; each may do what those before it may."""
 
@@ -43,6 +48,27 @@ def store_workspace(connection: Connection, reading: Reading) -> Stored:
     )
     row = Workspace.objects.select_for_update(no_key=True).get(aws_id=aws_id)
     return _Difference(connection, row, reading).write()
+
+
+def look_again(workspace: Workspace) -> bool:
+    """Whether it is the caller's turn to ask AWS for a workspace that is being changed: one of all
+    who wait for it asks, and not again for some seconds.
+
+    Where it is not, ``workspace`` says what is known by now.
+    """
+    lately = Now() - ASKED_AGAIN_AFTER
+    rows = Workspace.objects.filter(pk=workspace.pk)
+    if rows.filter(Q(described_at=None) | Q(described_at__lt=lately)).update(described_at=Now()):
+        return True
+    workspace.refresh_from_db(fields=["status", "gone_at", "grafana_version"])
+    return False
+
+
+def note_described(workspace: Workspace, seen: types.Workspace) -> None:
+    """Keep what AWS says of a workspace alone, without its accounts."""
+    workspace.status, workspace.grafana_version = seen.status, seen.grafana_version
+    workspace.gone_at = None
+    workspace.save(update_fields=["status", "grafana_version", "gone_at"])
 
 
 def gone_from(connection: Connection, listing: Listing) -> list[int]:

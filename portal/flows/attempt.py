@@ -15,6 +15,7 @@ from django.db.models.functions import Now
 
 from portal import life, pace
 from portal.audit import SYSTEM
+from portal.flows.waits import Wait, waits_for
 from portal.grafana.errors import GrafanaError
 from portal.life import Effects, moves
 from portal.life.move import Move
@@ -83,6 +84,35 @@ def requeue(
         aws_request_id=error.request_id[:100] if error else "",
         **columns,
         **(attempt.knowledge(exists=False) if is_known else {}),
+    )
+
+
+def wait_for(
+    attempt: Attempt,
+    wait: Wait,
+    code: str,
+    message: str = "",
+    error: GrafanaError | None = None,
+    **columns: int,
+) -> Effects:
+    """Back to the queue until what it waits for is over; it fails when that takes too long."""
+    token = attempt.token
+    now = Token.objects.database_now()
+    began = (waits_for(token.error_code) == wait and token.waits_since) or now
+    if now - began > wait.longest:
+        return fail(attempt, code, message, error)
+    asked = (error and error.retry_after) or 0.0
+    seconds = max(asked, min(pace.backoff(token.attempt), wait.most_between))
+    return finish(
+        attempt,
+        moves.REQUEUE,
+        not_before=Now() + timedelta(seconds=seconds),
+        waits_since=began,
+        error_code=code[:80],
+        error_message=message[:500],
+        aws_request_id=error.request_id[:100] if error else "",
+        **columns,
+        **attempt.knowledge(exists=False),
     )
 
 

@@ -1,4 +1,4 @@
-"""What happens when a token is issued: claim, reconcile, ask policy, call AWS, seal, store.
+"""What happens when a token is issued: claim, reconcile, ask policy, wait, call AWS, seal, store.
 
 AWS is called outside any transaction. A create is sent once: whenever its outcome is not known, the
 row goes back to the queue marked as unresolved, and the next attempt reconciles before it creates
@@ -13,11 +13,13 @@ from django.utils import timezone
 
 from portal import policy, sealing
 from portal.audit.agreement import NotAgreedError, require_agreement
+from portal.catalog import look_again, note_described
 from portal.flows import recover
-from portal.flows.attempt import Attempt, claim, fail, finish, finish_if_held, requeue
+from portal.flows.attempt import Attempt, claim, fail, finish, finish_if_held, requeue, wait_for
 from portal.flows.recheck import APPROVAL_NEEDED_NOW, turned_back
+from portal.flows.waits import FOR_WORKSPACE, waits_for
 from portal.gateway import Gateway, NotYetError
-from portal.grafana.errors import ConflictException, GrafanaError, ThrottlingException
+from portal.grafana.errors import ConflictException, GrafanaError
 from portal.grafana.types import CreatedToken
 from portal.life import Effects, moves
 from portal.models import Token
@@ -59,12 +61,17 @@ def issue(token_id: uuid.UUID) -> Effects:
     if over is not None:
         return over
 
-    # 5. Call AWS, once.
+    # 5. Wait for a workspace that AWS is changing.
+    over = _await_workspace(attempt, gateway)
+    if over is not None:
+        return over
+
+    # 6. Call AWS, once.
     created = _create(attempt, gateway)
     if isinstance(created, Effects):
         return created
 
-    # 6. Seal the key: from here on only its recipient's browser can read it. 7. Store it.
+    # 7. Seal the key: from here on only its recipient's browser can read it. 8. Store it.
     return _seal_and_store(attempt, created)
 
 
@@ -78,7 +85,7 @@ def _reconcile(attempt: Attempt, gateway: Gateway) -> Effects | None:
         found = recover.remove_orphans(token, gateway)
     except GrafanaError as error:
         # Nothing was created by this attempt; what was unknown before stays so.
-        return requeue(attempt, error)
+        return _try_later(attempt, error, duplicate_answers=token.duplicate_answers)
     except NotYetError as later:
         return requeue(attempt, seconds=later.seconds)
     if token.duplicate_answers and not found:
@@ -96,6 +103,8 @@ def _ask_policy(attempt: Attempt) -> Effects | None:
     if back is not None and not (terms.is_granted and attempt.was_unresolved):
         move, said = back
         return finish(attempt, move, **said, **attempt.knowledge(exists=False))
+    if obstacle := attempt.token.service_account.obstacle:
+        return fail(attempt, ErrorCode.NOT_USABLE, obstacle)
     if refusal := _refusal(attempt, terms):
         return fail(attempt, ErrorCode.NOT_GRANTED, refusal)
     if attempt.token.seconds_to_live != terms.seconds_to_live and not _shorten(attempt, terms):
@@ -109,8 +118,6 @@ def _refusal(attempt: Attempt, terms: CurrentTerms) -> str:
     What an unknown outcome has left is known by its lifetime, which must not change any more: such
     a request neither goes back to the approvers, who may shorten it, nor is shortened here.
     """
-    if obstacle := attempt.token.service_account.obstacle:
-        return obstacle
     if terms.needs_approval:
         return APPROVAL_NEEDED_NOW
     if attempt.was_unresolved and terms.seconds_to_live != attempt.token.seconds_to_live:
@@ -124,6 +131,35 @@ def _shorten(attempt: Attempt, terms: CurrentTerms) -> bool:
     token.seconds_to_live = terms.seconds_to_live
     held = Token.objects.held(token.attempt).filter(pk=token.pk)
     return bool(held.update(seconds_to_live=terms.seconds_to_live))
+
+
+# -- The workspace --------------------------------------------------------------------------------
+
+
+def _await_workspace(attempt: Attempt, gateway: Gateway) -> Effects | None:
+    """The effects of an attempt that ends here, because AWS is changing the workspace; None when it
+    goes on.
+
+    The catalog may be some minutes old, so AWS is asked; once for all who wait.
+    """
+    token, workspace = attempt.token, attempt.token.workspace
+    if not (workspace.is_changing or waits_for(token.error_code) is FOR_WORKSPACE):
+        return None
+    if look_again(workspace):
+        try:
+            note_described(workspace, gateway.describe_workspace(workspace.aws_id))
+        except NotYetError as later:
+            return requeue(attempt, seconds=later.seconds)
+        except GrafanaError as error:
+            # What refuses only this question decides nothing: the create will say.
+            if error.refuses_caller or error.retryable:
+                return _try_later(attempt, error, duplicate_answers=token.duplicate_answers)
+    if obstacle := workspace.obstacle:
+        return fail(attempt, ErrorCode.NOT_USABLE, obstacle)
+    if workspace.is_changing:
+        said = f"Its status at AWS is {workspace.status}."
+        return wait_for(attempt, FOR_WORKSPACE, ErrorCode.WORKSPACE_CHANGING, said)
+    return None
 
 
 # -- AWS is called --------------------------------------------------------------------------------
@@ -153,9 +189,18 @@ def _refused(attempt: Attempt, error: GrafanaError) -> Effects:
         if attempt.was_unresolved and answers < MOST_DUPLICATE_ANSWERS:
             return requeue(attempt, error, duplicate_answers=answers)
         return fail(attempt, ErrorCode.NAME_TAKEN, error.message, error)
-    if error.retryable or isinstance(error, ThrottlingException | ConflictException):
-        return requeue(attempt, error, duplicate_answers=0)
+    if error.retryable or error.refuses_caller or isinstance(error, ConflictException):
+        return _try_later(attempt, error, duplicate_answers=0)
     return fail(attempt, error.code, error.message, error)
+
+
+def _try_later(attempt: Attempt, error: GrafanaError, *, duplicate_answers: int) -> Effects:
+    """AWS made nothing now, and may make it later."""
+    if wait := waits_for(error.code):
+        return wait_for(
+            attempt, wait, error.code, error.message, error, duplicate_answers=duplicate_answers
+        )
+    return requeue(attempt, error, duplicate_answers=duplicate_answers)
 
 
 # -- AWS made a token -----------------------------------------------------------------------------

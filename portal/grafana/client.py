@@ -58,7 +58,8 @@ class Client:
     ``region`` "" is botocore's (``AWS_REGION``, ``AWS_DEFAULT_REGION``, the profile);
     ``endpoint_url`` "" follows botocore's endpoint rules (``AWS_ENDPOINT_URL_GRAFANA``, the
     profile, dual-stack …); credentials are those of botocore's chain, and with ``role_arn`` those
-    of that role, assumed with ``external_id`` if given. All of it is looked up at the first call.
+    of that role, assumed with ``external_id`` if given. All of it is looked up at the first call,
+    and anew after AWS has refused the credentials.
 
     ``connect_timeout`` (seconds) counts for each address of the endpoint and for the TLS handshake,
     ``read_timeout`` (seconds) for the whole answer, counted from when the request was sent.
@@ -219,7 +220,10 @@ class Client:
         """One exchange; returns the answer if its status is 2xx, and raises what it says if not."""
         answer = self._transport.exchange(operation, method, path, query=query or {}, body=body)
         if not 200 <= answer.status < 300:
-            raise wire.refusal(answer, operation)
+            refusal = wire.refusal(answer, operation)
+            if refusal.refuses_caller:
+                self._transport.forget_account()
+            raise refusal
         return answer
 
     def _parse(

@@ -24,6 +24,9 @@ class GrafanaError(Exception):
     """The same request may succeed a little later."""
     ambiguous: ClassVar[bool] = False
     """AWS may have carried the request out all the same."""
+    refuses_caller: ClassVar[bool] = False
+    """AWS does not take who asks (credentials) or when (our clock), and has looked at nothing else:
+    the operators' trouble, which may pass, and not the request's."""
 
     def __init__(
         self,
@@ -77,9 +80,15 @@ class GrafanaError(Exception):
 
 
 class NotSent(GrafanaError):
-    """No byte of the request left: no credentials, no DNS, no connection, no TLS, no proxy."""
+    """No byte of the request left: no DNS, no connection, no TLS, no proxy."""
 
     transient = True
+
+
+class NoCredentials(NotSent):
+    """There are no credentials to sign with, or AWS gave none for the role."""
+
+    refuses_caller = True
 
 
 class OutcomeUnknown(GrafanaError):
@@ -155,11 +164,15 @@ class InternalServerException(GrafanaError):
 
 
 class UnrecognizedClientException(GrafanaError):
-    """The access key is not one of AWS's."""
+    """The access key is not one of AWS's, or not everywhere yet."""
+
+    refuses_caller = True
 
 
 class InvalidSignatureException(GrafanaError):
     """The signature does not match: a wrong secret, or our clock is off."""
+
+    refuses_caller = True
 
 
 class IncompleteSignature(GrafanaError):
@@ -171,13 +184,16 @@ class MissingAuthenticationToken(GrafanaError):
 
 
 class ExpiredTokenException(GrafanaError):
-    """The session credentials ended on the way; botocore fetches new ones for the next call."""
+    """The session credentials have ended."""
 
     transient = True
+    refuses_caller = True
 
 
 class RequestExpired(GrafanaError):
     """The signature is too old or too new: our clock is off."""
+
+    refuses_caller = True
 
 
 class OptInRequired(GrafanaError):
@@ -230,8 +246,16 @@ _BY_CODE: dict[str, type[GrafanaError]] = {
         InternalFailure,
     )
 }
+_OURS: dict[str, type[GrafanaError]] = {
+    error.__name__: error for error in (NotSent, NoCredentials, OutcomeUnknown, NoAnswer)
+}
 
 
 def error_class(code: str) -> type[GrafanaError]:
     """The class for an error type of AWS; GrafanaError itself for one that is not known."""
     return _BY_CODE.get(code.removesuffix("Exception"), GrafanaError)
+
+
+def class_of_recorded(code: str) -> type[GrafanaError]:
+    """The class of an error whose ``code`` was kept, one without an answer of AWS included."""
+    return _OURS.get(code) or error_class(code)

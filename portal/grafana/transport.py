@@ -14,7 +14,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    CredentialRetrievalError,
+    NoCredentialsError,
+)
 from requests import PreparedRequest, Request, Response, Session
 from requests.exceptions import InvalidSchema, InvalidURL, RequestException
 from requests.utils import DEFAULT_CA_BUNDLE_PATH
@@ -22,7 +27,7 @@ from urllib3.exceptions import HTTPError, NewConnectionError
 
 from portal.grafana.account import Account
 from portal.grafana.connection import OneAttemptAdapter
-from portal.grafana.errors import GrafanaError, NoAnswer, NotSent, OutcomeUnknown
+from portal.grafana.errors import GrafanaError, NoAnswer, NoCredentials, NotSent, OutcomeUnknown
 from portal.grafana.signing import SigV4
 from portal.grafana.trust import context_for
 from portal.grafana.types import Operation
@@ -85,8 +90,13 @@ class Transport:
         try:
             request = self._prepare(method, path, query, body)
             environment = self._environment
-        except (BotoCoreError, ClientError, ValueError, OSError) as error:
-            failure: GrafanaError = NotSent(f"{type(error).__name__}: {error}", operation=operation)
+        except (CredentialRetrievalError, NoCredentialsError, ClientError) as error:
+            # A ClientError is STS's: nobody else is asked before the request is signed.
+            failure: GrafanaError = NoCredentials(
+                f"{type(error).__name__}: {error}", operation=operation
+            )
+        except (BotoCoreError, ValueError, OSError) as error:
+            failure = NotSent(f"{type(error).__name__}: {error}", operation=operation)
         else:
             try:
                 return self._send(request, environment)
@@ -95,6 +105,11 @@ class Transport:
         # Out here the failure has no context. `from None` within the handler would only hide it,
         # and with it the frames that hold what was read of the answer.
         raise failure
+
+    def forget_account(self) -> None:
+        """Have region, endpoint and credentials looked up anew for the next call."""
+        for name in ("_account", "_signer", "_environment"):
+            self.__dict__.pop(name, None)
 
     def close(self) -> None:
         """Close idle connections; a later call opens new ones."""

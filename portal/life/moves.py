@@ -128,15 +128,15 @@ DROP_WITHDRAWN = Move(
     starts=(State.ISSUING,),
     leads_to=State.CANCELLED,
     sets={**_LEASE_ENDS, "rung_at": None},
-    may_write=("not_before", "duplicate_answers", *_ERROR, *_KNOWLEDGE),
+    may_write=("not_before", "waits_since", "duplicate_answers", *_ERROR, *_KNOWLEDGE),
 )
 REQUEUE = Move(
     name="requeue",
     starts=(State.ISSUING,),
     leads_to=State.QUEUED,
-    sets={**_LEASE_ENDS, "rung_at": None},
+    sets={**_LEASE_ENDS, "rung_at": None, "waits_since": None},
     writes=("not_before",),
-    may_write=(*_ERROR, *_KNOWLEDGE, "duplicate_answers"),
+    may_write=(*_ERROR, *_KNOWLEDGE, "duplicate_answers", "waits_since"),
     withdrawn=DROP_WITHDRAWN,
 )
 FAIL = Move(

@@ -80,7 +80,7 @@ class Work:
             columns["rung_at"] = Now() if self._rings else None
         if move.leads_to is not None:
             columns |= {"state": move.leads_to, "state_at": Now()}
-        token.change(**move.sets, **columns)
+        token.change(**{**move.sets, **columns})
         self._note(token, move, actor, reason, said)
         self._tell(token, move, actor, reason, to)
 

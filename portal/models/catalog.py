@@ -12,6 +12,13 @@ LONGEST_LIFETIME = 2_592_000
 """Seconds: 30 days, the most that CreateWorkspaceServiceAccountToken accepts."""
 
 
+CHANGING = frozenset({"CREATING", "UPDATING", "UPGRADING", "VERSION_UPDATING"})
+"""States of a workspace that pass within minutes; meanwhile AWS takes no change of it."""
+LOST = frozenset({"DELETING", "DELETION_FAILED", "CREATION_FAILED"})
+"""States of a workspace in which there is no Grafana, or soon none. In every other state AWS
+decides, and in one that we don't know, too."""
+
+
 class ReadFromAws(models.Model):
     """What is read from AWS again and again; since when that has failed, and with what code.
 
@@ -37,6 +44,9 @@ class Connection(ReadFromAws):
     region = models.CharField(max_length=32, blank=True)
     role_arn = models.CharField(max_length=200, blank=True)
     external_id = models.CharField(max_length=200, blank=True)
+    # AWS does not take our credentials, or our clock (portal.gateway).
+    refused_since = models.DateTimeField(null=True, editable=False)
+    refused_code = models.CharField(max_length=80, blank=True, db_default="", editable=False)
 
     def __str__(self) -> str:
         return self.name
@@ -72,7 +82,8 @@ class Workspace(ReadFromAws):
     endpoint = models.CharField(max_length=2048, blank=True)
     status = models.CharField(max_length=40)
     grafana_version = models.CharField(max_length=255, blank=True)
-    synced_at = models.DateTimeField(null=True)
+    # When it was last looked at alone, because it was being changed.
+    described_at = models.DateTimeField(null=True, editable=False, db_column="synced_at")
     gone_at = models.DateTimeField(null=True)
 
     objects = WorkspaceQuerySet.as_manager()
@@ -96,15 +107,20 @@ class Workspace(ReadFromAws):
         return endpoint if endpoint.startswith(("https://", "http://")) else ""
 
     @property
+    def is_changing(self) -> bool:
+        """Whether AWS is changing it: requests are taken, and wait until that is done."""
+        return self.status in CHANGING
+
+    @property
     def obstacle(self) -> str:
-        """Why no token can be made here now, in words for people; empty when one can.
+        """Why no token can be made here now, in words for people; empty when AWS is to decide.
 
         Service accounts exist from Grafana 9 on (AMG user guide, "Service accounts").
         """
         if self.gone_at:
             return "This workspace no longer exists at AWS."
-        if self.status != "ACTIVE":
-            return f"This workspace is not active at AWS (its status is {shown(self.status)})."
+        if self.status in LOST:
+            return f"This workspace can't be used at AWS (its status is {self.status})."
         major, _, _ = self.grafana_version.partition(".")
         if major.isdecimal() and int(major) < 9:
             return (

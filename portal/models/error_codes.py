@@ -9,5 +9,7 @@ class ErrorCode(StrEnum):
     NAME_TAKEN = "NameTaken"
     CANNOT_SEAL = "CannotSeal"
     NOT_GRANTED = "NotGranted"
+    NOT_USABLE = "NotUsable"
     NOT_AGREED = "NotAgreed"
+    WORKSPACE_CHANGING = "WorkspaceChanging"
     QUEUED_TOO_LONG = "QueuedTooLong"

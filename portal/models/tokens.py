@@ -70,6 +70,7 @@ class Token(models.Model):
     attempt = models.PositiveIntegerField(default=0)
     lease_until = models.DateTimeField(null=True)
     not_before = models.DateTimeField(null=True)
+    waits_since = models.DateTimeField(null=True)
     rung_at = models.DateTimeField(null=True)
     cancel_requested = models.BooleanField(default=False)
     error_code = models.CharField("what AWS last said against it", max_length=80, blank=True)

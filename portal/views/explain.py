@@ -1,10 +1,12 @@
 """What a state or an error means, in words for people: what happened, and what to do next."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import timedelta
 
 from portal import gateway
 from portal.audit import SYSTEM
+from portal.flows.waits import FOR_CREDENTIALS, waits_for, waits_until
 from portal.models import State, Token
 from portal.models.error_codes import ErrorCode
 from portal.text import isolated
@@ -21,12 +23,19 @@ class Explanation:
     @property
     def is_for_operators(self) -> bool:
         """Whether trying again won't help before somebody has changed something at the portal."""
-        return self.next == _OPERATOR
+        return self.next.endswith(_OPERATOR)
 
 
+MINUTE = timedelta(minutes=1)
 _TRY_AGAIN = "Try again with the form filled in as before."
 _TRIED = f"The portal tried for an hour, and tries no more. {_TRY_AGAIN}"
 _OPERATOR = "Tell the people who run this portal; give them the AWS request id."
+
+_CHANGING = Explanation(
+    "AWS is changing the workspace, and makes no token meanwhile.",
+    "The portal tries again by itself.",
+    passes=True,
+)
 
 _ERRORS = {
     "ValidationException": Explanation(
@@ -43,11 +52,8 @@ _ERRORS = {
         "AWS does not know this workspace or service account any more.",
         "Choose another on the request form; the list there is read from AWS regularly.",
     ),
-    "ConflictException": Explanation(
-        "The workspace is busy with another change.",
-        "The portal tries again by itself.",
-        passes=True,
-    ),
+    "ConflictException": _CHANGING,
+    ErrorCode.WORKSPACE_CHANGING: _CHANGING,
     "ThrottlingException": Explanation(
         "AWS asks us to slow down.",
         "Nothing to do: the portal tries again when AWS allows it.",
@@ -63,9 +69,12 @@ _ERRORS = {
         "Choose another name and try again.",
     ),
     ErrorCode.NOT_GRANTED: Explanation(
-        "The grant for this service account ended, or the account can't be used, before the token "
-        "was made.",
+        "The grant for this service account ended before the token was made.",
         "Ask your team lead, or choose another account.",
+    ),
+    ErrorCode.NOT_USABLE: Explanation(
+        "The workspace or its service account can't be used any more.",
+        "Choose another on the request form; the list there is read from AWS regularly.",
     ),
     ErrorCode.CANNOT_SEAL: Explanation(
         "AWS answered with a key that is longer than your browser's public key can seal. "
@@ -90,12 +99,14 @@ _NOT_SENT = Explanation(
     passes=True,
 )
 _CREDENTIALS = Explanation("AWS did not accept this portal's own credentials.", _OPERATOR)
+_CREDENTIALS_NOW = Explanation(
+    "AWS does not accept this portal's own credentials, or its clock, at the moment. That is the "
+    "portal's trouble, not yours, and nothing was made.",
+    "The portal tries again by itself.",
+    passes=True,
+)
 _CREDENTIAL_CODES = frozenset(
     {
-        "UnrecognizedClientException",
-        "InvalidSignatureException",
-        "ExpiredTokenException",
-        "RequestExpired",
         "IncompleteSignature",
         "IncompleteSignatureException",
         "MissingAuthenticationToken",
@@ -129,9 +140,19 @@ _ENDED = {
 def error(token: Token) -> Explanation | None:
     """What last went wrong with this token; None when nothing did."""
     found = _error(token)
-    if found and found.passes and token.state == State.FAILED:
-        # It failed because it waited too long (portal.flows.sweep): nobody tries again.
-        return Explanation(found.happened, _TRIED)
+    if not found or not found.passes:
+        return found
+    wait = waits_for(token.error_code)
+    if token.state == State.FAILED:
+        # It failed because it waited too long: nobody tries again.
+        if not wait:
+            return Explanation(found.happened, _TRIED)
+        tried = f"The portal tried for {wait.longest // MINUTE} minutes, and tries no more."
+        then = _OPERATOR if wait == FOR_CREDENTIALS else _TRY_AGAIN
+        return replace(found, next=f"{tried} {then}", passes=False)
+    if until := waits_until(token):
+        again = f"The portal tries again by itself, until {until:%H:%M} UTC at the latest."
+        return replace(found, next=again)
     return found
 
 
@@ -141,6 +162,8 @@ def _error(token: Token) -> Explanation | None:
         return None
     if code in _ERRORS:
         return _ERRORS[code]
+    if waits_for(code) == FOR_CREDENTIALS:
+        return _CREDENTIALS_NOW
     if code in _CREDENTIAL_CODES:
         return _CREDENTIALS
     if code == "NotSent":

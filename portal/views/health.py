@@ -40,13 +40,15 @@ def healthz(request: HttpRequest) -> HttpResponse:
 def readyz(request: HttpRequest) -> JsonResponse:
     """503 only without the database; what else is missing is named as degraded, with 200.
 
-    ``database`` with 200 is one that takes no writes.
+    ``database`` with 200 is one that takes no writes, ``aws_credentials`` that AWS does not take
+    the portal's credentials, or its clock.
     """
     if not _may_scrape(request):
         return JsonResponse({"status": "a bearer token is needed"}, status=401)
     try:
         unread = _unread()
         silent = _silent(asked_in_vain=any(code in NO_ANSWER for code in unread))
+        are_refused = Connection.objects.exclude(refused_since=None).exists()
         mail_fails = _mail_fails()
         takes_writes = outage.database_takes_writes()
     except (DatabaseError, InterfaceError) as error:
@@ -60,6 +62,8 @@ def readyz(request: HttpRequest) -> JsonResponse:
     if settings.CACHE != settings.BROKER and not _takes_writes("cache", settings.CACHE):
         degraded.append("cache")
     degraded += silent
+    if are_refused:
+        degraded.append("aws_credentials")
     if unread:
         degraded.append("catalog")
     if mail_fails:

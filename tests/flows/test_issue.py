@@ -101,7 +101,6 @@ def test_a_message_for_a_withdrawn_request_does_nothing(
         (402, "ServiceQuotaExceededException"),
         (403, "AccessDeniedException"),
         (404, "ResourceNotFoundException"),
-        (403, "UnrecognizedClientException"),
     ],
 )
 def test_what_aws_refuses_for_good_fails_with_its_request_id(
@@ -119,7 +118,15 @@ def test_what_aws_refuses_for_good_fails_with_its_request_id(
 
 
 @pytest.mark.parametrize(
-    ("status", "code"), [(429, "ThrottlingException"), (409, "ConflictException")]
+    ("status", "code"),
+    [
+        (429, "ThrottlingException"),
+        (409, "ConflictException"),
+        (403, "UnrecognizedClientException"),
+        (403, "ExpiredTokenException"),
+        (403, "InvalidSignatureException"),
+        (400, "RequestExpired"),
+    ],
 )
 def test_what_passes_is_tried_again_after_the_time_aws_asks_for(
     queued: Token, aws: SandboxProcess, status: int, code: str
@@ -272,7 +279,7 @@ def test_an_account_that_was_disabled_before_the_claim_is_not_asked_for(
     ServiceAccount.objects.filter(pk=catalog.deployer.pk).update(is_disabled=True)
     issue(queued.pk)
     queued.refresh_from_db()
-    assert (queued.state, queued.error_code) == (State.FAILED, "NotGranted")
+    assert (queued.state, queued.error_code) == (State.FAILED, "NotUsable")
     assert "is disabled in Grafana" in queued.error_message
     assert aws.calls(CREATE) == []
 

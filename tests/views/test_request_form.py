@@ -311,10 +311,10 @@ def _gone(account: ServiceAccount) -> None:
 UNUSABLE = {
     "disabled account": (_account(is_disabled=True), "service_account", "disabled in Grafana"),
     "another account is granted": (_grant_only_another, "service_account", NO_ACCOUNT),
-    "workspace is being made": (
-        _workspace(status="CREATING"),
+    "workspace is being deleted": (
+        _workspace(status="DELETING"),
         "service_account",
-        "its status is CREATING",
+        "its status is DELETING",
     ),
     "Grafana 8": (_workspace(grafana_version="8.4"), "service_account", "tokens need version 9"),
     "workspace is gone": (_gone, "workspace", NO_WORKSPACE),

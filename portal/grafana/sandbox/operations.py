@@ -9,7 +9,7 @@ from portal.grafana.sandbox.database import NameTakenError
 from portal.grafana.sandbox.errors import AwsError, conflict, not_found, quota_exceeded
 from portal.grafana.sandbox.keys import digest, new_key
 from portal.grafana.sandbox.paging import Page
-from portal.grafana.sandbox.seed import ACTIVE
+from portal.grafana.sandbox.seed import NOT_RUNNING
 from portal.grafana.sandbox.tokens import Token
 from portal.grafana.sandbox.validation import Violations, row_id
 from portal.grafana.sandbox.world import World
@@ -170,7 +170,7 @@ def _find_workspace(world: World, workspace_id: str) -> Workspace:
 
 def _usable_workspace(world: World, workspace_id: str) -> None:
     workspace = _find_workspace(world, workspace_id)
-    if workspace.status != ACTIVE:
+    if workspace.status in NOT_RUNNING:
         raise conflict("WORKSPACE", workspace_id, f"The workspace is {workspace.status}.")
     if int(workspace.grafana_version.partition(".")[0]) < OLDEST_GRAFANA:
         raise AwsError(
@@ -181,7 +181,7 @@ def _usable_workspace(world: World, workspace_id: str) -> None:
 
 
 def _find_account(world: World, workspace_id: str, labels: Mapping[str, str]) -> ServiceAccount:
-    """The account in a workspace that is ACTIVE and new enough for it."""
+    """The account in a workspace that runs and is new enough for it."""
     _usable_workspace(world, workspace_id)
     account_id = labels["serviceAccountId"]
     number = row_id(account_id)

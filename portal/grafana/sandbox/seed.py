@@ -33,6 +33,11 @@ from portal.grafana.sandbox.tokens import Tokens
 from portal.grafana.sandbox.validation import GRAFANA_VERSION_FORM, ROLES, WORKSPACE_ID
 
 ACTIVE = "ACTIVE"
+NOT_RUNNING = (
+    *("CREATING", "UPDATING", "UPGRADING", "VERSION_UPDATING"),
+    *("DELETING", "DELETION_FAILED", "CREATION_FAILED"),
+)
+"""States in which no token can be made or listed: the workspace is busy, or there is none."""
 GRAFANA_VERSION = "10.4"
 
 # In the demo the last workspace by name is another team's. It is not the last one made: AWS
