@@ -155,7 +155,7 @@ def test_a_request_is_withdrawn_while_aws_is_called_and_leaves_no_token(
     [
         pytest.param(
             "ConflictException",
-            "The workspace is busy with another change.",
+            "AWS is changing the workspace, and makes no token meanwhile.",
             "tries again by itself",
             id="ConflictException",
         ),

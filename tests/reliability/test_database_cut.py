@@ -25,7 +25,7 @@ from portal.models import Action, State, Token, User
 from tests.conftest import Catalog, acting
 from tests.grafana.sandbox_process import SandboxProcess
 from tests.person import KeyPair
-from tests.reliability.legal_order import actions
+from tests.reliability.legal_order import actions, since_the_request
 from tests.reliability.proxy import Proxy
 from tests.reliability.troubles import CREATE
 from tests.reliability.world import Moment, World
@@ -119,7 +119,7 @@ def test_cut_at_the_claim_nothing_was_asked_of_aws_and_the_next_attempt_has_the_
     assert token.state == State.SEALED
     assert opens(token, keys)
     assert one_live_token_of(token, world.aws)
-    assert actions(token) == [Action.TOKEN_ISSUED]
+    assert since_the_request(token) == [Action.TOKEN_ISSUED]
 
 
 @everywhere
@@ -133,7 +133,7 @@ def test_cut_while_the_key_is_stored_it_is_stored_once(
     assert token.state == State.SEALED
     assert opens(token, keys)
     assert one_live_token_of(token, world.aws)
-    assert actions(token) == [Action.TOKEN_ISSUED]
+    assert since_the_request(token) == [Action.TOKEN_ISSUED]
     assert len(world.aws.calls(CREATE)) == 1
 
 
@@ -147,7 +147,7 @@ def test_cut_while_a_refusal_is_stored_it_fails_once(
     assert proxy.cut is None
     token.refresh_from_db()
     assert (token.state, token.may_exist_at_aws) == (State.FAILED, False)
-    assert actions(token) == [Action.TOKEN_FAILED]
+    assert since_the_request(token) == [Action.TOKEN_FAILED]
 
 
 @pytest.mark.parametrize("place", WITHOUT_EVENT, ids=lambda place: place.name)
@@ -164,7 +164,7 @@ def test_cut_while_an_unknown_outcome_is_stored_it_stays_unknown(
     after_the_lease(world, token)
     assert opens(token, keys)
     assert one_live_token_of(token, world.aws)
-    assert actions(token) == [Action.TOKEN_ORPHAN_REMOVED, Action.TOKEN_ISSUED]
+    assert since_the_request(token) == [Action.TOKEN_ORPHAN_REMOVED, Action.TOKEN_ISSUED]
 
 
 @everywhere
@@ -180,7 +180,7 @@ def test_cut_while_an_orphan_is_removed_it_is_recorded_once(
     after_the_lease(world, token)
     assert opens(token, keys)
     assert one_live_token_of(token, world.aws)
-    assert actions(token) == [Action.TOKEN_ORPHAN_REMOVED, Action.TOKEN_ISSUED]
+    assert since_the_request(token) == [Action.TOKEN_ORPHAN_REMOVED, Action.TOKEN_ISSUED]
 
 
 def test_a_database_that_is_away_for_a_moment_costs_that_moment(
@@ -198,7 +198,7 @@ def test_a_database_that_is_away_for_a_moment_costs_that_moment(
     assert token.state == State.SEALED
     assert opens(token, keys)
     assert one_live_token_of(token, world.aws)
-    assert actions(token) == [Action.TOKEN_ISSUED]
+    assert since_the_request(token) == [Action.TOKEN_ISSUED]
 
 
 def test_a_database_that_stays_away_leaves_the_rest_to_recovery(
@@ -210,7 +210,7 @@ def test_a_database_that_stays_away_leaves_the_rest_to_recovery(
     after_the_lease(world, token)
     assert opens(token, keys)
     assert one_live_token_of(token, world.aws)
-    assert actions(token) == [Action.TOKEN_ORPHAN_REMOVED, Action.TOKEN_ISSUED]
+    assert since_the_request(token) == [Action.TOKEN_ORPHAN_REMOVED, Action.TOKEN_ISSUED]
 
 
 @everywhere
@@ -228,7 +228,7 @@ def test_cut_while_it_is_delivered_the_page_confirms_again(
     assert confirm().confirmation == Confirmation.DELIVERED
     token.refresh_from_db()
     assert (token.state, token.sealed_key) == (State.ACTIVE, None)
-    assert actions(token) == [Action.TOKEN_ISSUED, Action.TOKEN_DELIVERED]
+    assert since_the_request(token) == [Action.TOKEN_ISSUED, Action.TOKEN_DELIVERED]
 
 
 @everywhere
@@ -245,7 +245,7 @@ def test_cut_while_it_is_revoked_the_owner_asks_again_or_finds_it_done(
     after_the_lease(world, token)
     assert token.state == State.REVOKED
     assert world.aws.live_tokens() == []
-    assert actions(token)[1:] == [Action.TOKEN_REVOKE_REQUESTED, Action.TOKEN_REVOKED]
+    assert since_the_request(token)[1:] == [Action.TOKEN_REVOKE_REQUESTED, Action.TOKEN_REVOKED]
 
 
 @everywhere
@@ -260,7 +260,7 @@ def test_cut_while_a_deletion_is_stored_it_is_deleted_again_and_recorded_once(
     after_the_lease(world, token)
     assert token.state == State.REVOKED
     assert world.aws.live_tokens() == []
-    assert actions(token)[1:] == [Action.TOKEN_REVOKE_REQUESTED, Action.TOKEN_REVOKED]
+    assert since_the_request(token)[1:] == [Action.TOKEN_REVOKE_REQUESTED, Action.TOKEN_REVOKED]
 
 
 @everywhere

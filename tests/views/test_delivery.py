@@ -180,7 +180,7 @@ def test_a_throttled_request_says_why_it_waits(
     ("code", "happened"),
     [
         ("ThrottlingException", "AWS asks us to slow down."),
-        ("ConflictException", "The workspace is busy with another change."),
+        ("ConflictException", "AWS is changing the workspace, and makes no token meanwhile."),
         ("InternalServerException", "AWS had an internal error"),
         ("OutcomeUnknown", "AWS did not answer, or its answer made no sense"),
         ("NotSent", "The portal can't reach AWS."),
