@@ -144,21 +144,26 @@ def finish_if_held(
 ) -> Effects | None:
     """Write an outcome; None when the attempt was lost.
 
-    When the commit's own outcome is unknown, the row is read again: nothing is done twice.
+    When the commit's own outcome is unknown, the row is read again: nothing is done twice, and
+    whoever waits for it hears of it.
     """
     if aws_token_id:
         columns["aws_token_id"] = aws_token_id
     deadline = time.monotonic() + TIME_TO_STORE
+    may_be_stored = False
     while True:
         try:
             with life.work(SYSTEM) as work:
                 row = work.lock(attempt.token.pk)
                 if attempt.holds(row):
                     work.move(row, move, **columns)
-                elif not aws_token_id or row.aws_token_id != aws_token_id:
+                elif may_be_stored and row.aws_token_id == aws_token_id:
+                    work.effects.changed.append(row.pk)
+                else:
                     return None
             return work.effects
         except (OperationalError, InterfaceError):
+            may_be_stored = True
             connection.close()
             if time.monotonic() > deadline:
                 raise
