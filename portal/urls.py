@@ -7,6 +7,7 @@ from django.views.generic import RedirectView
 from portal.views import (
     actions,
     answers,
+    catalog,
     delivery,
     handover,
     health,
@@ -24,6 +25,8 @@ urlpatterns = [
     path("tokens/", tokens.index, name="tokens"),
     path("tokens/new/", tokens.new, name="token-new"),
     path("tokens/name/", tokens.name, name="token-name"),
+    path("tokens/accounts/", catalog.accounts, name="token-accounts"),
+    path("tokens/workspaces/", catalog.workspaces, name="token-workspaces"),
     path("tokens/<uuid:token_id>/", record.detail, name="token"),
     path("tokens/<uuid:token_id>/status/", delivery.status, name="token-status"),
     path("tokens/<uuid:token_id>/sealed/", delivery.sealed, name="token-sealed"),

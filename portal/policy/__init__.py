@@ -19,9 +19,18 @@ from portal.policy.desk import (
     reach,
     readable_teams,
 )
-from portal.policy.grants import Choice, Limits, choice_for, choices, limits_for, suspension
+from portal.policy.grants import (
+    Choice,
+    Limits,
+    choice_for,
+    choices,
+    choices_of,
+    limits_for,
+    suspension,
+)
 from portal.policy.handover import HANDABLE, heirs_of, may_hand_over
 from portal.policy.lost import UNDELIVERED, why_without_access, without_access
+from portal.policy.offer import Offer, offer, offer_like, workspace_for
 from portal.policy.rights import (
     CANCELLABLE,
     REVOCABLE,
@@ -46,6 +55,7 @@ __all__ = [
     "Choice",
     "Limits",
     "NotPermittedError",
+    "Offer",
     "Reach",
     "Room",
     "Shortage",
@@ -55,6 +65,7 @@ __all__ = [
     "approvers_of",
     "choice_for",
     "choices",
+    "choices_of",
     "desk_of",
     "findable_tokens",
     "heirs_of",
@@ -73,6 +84,8 @@ __all__ = [
     "may_reissue",
     "may_revoke",
     "may_see",
+    "offer",
+    "offer_like",
     "reach",
     "readable_teams",
     "room",
@@ -83,4 +96,5 @@ __all__ = [
     "visible_tokens",
     "why_without_access",
     "without_access",
+    "workspace_for",
 ]

@@ -18,7 +18,7 @@ from portal.models import State, Token, User
 from portal.models.catalog import LONGEST_LIFETIME
 from portal.tasks import enqueue_issue
 from portal.views import edge
-from portal.views.catalog import catalog
+from portal.views.catalog import catalog, offered_workspace
 from portal.views.edge import answers_json
 
 PER_PAGE = 50
@@ -64,13 +64,10 @@ def name(request: HttpRequest) -> JsonResponse:
     """
     workspace = request.GET.get("workspace", "")
     wanted = request.GET.get("name", "").replace("\0", "").strip()
-    granted = {
-        choice.service_account.workspace.aws_id: choice.service_account.workspace_id
-        for choice in policy.choices(edge.person(request))
-    }
-    if workspace not in granted:
+    found = offered_workspace(edge.person(request), workspace)
+    if found is None:
         raise Http404
-    is_taken = Token.objects.holding_name(granted[workspace], wanted).exists()
+    is_taken = Token.objects.holding_name(found.pk, wanted).exists()
     return JsonResponse({"message": name_is_taken(wanted) if is_taken else ""})
 
 
@@ -99,12 +96,16 @@ def _request(request: HttpRequest, form: TokenRequestForm) -> Token | None:
 def _form_page(
     request: HttpRequest, form: TokenRequestForm, user: User, status: int = 200
 ) -> HttpResponse:
+    offered = catalog(user, str(form["workspace"].value() or ""))
+    wanted = str(form["service_account"].value() or "")
     return render(
         request,
         "tokens/new.html",
         {
             "form": form,
-            "catalog": catalog(form.choices, user),
+            "catalog": offered,
+            "account": offered.account(wanted),
+            "account_options": offered.account_options(wanted),
             "presets": PRESETS,
             "longest_lifetime": LONGEST_LIFETIME,
             "suggested_name": suggested_name(user),
