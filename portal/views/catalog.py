@@ -60,7 +60,7 @@ class Catalog:
 
     @property
     def details(self) -> SafeString:
-        """The chosen workspace as the page's script reads it, unless it is for the script to ask."""
+        """The chosen workspace as the page's script reads it; empty where that is to ask for it."""
         told = json_script(self.chosen, "chosen-workspace") if self.chosen else SafeString()
         return told if len(told) <= MOST_OF_ACCOUNTS else SafeString()
 
