@@ -40,6 +40,8 @@ urlpatterns = [
     path("tokens/<uuid:token_id>/hand-over/", handover.hand_over, name="token-hand-over"),
     path("team/", team.index, name="teams"),
     path("team/<slug:slug>/", team.desk, name="team"),
+    path("team/<slug:slug>/people/", team.people, name="team-people"),
+    path("team/<slug:slug>/accounts/", team.accounts, name="team-accounts"),
     path("team/<slug:slug>/revoke/", revocation.revoke, name="team-revoke"),
     path("team/<slug:slug>/ended/<int:first>-<int:last>/", revocation.ended, name="team-ended"),
     path(

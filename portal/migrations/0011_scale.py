@@ -9,6 +9,10 @@ OPEN = (
 )
 ENDED = ("revoked", "expired", "failed", "denied", "cancelled")
 NOT_LIVE = ("awaiting_approval", "awaiting_recipient", "queued", "issuing", *ENDED)
+NOT_ACTIVE = (
+    *("awaiting_approval", "awaiting_recipient", "queued", "issuing"),
+    *("sealed", "revoking", *ENDED),
+)
 
 
 class Migration(migrations.Migration):
@@ -59,7 +63,7 @@ class Migration(migrations.Migration):
             models.Index(
                 fields=["team", "delivered_at"],
                 name="token_never_used",
-                condition=Q(state="active", last_used_at=None),
+                condition=~Q(state__in=NOT_ACTIVE) & Q(last_used_at=None),
             ),
             models.Index(
                 fields=["team", "-state_at", "-id"],

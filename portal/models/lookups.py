@@ -15,7 +15,7 @@ from typing import Any
 from django.db import models
 from django.db.models import Q
 
-from portal.models.states import ENDED, NOT_LIVE, OPEN
+from portal.models.states import ENDED, NOT_ACTIVE, NOT_LIVE, OPEN
 
 _WORD = re.compile(r"[a-z_]+")
 
@@ -38,6 +38,10 @@ class Among(models.Lookup):  # type: ignore[type-arg]  # it takes parameters in 
 
 # The conditions of the partial indexes of portal.models.tokens, as questions must write them.
 IS_OPEN = ~Q(state__among=ENDED)
+OPEN_OF_TEAM = IS_OPEN & Q(service_account__gt=0)
+"""To be asked of a team: every account's key is above 0, and to say so keeps SQLite, which can't
+tell the few that are open from all that a team ever had, from an index of the team alone."""
 IS_LIVE = ~Q(state__among=NOT_LIVE)
+IS_ACTIVE = ~Q(state__among=NOT_ACTIVE)
 HAS_ENDED = ~Q(state__among=OPEN)
 HOLDS_NAME = Q(state__among=OPEN) | Q(may_exist_at_aws=True)

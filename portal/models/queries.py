@@ -33,6 +33,15 @@ def owner_has_left() -> Q:
     )
 
 
+def number_of(tokens: "TokenQuerySet", *, by: str) -> Coalesce:
+    """How many of the tokens belong to a row of another question; ``by`` is what they name it by.
+
+    Every row counts, not one of its columns: then an index tells alone.
+    """
+    number = tokens.order_by().values(by).annotate(number=Count("*")).values("number")
+    return Coalesce(Subquery(number), 0, output_field=models.IntegerField())
+
+
 class TokenQuerySet(models.QuerySet["Token"]):
     def for_pages(self) -> Self:
         """With everything that a page or an event names, in one query."""

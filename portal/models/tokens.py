@@ -18,6 +18,7 @@ from portal.models.states import (
     AWAITING_PEOPLE,
     ENDED,
     HOLDING_PLACE,
+    NOT_ACTIVE,
     NOT_LIVE,
     OPEN,
     WAITING_FOR_KEY,
@@ -169,7 +170,7 @@ class Token(models.Model):
             models.Index(
                 fields=["team", "delivered_at"],
                 name="token_never_used",
-                condition=Q(state=State.ACTIVE, last_used_at=None),
+                condition=~Q(state__in=NOT_ACTIVE) & Q(last_used_at=None),
             ),
             models.Index(
                 fields=["team", "-state_at", "-id"],

@@ -5,13 +5,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from django.conf import settings
-from django.db.models import Count, F, IntegerField, OuterRef, Q, QuerySet, Subquery
-from django.db.models.functions import Coalesce
+from django.db.models import Count, F, OuterRef, Q, QuerySet
 
 from portal.models import Grant, State, Token, User, Workspace
-from portal.models.lookups import HOLDS_NAME, IS_OPEN
+from portal.models.lookups import HOLDS_NAME, IS_OPEN, OPEN_OF_TEAM
 from portal.models.prepared import Prepared
-from portal.models.queries import TokenQuerySet
+from portal.models.queries import TokenQuerySet, number_of
 from portal.policy.grants import Choice, TeamGrants
 
 
@@ -19,14 +18,9 @@ def counted(workspaces: QuerySet[Workspace]) -> QuerySet[Workspace, Any]:
     """Each with how many tokens fill its quota (``used``), and of these how many are expired."""
     here = Token.objects.filter(workspace=OuterRef("pk"))
     return workspaces.annotate(
-        used=_number(here.counting_at_aws()),
-        expired=_number(here.filter(state=State.EXPIRED, may_exist_at_aws=True)),
+        used=number_of(here.counting_at_aws(), by="workspace"),
+        expired=number_of(here.filter(state=State.EXPIRED, may_exist_at_aws=True), by="workspace"),
     )
-
-
-def _number(tokens: TokenQuerySet) -> Coalesce:
-    number = tokens.order_by().values("workspace").annotate(number=Count("*")).values("number")
-    return Coalesce(Subquery(number), 0, output_field=IntegerField())
 
 
 _quota = Prepared(
@@ -166,7 +160,7 @@ def _counted_under(
         rows = tokens.alias(whose=F("team") + 0).filter(whose__in=teams)
         rows = rows.filter(HOLDS_NAME, workspace=governing[0].workspace_id)
         return rows, {choice.team.pk: choice.grants for choice in limited}
-    rows = tokens.filter(IS_OPEN, team__in=teams)
+    rows = tokens.filter(OPEN_OF_TEAM, team__in=teams)
     return rows, _by_team(Grant.objects.filter(team__in=teams))
 
 

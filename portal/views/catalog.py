@@ -19,6 +19,7 @@ from django.views.decorators.http import require_safe
 
 from portal import policy
 from portal.forms.requests import WORKSPACE_ID
+from portal.forms.selects import typed
 from portal.models import User, Workspace
 from portal.policy import Choice, Room
 from portal.views import edge
@@ -27,7 +28,6 @@ from portal.views.edge import answers_json
 MOST_OF_WORKSPACES = 90_000
 MOST_OF_ACCOUNTS = 40_000
 """Characters on a page: with all else on it, it stays below 150 kB."""
-LONGEST_SEARCH = 255
 
 Entry = dict[str, Any]
 
@@ -106,8 +106,7 @@ def accounts(request: HttpRequest) -> JsonResponse:
 @require_safe
 def workspaces(request: HttpRequest) -> JsonResponse:
     """Workspaces that the person may ask in, by a part of name or id: for lists that are cut."""
-    text = request.GET.get("q", "").replace("\0", "").strip()[:LONGEST_SEARCH]
-    offer = policy.offer_like(edge.person(request), text)
+    offer = policy.offer_like(edge.person(request), typed(request))
     found = [_workspace(one, offer.room) for one in offer.workspaces]
     options = [
         {"value": one["id"], "label": _label(one), "reason": one["obstacle"]} for one in found

@@ -4,7 +4,6 @@ import secrets
 import uuid
 from collections.abc import Callable
 
-from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -17,11 +16,11 @@ from portal.forms import TokenRequestForm
 from portal.models import State, Token, User
 from portal.models.catalog import LONGEST_LIFETIME
 from portal.tasks import enqueue_issue
-from portal.views import edge
+from portal.views import edge, paging
 from portal.views.catalog import catalog, offered_workspace
 from portal.views.edge import answers_json
+from portal.views.paging import Stretch, load_tokens
 
-PER_PAGE = 50
 PRESETS = (
     (3_600, "1 hour"),
     (8 * 3_600, "8 hours"),
@@ -35,8 +34,8 @@ PREFILLABLE = ("workspace", "service_account", "name", "seconds_to_live", "reaso
 @require_safe
 def index(request: HttpRequest) -> HttpResponse:
     """The person's own tokens, newest first."""
-    own = Token.objects.filter(owner=edge.person(request)).for_pages()
-    page = Paginator(own, PER_PAGE).get_page(request.GET.get("page"))
+    own = Stretch(Token.objects.filter(owner=edge.person(request)), ("-created_at", "-id"))
+    page = paging.page([own], request.GET.get("page"), load_tokens)
     return render(request, "tokens/index.html", {"page": page})
 
 

@@ -1,6 +1,9 @@
 /** A team's desk: choosing all of a page, and saying how many are chosen. */
 
 import "./page.js";
+import { enhanceAll } from "./combobox.js";
+
+enhanceAll();
 
 const form = /** @type {HTMLFormElement | null} */ (document.querySelector("[data-pick-form]"));
 const all = /** @type {HTMLInputElement | null} */ (form?.querySelector("[data-pick-all]") ?? null);

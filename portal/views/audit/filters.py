@@ -12,13 +12,11 @@ from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
-from django.forms.utils import flatatt
 from django.utils import timezone
 from django.utils.dateparse import parse_date, parse_datetime
-from django.utils.html import format_html, format_html_join
 from django.utils.http import urlencode
-from django.utils.safestring import SafeString
 
+from portal.forms.selects import PlainSelect
 from portal.logs import KEY_SHAPE, mask
 from portal.models import Action, Outcome, Team, Workspace
 from portal.reading.filters import MOST_PEOPLE, Filter, people_like
@@ -58,35 +56,6 @@ class MomentField(forms.CharField):
         raise ValidationError(
             "Write a date (2026-11-23), a date and a time in UTC (2026-11-23T14:30), or how long "
             "ago (12h, 7d)."
-        )
-
-
-class PlainSelect(forms.Select):
-    """Writes its options itself. Django renders a template for each: a hundred of them took as long
-    as the table of events below.
-    """
-
-    def render(
-        self,
-        name: str,
-        value: Any,
-        attrs: dict[str, Any] | None = None,
-        renderer: Any = None,  # noqa: ARG002 (Django's signature)
-    ) -> SafeString:
-        chosen = self.format_value(value)
-        options = format_html_join(
-            "",
-            '<option value="{}"{}>{}</option>',
-            (
-                (offered, " selected" if str(offered) in chosen else "", label)
-                for offered, label in self.choices
-            ),
-        )
-        return format_html(
-            '<select name="{}"{}>{}</select>',
-            name,
-            flatatt(self.build_attrs(self.attrs, attrs)),
-            options,
         )
 
 
