@@ -8,12 +8,13 @@ import redis
 from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
 from django.db import DatabaseError, connection
-from django.db.models import Count, Min
+from django.db.models import Min
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.http import require_safe
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, generate_latest
 
 from portal.models import Heartbeat, State, Token
+from portal.models.counting import count_by_state
 
 SILENT_FOR_TOO_LONG = timedelta(seconds=60)
 
@@ -52,7 +53,7 @@ def metrics(request: HttpRequest) -> HttpResponse:
         return HttpResponse("a bearer token is needed\n", status=401, content_type="text/plain")
     registry = CollectorRegistry()
     tokens = Gauge("portal_tokens", "Tokens by state.", ["state"], registry=registry)
-    counts = dict(Token.objects.order_by().values_list("state").annotate(Count("pk")))
+    counts = count_by_state()
     for state in State:
         tokens.labels(state.value).set(counts.get(state.value, 0))
     now = Token.objects.database_now()
@@ -63,7 +64,7 @@ def metrics(request: HttpRequest) -> HttpResponse:
     unresolved = Gauge(
         "portal_unresolved", "Tokens with a create of unknown outcome.", registry=registry
     )
-    unresolved.set(Token.objects.exclude(unresolved_since=None).count())
+    unresolved.set(Token.objects.filter(unresolved_since__isnull=False).count())
     heard = Gauge(
         "portal_last_heard_seconds",
         "Since a worker, the scheduler or AWS was last heard of.",
