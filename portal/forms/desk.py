@@ -56,8 +56,9 @@ class DeskForm(forms.Form):
     def _offer(self, name: str, all_of: str, offered: Choices, asked: Choices, url: str) -> None:
         field = cast(forms.ChoiceField, self.fields[name])
         widget = cast(LongSelect, field.widget)
-        widget.offer(("", all_of), offered, url=url)
-        field.choices = [*widget.choices, *asked]
+        widget.options_url = url
+        widget.may_be_cut(offered)
+        field.choices = [("", all_of), *offered[:MOST_OFFERED], *asked]
 
     def _asked_person(self, offered: Choices) -> Choices:
         """Who is asked for and not offered, if anything on the desk could be theirs."""

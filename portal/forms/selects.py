@@ -5,6 +5,7 @@ from typing import Any
 from django import forms
 from django.forms.utils import flatatt
 from django.http import HttpRequest
+from django.shortcuts import resolve_url
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
@@ -46,17 +47,18 @@ class PlainSelect(forms.Select):
 
 
 class LongSelect(PlainSelect):
-    """A select that may have more choices than a page shows: see ``offer``."""
+    """A select that may have more choices than a page shows; ``options`` names the address at which
+    its page's script asks for others, or is given later."""
 
-    def offer(self, first: tuple[str, str], offered: Choices, *, url: str) -> None:
-        """Show ``first`` and at most MOST_OFFERED of the others; ``url`` finds those left out.
-
-        ``offered`` may end with one more, which says that there are others.
-        """
+    def __init__(self, options: str = "", **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.options_url = options
         self.attrs["data-combobox"] = True
+
+    def may_be_cut(self, offered: Choices) -> None:
+        """Say where the others are found, if there are more than MOST_OFFERED."""
         if len(offered) > MOST_OFFERED:
-            self.attrs["data-options-url"] = url
-        self.choices = [first, *offered[:MOST_OFFERED]]
+            self.attrs["data-options-url"] = resolve_url(self.options_url)
 
 
 def typed(request: HttpRequest) -> str:

@@ -21,6 +21,13 @@ class Migration(migrations.Migration):
     dependencies = [("portal", "0010_inventory")]
 
     operations = [
+        AddIndexOnline(model_name=model, index=models.Index(fields=fields, name=name))
+        for model, name, fields in (
+            ("serviceaccount", "service_account_listed", ["listed_at"]),
+            ("serviceaccount", "service_account_asked", ["list_asked_at"]),
+            ("listedtoken", "listed_by_name", ["service_account", "name"]),
+        )
+    ] + [
         AddIndexOnline(model_name="token", index=index)
         for index in (
             models.Index(fields=["state", "expires_at"], name="token_by_state"),

@@ -1,7 +1,7 @@
 """Questions to the tokens' rows, by the names of the domain."""
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Self
 
@@ -87,6 +87,11 @@ class TokenQuerySet(models.QuerySet["Token"]):
     def holding_name(self, workspace_id: int, name: str) -> Self:
         """Rows whose token has, or may still have, this name at AWS (see ``token_name_once``)."""
         return self.filter(HOLDS_NAME, workspace_id=workspace_id, name=name)
+
+    def known_at_aws_as(self, workspaces: Iterable[int], aws_ids: Iterable[str]) -> Self:
+        """Rows of these workspaces with one of AWS's ids, by the index that has those with any."""
+        rows = self.filter(workspace__in=workspaces, aws_token_id__in=aws_ids)
+        return rows.exclude(aws_token_id="")
 
     def lock_each(self) -> "list[Token]":
         """The rows, locked until the transaction ends, in the order in which everybody locks them.

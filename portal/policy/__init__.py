@@ -28,7 +28,14 @@ from portal.policy.grants import (
     limits_for,
     suspension,
 )
-from portal.policy.handover import HANDABLE, heirs_of, may_hand_over
+from portal.policy.handover import (
+    HANDABLE,
+    MOST_HEIRS,
+    first_heirs_of,
+    heirs_like,
+    heirs_of,
+    may_hand_over,
+)
 from portal.policy.lost import UNDELIVERED, why_without_access, without_access
 from portal.policy.offer import Offer, offer, offer_like, workspace_for
 from portal.policy.rights import (
@@ -50,6 +57,7 @@ __all__ = [
     "CANCELLABLE",
     "ENDABLE",
     "HANDABLE",
+    "MOST_HEIRS",
     "REVOCABLE",
     "UNDELIVERED",
     "Choice",
@@ -68,6 +76,8 @@ __all__ = [
     "choices_of",
     "desk_of",
     "findable_tokens",
+    "first_heirs_of",
+    "heirs_like",
     "heirs_of",
     "is_cancellable",
     "is_revocable",

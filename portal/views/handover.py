@@ -3,17 +3,19 @@
 import uuid
 
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect
-from django.views.decorators.http import require_POST
+from django.views.decorators.http import require_POST, require_safe
 
 from portal import policy
 from portal.flows.hand_over import HandOverRefusedError
 from portal.flows.hand_over import hand_over as hand_token_over
 from portal.forms import HandOverForm
+from portal.forms.selects import found, typed
 from portal.policy import NotPermittedError, WrongStateError
 from portal.views import edge, record, tokens
 from portal.views.actions import conflict
+from portal.views.edge import answers_json
 
 
 @require_POST
@@ -40,3 +42,14 @@ def hand_over(request: HttpRequest, token_id: uuid.UUID) -> HttpResponse:
         else:
             return redirect("token", token.pk)
     return record.page(request, token, status=422, hand_over_form=form)
+
+
+@answers_json
+@require_safe
+def heirs(request: HttpRequest, token_id: uuid.UUID) -> JsonResponse:
+    """Who may become its owner, by a part of address or name: for a list that is cut."""
+    token = tokens.find(request, token_id)
+    if not policy.may_hand_over(edge.person(request), token):
+        raise PermissionDenied
+    people = policy.heirs_like(token, typed(request))
+    return JsonResponse(found([(one.email, one.email) for one in people]))

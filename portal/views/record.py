@@ -41,7 +41,8 @@ def page(request: HttpRequest, token: Token, *, status: int = 200, **more: Any) 
             "may_reissue": may_revoke
             and policy.may_reissue(user, token)
             and not any(one.holds_place for one in replacements),
-            "heirs": policy.heirs_of(token) if may_hand_over else (),
+            "heirs": policy.first_heirs_of(token) if may_hand_over else (),
+            "most_heirs": policy.MOST_HEIRS,
             "replacements": replacements,
             "try_again_url": tokens.try_again_url(token),
             **more,

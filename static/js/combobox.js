@@ -15,9 +15,12 @@ const PAGE = 10;
 const PAUSE = 200; // milliseconds without a keystroke before the portal is asked
 let count = 0;
 
-/** Enhance every select that says so. */
-export function enhanceAll() {
-  for (const select of document.querySelectorAll("select[data-combobox]")) enhance(/** @type {HTMLSelectElement} */ (select));
+/**
+ * Enhance every select that says so.
+ * @param {ParentNode} [within]
+ */
+export function enhanceAll(within = document) {
+  for (const select of within.querySelectorAll("select[data-combobox]")) enhance(/** @type {HTMLSelectElement} */ (select));
 }
 
 /**

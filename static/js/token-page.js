@@ -11,7 +11,7 @@ import "./page.js";
 import { askForSealed, bytes, confirmDelivery, openSeal, waitForSealed } from "./delivery.js";
 import { showKey } from "./key-view.js";
 import { deleteKey, keepCiphertext, obstacle, readKey } from "./keys.js";
-import { refreshParts } from "./parts.js";
+import { refreshParts, wireLongLists } from "./parts.js";
 import { MOVING, PENDING, wireProgress } from "./progress.js";
 import { ask, longQuestion, pause, persist } from "./server.js";
 
@@ -26,6 +26,8 @@ const progress = wireProgress(page);
 const isRecipient = "isRecipient" in page.dataset;
 const early = new AbortController();
 let isWatching = false;
+
+wireLongLists(page);
 
 window.addEventListener("pageshow", (event) => { if (event.persisted) location.reload(); });
 

@@ -12,11 +12,12 @@ from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.db.models import Q
 from django.utils import timezone
 from django.utils.dateparse import parse_date, parse_datetime
 from django.utils.http import urlencode
 
-from portal.forms.selects import PlainSelect
+from portal.forms.selects import MOST_OFFERED, Choices, LongSelect, PlainSelect
 from portal.logs import KEY_SHAPE, mask
 from portal.models import Action, Outcome, Team, Workspace
 from portal.reading.filters import MOST_PEOPLE, Filter, people_like
@@ -24,7 +25,7 @@ from portal.reading.filters import MOST_PEOPLE, Filter, people_like
 _AGO = re.compile(r"([0-9]{1,4})([hd])")
 _FINGERPRINT = re.compile(r"[0-9A-Fa-f]{64}")
 
-Choices = list[tuple[str, str]]
+EVERY = Q()
 
 
 class MomentField(forms.CharField):
@@ -71,6 +72,9 @@ class OfferingField(forms.ChoiceField):
         super().__init__(required=False, **kwargs)
 
     def offer(self, offered: Choices, asked: str) -> None:
+        if isinstance(self.widget, LongSelect):
+            self.widget.may_be_cut(offered)
+            offered = offered[:MOST_OFFERED]
         gone = [(asked, asked)] if asked and asked not in dict(offered) else []
         self.choices = [("", "any"), *offered, *gone]
 
@@ -79,6 +83,17 @@ class OfferingField(forms.ChoiceField):
             raise ValidationError("There is no such thing: choose one of the list.")
         if len(value) > 64:
             raise ValidationError("This is longer than any id.")
+
+
+def team_choices(like: Q = EVERY) -> Choices:
+    """So many that the last may say that there are more."""
+    return [(one.slug, one.name) for one in Team.objects.filter(like)[: MOST_OFFERED + 1]]
+
+
+def workspace_choices(like: Q = EVERY) -> Choices:
+    """Likewise."""
+    found = Workspace.objects.filter(like)[: MOST_OFFERED + 1]
+    return [(one.aws_id, f"{one.name} · {one.aws_id}") for one in found]
 
 
 class AuditFilterForm(forms.Form):
@@ -97,8 +112,8 @@ class AuditFilterForm(forms.Form):
         max_length=254,
         help_text="An e-mail address, “portal” or “unknown”.",
     )
-    team = OfferingField(label="Team")
-    workspace = OfferingField(label="Workspace")
+    team = OfferingField(label="Team", widget=LongSelect(options="audit-teams"))
+    workspace = OfferingField(label="Workspace", widget=LongSelect(options="audit-workspaces"))
     service_account = forms.CharField(
         label="Service account",
         required=False,
@@ -116,10 +131,7 @@ class AuditFilterForm(forms.Form):
         asked = {name: data.get(name, "") for name in self.base_fields}
         self.was_a_key = bool(KEY_SHAPE.search(asked["q"]))
         super().__init__(asked | {"q": mask(asked["q"])})
-        offers: dict[str, Choices] = {
-            "team": [(team.slug, team.name) for team in Team.objects.all()],
-            "workspace": [(w.aws_id, f"{w.name} · {w.aws_id}") for w in Workspace.objects.all()],
-        }
+        offers: dict[str, Choices] = {"team": team_choices(), "workspace": workspace_choices()}
         for name, field in self.fields.items():
             field.widget.attrs["autocomplete"] = "off"
             if isinstance(field, OfferingField):
