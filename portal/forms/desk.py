@@ -63,8 +63,9 @@ class DeskForm(forms.Form):
     def _asked_person(self, offered: Choices) -> Choices:
         """Who is asked for and not offered, if anything on the desk could be theirs."""
         asked = self._asked("person", offered)
-        people = User.objects.filter(email=asked, tokens__team=self.team) if asked else []
-        return people_choices(people[:1])
+        if not asked:
+            return []
+        return people_choices(User.objects.filter(email=asked, tokens__team=self.team)[:1])
 
     def _asked_account(self, offered: Choices) -> Choices:
         """Likewise the account."""

@@ -123,12 +123,12 @@ def count_open(team: Team) -> Counted:
             number=Count("*")
         ):
             left[owner][1][state] = number
-    flags = dict(zip(_COUNTED, counts[1:], strict=True))
+    flags: dict[Flag, int] = dict(zip(_COUNTED, counts[1:], strict=True))
     flags[Flag.OWNER_LEFT] = sum(of.total() for _, of in left.values())
     return Counted(counts[0], {flag: flags[flag] for flag in Flag}, list(left.values()))
 
 
-_COUNTED = [flag for flag in Flag if flag != Flag.OWNER_LEFT]
+_COUNTED: list[Flag] = [flag for flag in Flag if flag != Flag.OWNER_LEFT]
 
 
 def _count(team_id: int) -> "QuerySet[Team, tuple[int, ...]]":

@@ -21,7 +21,7 @@ _WORD = re.compile(r"[a-z_]+")
 
 
 @models.CharField.register_lookup
-class Among(models.Lookup):  # type: ignore[type-arg]  # it takes parameters in its stubs only
+class Among(models.Lookup):
     """``state__among=LIVE`` is ``state__in=LIVE`` without parameters."""
 
     lookup_name = "among"

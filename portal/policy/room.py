@@ -14,7 +14,7 @@ from portal.models.queries import TokenQuerySet, number_of
 from portal.policy.grants import Choice, TeamGrants
 
 
-def counted(workspaces: QuerySet[Workspace]) -> QuerySet[Workspace, Any]:
+def counted(workspaces: QuerySet[Workspace]) -> QuerySet[Any, Any]:
     """Each with how many tokens fill its quota (``used``), and of these how many are expired."""
     here = Token.objects.filter(workspace=OuterRef("pk"))
     return workspaces.annotate(

@@ -47,7 +47,7 @@ class Catalog:
     @property
     def workspace_options(self) -> SafeString:
         """Every workspace of the page, but those that find no place on it."""
-        return _options(self.workspaces, self.chosen and self.chosen["workspace"]["id"])
+        return _options(self.workspaces, self.chosen["workspace"]["id"] if self.chosen else "")
 
     def account_options(self, wanted: str) -> SafeString:
         """The accounts of the chosen workspace."""
@@ -180,12 +180,12 @@ def _fitting(entries: list[Entry]) -> list[Entry]:
     return entries[: len(list(takewhile(lambda size: size <= MOST_OF_WORKSPACES, sizes)))]
 
 
-def _options(entries: Iterable[Entry], wanted: str | None) -> SafeString:
+def _options(entries: Iterable[Entry], wanted: str) -> SafeString:
     written = "\n".join(_option(one, wanted) for one in entries)
     return mark_safe(written)  # noqa: S308 (every word in it is escaped)
 
 
-def _option(entry: Entry, wanted: str | None) -> str:
+def _option(entry: Entry, wanted: str) -> str:
     state = " selected" if entry["id"] == wanted else " disabled" if entry["obstacle"] else ""
     reason = f" — {entry['obstacle']}" if entry["obstacle"] else ""
     return f'<option value="{escape(entry["id"])}"{state}>{escape(_label(entry) + reason)}</option>'

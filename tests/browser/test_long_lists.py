@@ -32,7 +32,7 @@ ENGINEER = "engineer@example.com"
 
 
 @pytest.fixture(scope="module")
-def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:  # type: ignore[misc]
+def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
     """A product of its own, whose catalog is not read anew while these tests run."""
     file = tmp_path_factory.mktemp("access") / "access.yaml"
     file.write_text(ACCESS)

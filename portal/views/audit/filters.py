@@ -8,7 +8,7 @@ text, times written by people), and what an index can answer is decided in ``por
 import re
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, time, timedelta
-from typing import Any
+from typing import Any, cast
 
 from django import forms
 from django.core.exceptions import ValidationError
@@ -72,8 +72,9 @@ class OfferingField(forms.ChoiceField):
         super().__init__(required=False, **kwargs)
 
     def offer(self, offered: Choices, asked: str) -> None:
-        if isinstance(self.widget, LongSelect):
-            self.widget.may_be_cut(offered)
+        widget = cast(forms.Widget, self.widget)
+        if isinstance(widget, LongSelect):
+            widget.may_be_cut(offered)
             offered = offered[:MOST_OFFERED]
         gone = [(asked, asked)] if asked and asked not in dict(offered) else []
         self.choices = [("", "any"), *offered, *gone]
