@@ -40,7 +40,7 @@ def standing(old: Old) -> set[str]:
 def run(old: Old, sql: str) -> None:
     if old.url:
         with psycopg.connect(old.url, autocommit=True) as connection:
-            connection.execute(sql)  # type: ignore[arg-type]
+            connection.execute(sql)
         return
     with contextlib.closing(old.connect()) as connection, connection:
         connection.execute(sql)

@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from django import forms
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from portal.forms.selects import MOST_OFFERED, Choices, LongSelect, PlainSelect
 from portal.logs import mask
-from portal.models import ServiceAccount, State, Team, User
+from portal.models import Membership, ServiceAccount, State, Team, Token, User
 from portal.models.desk import accounts_on_desk, people_on_desk
 from portal.models.flags import Flag
 from portal.models.queries import TokenQuerySet
@@ -61,19 +61,22 @@ class DeskForm(forms.Form):
         field.choices = [("", all_of), *offered[:MOST_OFFERED], *asked]
 
     def _asked_person(self, offered: Choices) -> Choices:
-        """Who is asked for and not offered, if anything on the desk could be theirs."""
+        """Who is asked for and not offered, if they are in the team or have had tokens there."""
         asked = self._asked("person", offered)
         if not asked:
             return []
-        return people_choices(User.objects.filter(email=asked, tokens__team=self.team)[:1])
+        in_team = Exists(Membership.objects.filter(user=OuterRef("pk"), team=self.team))
+        has_some = Exists(Token.objects.filter(owner=OuterRef("pk"), team=self.team))
+        return people_choices(User.objects.filter(in_team | has_some, email=asked))
 
     def _asked_account(self, offered: Choices) -> Choices:
         """Likewise the account."""
         asked = self._asked("account", offered)
         if not (asked.isascii() and asked.isdigit() and len(asked) < 19):
             return []
-        accounts = ServiceAccount.objects.filter(pk=asked, tokens__team=self.team)
-        return account_choices(accounts.select_related("workspace")[:1])
+        has_some = Exists(Token.objects.filter(service_account=OuterRef("pk"), team=self.team))
+        accounts = ServiceAccount.objects.filter(has_some, pk=asked)
+        return account_choices(accounts.select_related("workspace"))
 
     def _asked(self, name: str, offered: Choices) -> str:
         asked = str(self.data.get(name, "")).replace("\0", "").strip()

@@ -124,8 +124,8 @@ export function enhance(select) {
     const drawn = Math.min(MOST_DRAWN, matches.length);
     const isCut = Boolean(select.dataset.optionsUrl);
     if (!matches.length) more.textContent = "Nothing matches.";
-    else if (isCut) more.textContent = "There are more: type a part of the name.";
-    else more.textContent = drawn < matches.length ? `${matches.length} match: type more of the name, or go on with the arrow keys.` : "";
+    else if (isCut) more.textContent = "Type to find others.";
+    else more.textContent = drawn < matches.length ? `${matches.length} match: type on.` : "";
     more.hidden = !more.textContent;
     status.textContent = isOpen() ? `${matches.length} ${matches.length === 1 ? "match" : "matches"}${isCut ? " so far" : ""}.` : "";
   }

@@ -26,7 +26,15 @@ teams:
     grants:
       - {workspace: "*", approval: never}
 """
-FILL = "import django; django.setup(); from tests import big_catalog; big_catalog.make()"
+FILL = """
+import django; django.setup()
+from portal.models import Membership, Team, User
+from tests import big_catalog
+big_catalog.make()
+people = User.objects.bulk_create(User(email=f"p{n:03}@example.com") for n in range(300))
+team = Team.objects.get(slug="platform")
+Membership.objects.bulk_create(Membership(user=one, team=team) for one in people)
+"""
 
 ENGINEER = "engineer@example.com"
 
@@ -281,3 +289,42 @@ def test_without_javascript_the_lists_are_selects(form: Callable[..., Page]) -> 
     select.select_option("g-a000000001")
     expect(page.get_by_label("Service account").locator("option")).to_have_count(101)
     expect(page.get_by_role("button", name="Request token")).to_be_disabled()
+
+
+# -- Lists of which a page has only the first ---------------------------------------------------
+
+
+def test_who_is_not_on_the_page_is_found_by_typing(form: Callable[..., Page]) -> None:
+    page = form()
+    page.goto("/team/platform/")
+    person = box(page, "Person")
+    person.press_sequentially("p299")
+    expect(options(page)).to_have_count(1)
+    page.keyboard.press("Enter")
+    page.get_by_role("button", name="Show").click()
+    expect(page).to_have_url(re.compile(r"person=p299%40example\.com"))
+    expect(box(page, "Person")).to_have_value("p299@example.com")
+    person = box(page, "Person")
+    person.press("ArrowDown")
+    expect(page.get_by_text("Type to find others.")).to_be_visible()
+    assert_looks_right(page)
+
+
+def test_the_inventorys_workspaces_are_found_by_typing(
+    form: Callable[..., Page], live: Live, new_context: Callable[..., BrowserContext]
+) -> None:
+    page = new_context(base_url=live.url, reduced_motion="reduce").new_page()
+    live.sign_in(page, "admin@example.com")
+    for path, label in (("/inventory/", "Workspace"), ("/audit/", "Workspace")):
+        page.goto(path)
+        if path == "/audit/":
+            page.get_by_text("Filters", exact=True).click()
+        workspace = box(page, label)
+        workspace.press_sequentially("lity-00444")
+        expect(options(page)).to_have_count(1)
+        page.keyboard.press("Enter")
+        assert page.locator("select[name=workspace]").input_value() == "g-a0000001bc"
+        assert_looks_right(page)
+        page.get_by_role("button", name=re.compile("Show|Apply")).click()
+        expect(page).to_have_url(re.compile("workspace=g-a0000001bc"))
+        expect(page.locator("select[name=workspace]")).to_have_value("g-a0000001bc")
