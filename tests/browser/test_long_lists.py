@@ -306,7 +306,7 @@ def test_who_is_not_on_the_page_is_found_by_typing(form: Callable[..., Page]) ->
     expect(box(page, "Person")).to_have_value("p299@example.com")
     person = box(page, "Person")
     person.press("ArrowDown")
-    expect(page.get_by_text("Type to find others.")).to_be_visible()
+    expect(page.get_by_text("Type for others.")).to_be_visible()
     assert_looks_right(page)
 
 
