@@ -125,7 +125,7 @@ export function enhance(select) {
     const isCut = Boolean(select.dataset.optionsUrl);
     if (!matches.length) more.textContent = "Nothing matches.";
     else if (isCut) more.textContent = "Type for others.";
-    else more.textContent = drawn < matches.length ? `${matches.length} match: type on.` : "";
+    else more.textContent = drawn < matches.length ? `${matches.length} match: type to narrow.` : "";
     more.hidden = !more.textContent;
     status.textContent = isOpen() ? `${matches.length} ${matches.length === 1 ? "match" : "matches"}${isCut ? " so far" : ""}.` : "";
   }
