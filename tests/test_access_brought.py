@@ -122,7 +122,7 @@ def test_the_first_hour_of_the_documentation_leads_to_an_admin_who_can_request_a
     browser.post(link, {"password1": password, "password2": password})
     browser.post("/accounts/login/", {"login": "you@example.com", "password": password})
     form = browser.get("/tokens/new/")
-    assert [one["name"] for one in form.context["catalog"]] == [
+    assert [one["name"] for one in form.context["catalog"].workspaces] == [
         "observability-prod",
         "observability-staging",
         "retail-mobile",

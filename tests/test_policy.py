@@ -108,7 +108,15 @@ def test_a_lead_of_one_team_is_none_of_another(
 
 
 def offered(user: User) -> list[tuple[str, str]]:
-    return [(c.team.slug, c.service_account.name) for c in policy.choices(user)]
+    return [(c.team.slug, c.service_account.name) for c in all_choices(user)]
+
+
+def all_choices(user: User) -> list[policy.Choice]:
+    return [
+        choice
+        for workspace in policy.offer(user).workspaces
+        for choice in policy.choices(user, workspace)
+    ]
 
 
 def test_members_and_leads_are_offered_what_their_team_is_granted(
@@ -166,8 +174,10 @@ def test_the_most_specific_grant_counts_whether_it_allows_more_or_less(
     def max_ttl(account: ServiceAccount) -> int:
         limits = policy.limits_for(engineer, platform, account)
         assert limits is not None
-        [offer] = [c for c in policy.choices(engineer) if c.service_account == account]
+        [offer] = [c for c in all_choices(engineer) if c.service_account == account]
         assert offer.limits == limits, "the form and the check agree"
+        ids = account.workspace.aws_id, account.aws_id
+        assert policy.choices_of(engineer, *ids) == [offer], "and what is sent is checked by it"
         return limits.max_ttl
 
     Grant.objects.filter(team=platform).update(max_ttl=5000, default_ttl=60)
@@ -219,5 +229,71 @@ def test_offering_takes_the_same_number_of_queries_for_many_accounts(
         )
         for n in range(50)
     )
+    with django_assert_num_queries(1):
+        [workspace] = policy.offer(engineer).workspaces
     with django_assert_num_queries(2):
-        assert len(policy.choices(engineer)) == 52
+        assert len(policy.choices(engineer, workspace)) == 52
+    with django_assert_num_queries(2):
+        [choice] = policy.choices_of(engineer, workspace.aws_id, "149")
+    assert choice.service_account.name == "sa-49"
+
+
+def _everything(catalog: Catalog) -> dict[str, object]:
+    return {}
+
+
+def _a_workspace(catalog: Catalog) -> dict[str, object]:
+    return {"workspace": catalog.mobile_account.workspace}
+
+
+def _an_account(catalog: Catalog) -> dict[str, object]:
+    return _a_workspace(catalog) | {"service_account": catalog.mobile_account}
+
+
+def _a_suspended_one(catalog: Catalog) -> dict[str, object]:
+    return _an_account(catalog) | {"suspended_at": timezone.now()}
+
+
+GRANTED = [_everything, _a_workspace, _an_account, _a_suspended_one]
+
+
+@pytest.mark.parametrize("gone", ["nothing", "account", "workspace", "team"])
+@pytest.mark.parametrize("granted", GRANTED)
+def test_the_workspaces_that_are_offered_are_those_with_something_to_ask_for(
+    catalog: Catalog,
+    engineer: User,
+    platform: Team,
+    granted: Callable[[Catalog], dict[str, object]],
+    gone: str,
+) -> None:
+    Grant.objects.filter(team=platform).delete()
+    Grant.objects.create(team=platform, **granted(catalog))
+    if gone == "account":
+        ServiceAccount.objects.filter(pk=catalog.mobile_account.pk).update(gone_at=timezone.now())
+    elif gone == "workspace":
+        Workspace.objects.filter(name="retail").update(gone_at=timezone.now())
+    elif gone == "team":
+        close(platform)
+    may_ask = {
+        account.workspace.name
+        for account in ServiceAccount.objects.present().select_related("workspace")
+        if policy.limits_for(engineer, platform, account) is not None
+    }
+    assert {one.name for one in policy.offer(engineer).workspaces} == may_ask
+    for workspace in Workspace.objects.all():
+        found = policy.workspace_for(engineer, workspace.aws_id)
+        assert (found is not None) == (workspace.name in may_ask)
+
+
+def test_workspaces_are_found_by_a_part_of_their_name_or_id(
+    catalog: Catalog, engineer: User, platform: Team
+) -> None:
+    Grant.objects.create(team=platform)
+    for text, names in (
+        ("SERV", ["observability"]),
+        ("000b2", ["retail"]),
+        ("", ["observability", "retail"]),
+        ("%", []),
+    ):
+        assert [one.name for one in policy.offer_like(engineer, text).workspaces] == names
+    assert policy.offer_like(User.objects.create_user("new@example.com"), "").workspaces == []

@@ -3,6 +3,7 @@
 import uuid
 from collections.abc import Callable
 from datetime import timedelta
+from importlib import import_module
 from typing import Any
 
 import pytest
@@ -24,6 +25,7 @@ from tests.conftest import Catalog
 
 pytestmark = pytest.mark.django_db
 
+offer: Any = import_module("portal.policy.offer")  # the package has a function of this name
 NOBODY = uuid.UUID(int=7)
 
 MakeToken = Callable[..., Token]
@@ -65,8 +67,11 @@ def test_people_memberships_grants_and_sessions_too(
     cases: list[tuple[Prepared[Any, Any], list[object]]] = [
         (signin._BY_ID, [engineer.pk]),
         (desk._memberships, [engineer.pk]),
-        (grants._grants, [engineer.pk]),
-        (grants._accounts, []),
+        (grants._grants, [engineer.pk, catalog.workspace.pk]),
+        (grants._accounts, [catalog.workspace.pk]),
+        (grants._account, [catalog.workspace.aws_id, catalog.deployer.aws_id]),
+        (offer._offered, [engineer.pk]),
+        (offer._one, [engineer.pk, catalog.workspace.aws_id]),
         (handover._heirs, [token.team_id, engineer.pk]),
         (Token.objects._named, [engineer.pk, token.name]),
         (sessions._BY_KEY, [store.session_key]),
@@ -75,7 +80,16 @@ def test_people_memberships_grants_and_sessions_too(
         found = prepared(*keys)
         assert found
         assert [loaded(row) for row in found] == [loaded(row) for row in prepared._ask(*keys)]
-        assert not keys or prepared(*prepared._like) == []
+        assert prepared(*prepared._like) == []
+
+
+def test_what_was_counted_for_a_row_comes_with_it(
+    engineer: User, make_token: MakeToken, catalog: Catalog
+) -> None:
+    make_token(engineer, state="expired", may_exist_at_aws=True)
+    make_token(engineer)
+    [found], [asked] = offer._offered(engineer.pk), offer._offered._ask(engineer.pk)
+    assert (found.used, found.expired) == (asked.used, asked.expired) == (2, 1)
 
 
 def test_values_too(make_token: MakeToken, engineer: User) -> None:
@@ -86,7 +100,7 @@ def test_values_too(make_token: MakeToken, engineer: User) -> None:
     last = make_token(engineer, queued_at=now)
     workspace = first.workspace
     assert _quota(workspace.pk) == list(_quota._ask(workspace.pk)) == [(4, 1)]
-    assert _quota(-1) == []
+    assert _quota(-1) == []  # there is no such workspace
     keys = [workspace.connection_id, last.queued_at]
     assert Token.objects._ahead(*keys) == list(Token.objects._ahead._ask(*keys))
     assert Token.objects.count_ahead_of(last) == 1

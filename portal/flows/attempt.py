@@ -15,10 +15,10 @@ from django.db.models.functions import Now
 
 from portal import life, pace
 from portal.audit import SYSTEM
-from portal.flows.waits import Wait, waits_for
 from portal.grafana.errors import GrafanaError
 from portal.life import Effects, moves
 from portal.life.move import Move
+from portal.life.waits import Wait, waits_for
 from portal.models import State, Token
 
 TIME_TO_START_A_CALL = 12.0

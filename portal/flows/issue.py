@@ -17,11 +17,11 @@ from portal.catalog import look_again, note_described
 from portal.flows import recover
 from portal.flows.attempt import Attempt, claim, fail, finish, finish_if_held, requeue, wait_for
 from portal.flows.recheck import APPROVAL_NEEDED_NOW, turned_back
-from portal.flows.waits import FOR_WORKSPACE, waits_for
 from portal.gateway import Gateway, NotYetError
 from portal.grafana.errors import ConflictException, GrafanaError
 from portal.grafana.types import CreatedToken
 from portal.life import Effects, moves
+from portal.life.waits import FOR_WORKSPACE, waits_for
 from portal.models import Token
 from portal.models.error_codes import ErrorCode
 from portal.policy import CurrentTerms

@@ -108,11 +108,8 @@ def _foreign(account: ServiceAccount, listed: Iterable[TokenSummary]) -> set[str
         rows.filter(doubtful, name__in=[one.name for one in listed]).values_list("name", flat=True)
     )
     # After that question: what was in doubt a moment ago has its id by now.
-    known = set(
-        rows.filter(aws_token_id__in=[one.id for one in listed]).values_list(
-            "aws_token_id", flat=True
-        )
-    )
+    ours = Token.objects.known_at_aws_as([account.workspace_id], [one.id for one in listed])
+    known = set(ours.values_list("aws_token_id", flat=True))
     return {one.id for one in listed if one.id not in known and one.name not in names}
 
 
@@ -121,6 +118,7 @@ def _vanished(account: ServiceAccount, listed: set[str], asked_at: datetime) -> 
     expected = Token.objects.for_pages().filter(
         service_account=account,
         state__in=(State.SEALED, State.ACTIVE),
+        deleted_at=None,
         sealed_at__lt=asked_at - SURELY_LISTED,
         expires_at__gt=asked_at,
     )
@@ -185,7 +183,8 @@ def _store(
 def _note_last_use(account: ServiceAccount, listed: Iterable[TokenSummary]) -> None:
     """Keep on our rows when AMG last saw their keys used."""
     used = {one.id: one.last_used_at for one in listed if one.last_used_at is not None}
-    rows = Token.objects.filter(service_account=account, aws_token_id__in=used)
+    ours = Token.objects.known_at_aws_as([account.workspace_id], used)
+    rows = ours.filter(service_account=account)
     for pk, aws_token_id, before in rows.values_list("pk", "aws_token_id", "last_used_at"):
         if before is None or before < used[aws_token_id]:
             Token.objects.filter(pk=pk).update(last_used_at=used[aws_token_id])

@@ -4,45 +4,83 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from django import forms
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
+from portal.forms.selects import MOST_OFFERED, Choices, LongSelect, PlainSelect
 from portal.logs import mask
-from portal.models import State
+from portal.models import Membership, ServiceAccount, State, Team, Token, User
+from portal.models.desk import accounts_on_desk, people_on_desk
 from portal.models.flags import Flag
 from portal.models.queries import TokenQuerySet
-from portal.text import isolated, without_unseen
+from portal.text import without_unseen
+
+
+def people_choices(people: QuerySet[User]) -> Choices:
+    """So many that the last may say that there are more."""
+    return [(one.email, one.email) for one in people[: MOST_OFFERED + 1]]
+
+
+def account_choices(accounts: QuerySet[ServiceAccount]) -> Choices:
+    """Likewise."""
+    return [(str(one.pk), f"{one.workspace} / {one}") for one in accounts[: MOST_OFFERED + 1]]
 
 
 class DeskForm(forms.Form):
     """Search and filters of a team's desk; what makes no sense there filters nothing."""
 
     q = forms.CharField(required=False, max_length=128, label="Search")
-    person = forms.ChoiceField(required=False)
-    account = forms.ChoiceField(required=False, label="Service account")
-    state = forms.ChoiceField(required=False)
-    flag = forms.ChoiceField(required=False, label="Stands out")
+    person = forms.ChoiceField(required=False, widget=LongSelect)
+    account = forms.ChoiceField(required=False, label="Service account", widget=LongSelect)
+    state = forms.ChoiceField(required=False, widget=PlainSelect)
+    flag = forms.ChoiceField(required=False, label="Stands out", widget=PlainSelect)
 
-    def __init__(self, data: Mapping[str, Any], *, tokens: TokenQuerySet) -> None:
-        """``tokens`` are the rows of the desk: people and accounts to choose from are theirs."""
+    def __init__(
+        self, data: Mapping[str, Any], *, team: Team, people_url: str, accounts_url: str
+    ) -> None:
+        """Of people and accounts the desk offers those of what is open, and some more by URL."""
         super().__init__(data)
-        people = tokens.order_by("owner__email").values_list("owner__email", flat=True).distinct()
-        accounts = (
-            tokens.order_by("workspace__name", "service_account__name", "service_account")
-            .values_list("service_account", "workspace__name", "service_account__name")
-            .distinct()
-        )
-        by_workspace: dict[str, list[tuple[str, str]]] = {}
-        for pk, workspace, account in accounts:
-            by_workspace.setdefault(isolated(workspace), []).append((str(pk), isolated(account)))
-        choices: dict[str, list[Any]] = {
-            "person": [("", "Everybody"), *((email, email) for email in people)],
-            "account": [("", "Every account"), *by_workspace.items()],
-            "state": [("", "Every state"), *State.choices],
-            "flag": [("", "Anything"), *Flag.choices],
-        }
-        for name, offered in choices.items():
-            cast(forms.ChoiceField, self.fields[name]).choices = offered
+        self.team = team
+        people = people_choices(people_on_desk(team))
+        accounts = account_choices(accounts_on_desk(team))
+        self._offer("person", "Everybody", people, self._asked_person(people), people_url)
+        asked = self._asked_account(accounts)
+        self._offer("account", "Every account", accounts, asked, accounts_url)
+        for name, choices in (
+            ("state", [("", "Every state"), *State.choices]),
+            ("flag", [("", "Anything"), *Flag.choices]),
+        ):
+            cast(forms.ChoiceField, self.fields[name]).choices = choices
         self.is_valid()
+
+    def _offer(self, name: str, all_of: str, offered: Choices, asked: Choices, url: str) -> None:
+        field = cast(forms.ChoiceField, self.fields[name])
+        widget = cast(LongSelect, field.widget)
+        widget.options_url = url
+        widget.may_be_cut(offered)
+        field.choices = [("", all_of), *offered[:MOST_OFFERED], *asked]
+
+    def _asked_person(self, offered: Choices) -> Choices:
+        """Who is asked for and not offered, if they are in the team or have had tokens there."""
+        asked = self._asked("person", offered)
+        if not asked:
+            return []
+        in_team = Exists(Membership.objects.filter(user=OuterRef("pk"), team=self.team))
+        has_some = Exists(Token.objects.filter(owner=OuterRef("pk"), team=self.team))
+        return people_choices(User.objects.filter(in_team | has_some, email=asked))
+
+    def _asked_account(self, offered: Choices) -> Choices:
+        """Likewise the account."""
+        asked = self._asked("account", offered)
+        if not (asked.isascii() and asked.isdigit() and len(asked) < 19):
+            return []
+        has_some = Exists(Token.objects.filter(service_account=OuterRef("pk"), team=self.team))
+        accounts = ServiceAccount.objects.filter(has_some, pk=asked)
+        return account_choices(accounts.select_related("workspace"))
+
+    def _asked(self, name: str, offered: Choices) -> str:
+        asked = str(self.data.get(name, "")).replace("\0", "").strip()
+        is_there = any(value == asked for value, _ in offered[:MOST_OFFERED])
+        return "" if is_there else asked
 
     @property
     def narrows(self) -> bool:
@@ -60,7 +98,7 @@ class DeskForm(forms.Form):
                 | Q(aws_token_id=q)
             )
         if person := wanted.get("person"):
-            tokens = tokens.filter(owner__email=person)
+            tokens = tokens.filter(owner=User.objects.get(email=person))
         if account := wanted.get("account"):
             tokens = tokens.filter(service_account=account)
         if state := wanted.get("state"):

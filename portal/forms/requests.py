@@ -49,15 +49,12 @@ class TokenRequestForm(forms.Form):
     def __init__(self, data: Mapping[str, Any] | None = None, *, user: User, **kwargs: Any) -> None:
         super().__init__(data, **kwargs)
         self.user = user
-        self.choices = policy.choices(user)
         self.choice: Choice | None = None
 
     def clean_workspace(self) -> str:
         workspace: str = self.cleaned_data["workspace"]
         if not WORKSPACE_ID.fullmatch(workspace):
             raise ValidationError("A workspace's id is “g-” and ten characters of 0-9 and a-f.")
-        if not any(c.service_account.workspace.aws_id == workspace for c in self.choices):
-            raise ValidationError("None of your teams has a grant for this workspace.")
         return workspace
 
     def clean_name(self) -> str:
@@ -75,15 +72,14 @@ class TokenRequestForm(forms.Form):
     def clean(self) -> dict[str, Any]:
         cleaned = self.cleaned_data
         workspace, account = cleaned.get("workspace"), cleaned.get("service_account")
-        if not workspace or not account:
+        if not workspace:
             return cleaned
-        matching = [
-            choice
-            for choice in self.choices
-            if choice.service_account.aws_id == account
-            and choice.service_account.workspace.aws_id == workspace
-        ]
-        if not matching:
+        matching = policy.choices_of(self.user, workspace, account) if account else []
+        if not matching and policy.workspace_for(self.user, workspace) is None:
+            self.add_error("workspace", "None of your teams has a grant for this workspace.")
+        elif not account:
+            return cleaned
+        elif not matching:
             self.add_error(
                 "service_account",
                 policy.suspension(self.user, workspace, account)

@@ -6,7 +6,6 @@ https://docs.aws.amazon.com/grafana/latest/APIReference/, service model of 2020-
 import json
 import logging
 from collections.abc import Callable, Mapping
-from datetime import datetime
 from functools import partial
 from typing import TypeVar
 
@@ -103,14 +102,6 @@ class Client:
         Sends nothing to AMG, and fails silently: the first call says what is wrong.
         """
         self._transport.prepare()
-
-    @property
-    def signed_at(self) -> datetime | None:
-        """When the last request was signed, by our clock, in UTC; None if it came to none.
-
-        AWS takes a signature for 5 minutes: until then a request that seems lost may arrive.
-        """
-        return self._transport.signed_at
 
     def list_workspaces(
         self, *, send: Send = _at_once, left_out: list[LeftOut] | None = None

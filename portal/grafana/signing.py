@@ -4,7 +4,6 @@ botocore does the signing (its SigV4Auth encodes each path label once more in th
 every service but S3 wants it). ``requests`` calls us last, when it has encoded URL and body.
 """
 
-from datetime import datetime
 from typing import Protocol
 
 from botocore.auth import SigV4Auth
@@ -28,13 +27,11 @@ class CredentialsSource(Protocol):
 
 
 class SigV4(AuthBase):
-    """Signs each request for one region and remembers when it last did."""
+    """Signs each request for one region."""
 
     def __init__(self, credentials: CredentialsSource, region: str) -> None:
         self._credentials = credentials
         self._region = region
-        self.signed_at: datetime | None = None
-        """The time of the last signature by our own clock, in UTC, to the second."""
 
     def __call__(self, r: PreparedRequest) -> PreparedRequest:
         """Add ``Authorization``, ``X-Amz-Date`` and, for session credentials, their token.
@@ -50,5 +47,4 @@ class SigV4(AuthBase):
         credentials = self._credentials.get_frozen_credentials()
         SigV4Auth(credentials, SERVICE, self._region).add_auth(signed)
         r.headers.update(signed.headers.items())
-        self.signed_at = datetime.fromisoformat(signed.headers["X-Amz-Date"])
         return r

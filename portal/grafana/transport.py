@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
-from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -62,8 +61,6 @@ class Transport:
         self._timeout = (connect_timeout, read_timeout)
         self._adapter = OneAttemptAdapter()
         self._last_used = time.monotonic()
-        self.signed_at: datetime | None = None
-        """When the last request was signed, in UTC; None if it came to no signature."""
 
     def prepare(self) -> None:
         """Resolve the account and read the certificates, if that can be done by now."""
@@ -86,7 +83,6 @@ class Transport:
         Raises NotSent if nothing left, OutcomeUnknown (for a create) or NoAnswer (for the rest)
         if something may have left and no whole answer came back.
         """
-        self.signed_at = None
         try:
             request = self._prepare(method, path, query, body)
             environment = self._environment
@@ -146,9 +142,7 @@ class Transport:
         headers = {"User-Agent": USER_AGENT}
         if body is not None:
             headers["Content-Type"] = "application/json"
-        request = Request(method, url, headers=headers, data=body, auth=self._signer).prepare()
-        self.signed_at = self._signer.signed_at
-        return request
+        return Request(method, url, headers=headers, data=body, auth=self._signer).prepare()
 
     def _send(self, request: PreparedRequest, environment: Mapping[str, Any]) -> Answer:
         if time.monotonic() - self._last_used > LONGEST_IDLE:

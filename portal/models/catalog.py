@@ -137,11 +137,16 @@ class ServiceAccountQuerySet(models.QuerySet["ServiceAccount"]):
     def to_list(self) -> "ServiceAccountQuerySet":
         """Those whose tokens AMG is to list: where it has any, or should, or had some."""
         is_there = models.Q(gone_at=None, workspace__gone_at=None)
+        itself = self.model.objects.filter(pk=models.OuterRef("pk"))
         return self.filter(
             is_there
-            | models.Q(pk__in=self.model.objects.filter(listed_tokens__isnull=False).values("pk"))
-            | models.Q(pk__in=self.model.objects.filter(tokens__state__in=LIVE).values("pk"))
+            | models.Exists(itself.filter(listed_tokens__isnull=False))
+            | models.Exists(itself.filter(tokens__state__in=LIVE))
         )
+
+    def unlisted_since(self, moment: models.Expression) -> "ServiceAccountQuerySet":
+        """Those that were never listed, or only before a moment."""
+        return self.filter(models.Q(listed_at=None) | models.Q(listed_at__lt=moment))
 
 
 class ServiceAccount(models.Model):
@@ -162,6 +167,11 @@ class ServiceAccount(models.Model):
 
     class Meta:
         ordering = ["name", "aws_id"]
+        # There may be 50,000: those that are late are found without the others.
+        indexes = [
+            models.Index(fields=["listed_at"], name="service_account_listed"),
+            models.Index(fields=["list_asked_at"], name="service_account_asked"),
+        ]
         constraints = [
             models.UniqueConstraint(fields=["workspace", "aws_id"], name="service_account_once")
         ]

@@ -1,14 +1,29 @@
 """What stands out about a token, asked of the database: a desk may have thousands."""
 
 from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import timedelta
 
 from django.db import models
-from django.db.models import BooleanField, Case, Count, F, Q, Value, When
+from django.db.models import (
+    BooleanField,
+    Case,
+    Count,
+    Exists,
+    F,
+    OuterRef,
+    Q,
+    QuerySet,
+    Value,
+    When,
+)
 from django.db.models.functions import Now
 
-from portal.models.people import User
-from portal.models.queries import TokenQuerySet, has_left
+from portal.models.lookups import IS_ACTIVE, IS_LIVE, OPEN_OF_TEAM
+from portal.models.people import Membership, Team, User
+from portal.models.prepared import Prepared
+from portal.models.queries import TokenQuerySet, has_left, number_of
 from portal.models.states import LIVE, State
 from portal.models.tokens import Token
 
@@ -42,12 +57,12 @@ class Flag(models.TextChoices):
         match self:
             case Flag.ENDS_SOON:
                 # As the mails do: what lives for an hour is no news when it ends within one.
-                long = Q(seconds_to_live__gt=WEEK.total_seconds(), expires_at__lt=Now() + WEEK)
+                long = Q(seconds_to_live__gt=WEEK.total_seconds())
                 short = Q(seconds_to_live__gt=DAY.total_seconds(), expires_at__lt=Now() + DAY)
-                return Q(state=State.ACTIVE) & (long | short)
+                return IS_LIVE & IS_ACTIVE & Q(expires_at__lt=Now() + WEEK) & (long | short)
             case Flag.NEVER_USED:
                 # Grafana reports a use late.
-                return Q(state=State.ACTIVE, last_used_at=None, delivered_at__lt=Now() - DAY)
+                return IS_ACTIVE & Q(last_used_at=None, delivered_at__lt=Now() - DAY)
             case Flag.OWNER_LEFT:
                 return has_left("owner")
             case Flag.RECIPIENT_LEFT:
@@ -87,24 +102,68 @@ def flags_of(token: Token) -> list[Flag]:
     return [flag for flag in Flag if getattr(token, flag.column)]
 
 
-def count_flags(tokens: TokenQuerySet) -> dict[Flag, int]:
-    """How many of the rows each flag stands out about, in one query."""
-    counts = tokens.aggregate(**{flag.column: Count("pk", filter=flag.condition) for flag in Flag})
-    return {flag: counts[flag.column] for flag in Flag}
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """What a team has open: how many tokens, how many of these each flag stands out about, and the
+    people who left the team, with those that they own or have seen the key of, by state."""
+
+    open: int
+    flags: dict[Flag, int]
+    left: list[tuple[User, Counter[str]]]
+
+    def left_behind(self, states: Iterable[State]) -> list[tuple[User, int]]:
+        """The people who left something in one of these states, and how much."""
+        counts = [(person, sum(of[state] for state in states)) for person, of in self.left]
+        return [(person, count) for person, count in counts if count]
+
+
+def count_open(team: Team) -> Counted:
+    """Count what a team has open: each number from an index of its own, whatever has ended."""
+    [counts] = _counts(team.pk)
+    left = {person.pk: (person, Counter[str]()) for person in _left(team.pk)}
+    flags: dict[Flag, int] = dict(zip(_COUNTED, counts[1:], strict=True))
+    for flag, person, others in _LEFT:
+        theirs = Token.objects.filter(OPEN_OF_TEAM, others, team=team, **{f"{person}__in": left})
+        by_state = theirs.order_by().values_list(person, "state").annotate(number=Count("*"))
+        flags[flag] = 0
+        for pk, state, number in by_state if left else ():
+            left[pk][1][state] += number
+            flags[flag] += number
+    return Counted(counts[0], {flag: flags[flag] for flag in Flag}, list(left.values()))
+
+
+_LEFT = [
+    (Flag.OWNER_LEFT, "owner", Q()),
+    (Flag.RECIPIENT_LEFT, "recipient", ~Q(recipient=F("owner"))),
+]
+"""Each flag for people who left, the column they stand in, and which rows count."""
+_COUNTED: list[Flag] = [flag for flag in Flag if flag not in [one[0] for one in _LEFT]]
+
+
+def _count(team_id: int) -> "QuerySet[Team, tuple[int, ...]]":
+    here = Token.objects.filter(team=OuterRef("pk"))
+    numbers = {flag.column: number_of(here.filter(flag.condition), by="team") for flag in _COUNTED}
+    counted = Team.objects.filter(pk=team_id).annotate(
+        open=number_of(here.filter(OPEN_OF_TEAM), by="team"), **numbers
+    )
+    return counted.values_list("open", *numbers)
+
+
+def _who_left(team_id: int) -> "QuerySet[User]":
+    """Owners and recipients of what is open who have left the team, or may not sign in."""
+    tokens = Token.objects.filter(OPEN_OF_TEAM, team=team_id).order_by()
+    stays = Membership.objects.filter(user=OuterRef("pk"), team=team_id, user__is_active=True)
+    have_some = Q(pk__in=tokens.values("owner").distinct()) | Q(
+        pk__in=tokens.filter(recipient__isnull=False).values("recipient").distinct()
+    )
+    return User.objects.filter(have_some).exclude(Exists(stays)).order_by("email")
+
+
+_counts = Prepared(_count, like=[-1])
+_left = Prepared(_who_left, like=[-1])
 
 
 def live_first(tokens: TokenQuerySet) -> TokenQuerySet:
     """What exists at AWS before what only waits to, and what ends first before the rest."""
     exists = Case(When(state__in=LIVE, then=Value(0)), default=Value(1))
     return tokens.order_by(exists, F("expires_at").asc(nulls_last=True), "pk")
-
-
-def left_behind(tokens: TokenQuerySet) -> list[tuple[User, int]]:
-    """The people who left the team of these rows, each with how many of the rows are theirs, or
-    have a key that they have seen."""
-    counts = Counter[int]()
-    for flag, person in ((Flag.OWNER_LEFT, "owner"), (Flag.RECIPIENT_LEFT, "recipient")):
-        left = tokens.filter(flag.condition).order_by().values_list(person)
-        counts.update(dict(left.annotate(Count("pk"))))
-    people = User.objects.filter(pk__in=counts).order_by("email") if counts else []
-    return [(person, counts[person.pk]) for person in people]

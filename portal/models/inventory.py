@@ -35,6 +35,7 @@ class ListedToken(models.Model):
         ordering = ["service_account", "name", "pk"]
         indexes = [
             models.Index(fields=["drift", "-found_at"], name="listed_by_drift"),
+            models.Index(fields=["service_account", "name"], name="listed_by_name"),
         ]
         constraints = [
             models.UniqueConstraint(fields=["service_account", "aws_id"], name="listed_token_once")

@@ -170,11 +170,14 @@ def _maker(model: type[models.Model], compiler: Any) -> Callable[[list[Any]], mo
     related = get_related_populators(  # type: ignore[call-arg]  # the stubs are of a newer Django
         info, select, DEFAULT_DB_ALIAS
     )
+    annotated = compiler.annotation_col_map.items()
 
     def make(row: list[Any]) -> models.Model:
         made = model.from_db(DEFAULT_DB_ALIAS, attributes, row[columns])
         for one in related:
             one.populate(row, made)
+        for name, position in annotated:
+            setattr(made, name, row[position])
         return made
 
     return make

@@ -33,8 +33,18 @@ OPEN = (
 )
 """States that somebody or something will still move."""
 
+ENDED = tuple(state for state in State if state not in OPEN)
+"""States that nothing leaves."""
+
 LIVE = (State.SEALED, State.ACTIVE, State.REVOKING)
 """States in which a token exists at AWS as far as we know."""
+
+NOT_ACTIVE = tuple(state for state in State if state != State.ACTIVE)
+NOT_LIVE = tuple(state for state in State if state not in LIVE)
+"""States in which none does, or none that we know of: expired ones are listed until deleted."""
+
+WAITING = tuple(state for state in OPEN if state not in LIVE)
+"""States of a request of which nothing exists at AWS yet, as far as we know."""
 
 WAITING_FOR_KEY = (State.QUEUED, State.ISSUING, State.SEALED)
 """States in which the requesting browser waits for its key."""

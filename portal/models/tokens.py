@@ -15,7 +15,16 @@ from django.db.models.functions import Now
 from portal.models.catalog import LONGEST_LIFETIME, ServiceAccount, Workspace
 from portal.models.people import Team, User
 from portal.models.queries import TokenManager
-from portal.models.states import AWAITING_PEOPLE, HOLDING_PLACE, OPEN, WAITING_FOR_KEY, State
+from portal.models.states import (
+    AWAITING_PEOPLE,
+    ENDED,
+    HOLDING_PLACE,
+    NOT_ACTIVE,
+    NOT_LIVE,
+    OPEN,
+    WAITING_FOR_KEY,
+    State,
+)
 from portal.text import isolated
 
 
@@ -137,6 +146,59 @@ class Token(models.Model):
                 fields=["revoke_at"],
                 name="token_by_overlap",
                 condition=Q(state=State.ACTIVE, revoke_at__isnull=False),
+            ),
+            # What follows keeps pages and jobs as quick after years (docs/decisions/0020).
+            models.Index(fields=["state", "expires_at"], name="token_by_state"),
+            models.Index(fields=["owner", "name"], name="token_by_owner_and_name"),
+            models.Index(
+                fields=["service_account", "expires_at"],
+                name="token_not_deleted",
+                condition=Q(deleted_at=None, expires_at__isnull=False),
+            ),
+            models.Index(
+                fields=["unresolved_since"],
+                name="token_unresolved",
+                condition=Q(unresolved_since__isnull=False),
+            ),
+            models.Index(
+                fields=["state", "revoke_at"],
+                name="token_overlap_by_state",
+                condition=Q(revoke_at__isnull=False),
+            ),
+            models.Index(
+                fields=["workspace"],
+                name="token_in_quota",
+                condition=Q(state__in=OPEN) | Q(may_exist_at_aws=True),
+            ),
+            models.Index(
+                fields=["workspace"],
+                name="token_expired_at_aws",
+                condition=Q(state=State.EXPIRED, may_exist_at_aws=True),
+            ),
+            models.Index(
+                fields=["team", "service_account", "owner"],
+                name="token_open_of_team",
+                condition=~Q(state__in=ENDED),
+            ),
+            models.Index(
+                fields=["team", "expires_at", "id", "state", "seconds_to_live"],
+                name="token_live_by_end",
+                condition=~Q(state__in=NOT_LIVE),
+            ),
+            models.Index(
+                fields=["team", "delivered_at"],
+                name="token_never_used",
+                condition=~Q(state__in=NOT_ACTIVE) & Q(last_used_at=None),
+            ),
+            models.Index(
+                fields=["team", "-state_at", "-id"],
+                name="token_ended_of_team",
+                condition=~Q(state__in=OPEN),
+            ),
+            models.Index(
+                fields=["state_at", "state"],
+                name="token_ended",
+                condition=~Q(state__in=OPEN),
             ),
         ]
         constraints = [

@@ -24,12 +24,21 @@ from portal.policy.grants import (
     Limits,
     choice_for,
     choices,
+    choices_of,
     has_grant_in,
     limits_for,
     suspension,
 )
-from portal.policy.handover import HANDABLE, heirs_of, may_hand_over
+from portal.policy.handover import (
+    HANDABLE,
+    MOST_HEIRS,
+    first_heirs_of,
+    heirs_like,
+    heirs_of,
+    may_hand_over,
+)
 from portal.policy.lost import UNDELIVERED, why_without_access, without_access
+from portal.policy.offer import Offer, offer, offer_like, workspace_for
 from portal.policy.rights import (
     CANCELLABLE,
     REVOCABLE,
@@ -47,11 +56,13 @@ __all__ = [
     "CANCELLABLE",
     "ENDABLE",
     "HANDABLE",
+    "MOST_HEIRS",
     "REVOCABLE",
     "UNDELIVERED",
     "Choice",
     "CurrentTerms",
     "Limits",
+    "Offer",
     "Reach",
     "Room",
     "Shortage",
@@ -59,10 +70,13 @@ __all__ = [
     "approvers_of",
     "choice_for",
     "choices",
+    "choices_of",
     "current_terms",
     "desk_of",
     "findable_tokens",
+    "first_heirs_of",
     "has_grant_in",
+    "heirs_like",
     "heirs_of",
     "is_cancellable",
     "is_revocable",
@@ -79,6 +93,8 @@ __all__ = [
     "may_reissue",
     "may_revoke",
     "may_see",
+    "offer",
+    "offer_like",
     "reach",
     "readable_teams",
     "require",
@@ -88,4 +104,5 @@ __all__ = [
     "teams_of",
     "why_without_access",
     "without_access",
+    "workspace_for",
 ]

@@ -19,8 +19,28 @@ def _grants_of(user_id: int) -> QuerySet[Grant]:
     )
 
 
-_grants = Prepared(_grants_of, like=[-1])
-_accounts = Prepared(lambda: ServiceAccount.objects.present().select_related("workspace"), like=[])
+_grants = Prepared(
+    lambda user_id, workspace_id: _grants_of(user_id).filter(
+        Q(workspace=workspace_id) | Q(workspace=None)
+    ),
+    like=[-1, -2],
+)
+"""Those that may cover accounts of a workspace: a team may have hundreds for others."""
+
+_accounts = Prepared(
+    lambda workspace_id: (
+        ServiceAccount.objects.present().filter(workspace=workspace_id).order_by("name", "aws_id")
+    ),
+    like=[-1],
+)
+_account = Prepared(
+    lambda workspace, account: (
+        ServiceAccount.objects.present()
+        .select_related("workspace")
+        .filter(workspace__aws_id=workspace, aws_id=account)
+    ),
+    like=["a workspace", "an account"],
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +65,7 @@ class Limits:
 
 
 class TeamGrants:
-    """All grants of one team, and which of them governs an account.
+    """Grants of one team, all or those of a workspace, and which of them governs an account.
 
     The most specific one counts: account before workspace before everything. The constraints on
     Grant leave at most one of each, so there are no ties within a team.
@@ -91,45 +111,70 @@ class Choice:
     service_account: ServiceAccount
     limits: Limits
     grants: TeamGrants = field(compare=False, repr=False)
+    """Those that may cover accounts of this workspace."""
+
+    @property
+    def grant(self) -> Grant:
+        """Where the limits come from. Raises LookupError where there is none, which is never."""
+        account = self.service_account
+        grant = self.grants.governing(account.workspace_id, account.pk)
+        if grant is None:
+            raise LookupError("a choice has a grant")
+        return grant
 
     @property
     def counted_with(self) -> str:
         """What live tokens under the grant that the limits come from are counted under."""
-        account = self.service_account
-        grant = self.grants.governing(account.workspace_id, account.pk)
-        return grant.counted_with if grant else ""
+        return self.grant.counted_with
 
 
-def choices(user: User) -> list[Choice]:
-    """Every service account that ``user`` may request a token for, once for each team."""
-    by_team: dict[Team, list[Grant]] = {}
-    for grant in _grants(user.pk):
-        by_team.setdefault(grant.team, []).append(grant)
-    if not by_team:
+def choices(user: User, workspace: Workspace) -> list[Choice]:
+    """Every account of a workspace that ``user`` may request a token for, once for each team."""
+    teams = _teams(user, workspace.pk)
+    if not teams:
         return []
-    teams = [(team, TeamGrants(grants)) for team, grants in by_team.items()]
-    found = [
+    found = []
+    for account in _accounts(workspace.pk):
+        account.workspace = workspace
+        found += _choices_of(teams, account)
+    return found
+
+
+def choices_of(user: User, workspace: str, account: str) -> list[Choice]:
+    """The same for one account, by AWS's ids: what is sent is checked without looking at others."""
+    found = _account.one(workspace, account)
+    return [] if found is None else _choices_of(_teams(user, found.workspace_id), found)
+
+
+def _teams(user: User, workspace_id: int) -> list[tuple[Team, TeamGrants]]:
+    """The teams of ``user`` with grants that may cover accounts of a workspace, by their slugs."""
+    by_team: dict[Team, list[Grant]] = {}
+    for grant in _grants(user.pk, workspace_id):
+        by_team.setdefault(grant.team, []).append(grant)
+    return [(team, TeamGrants(grants)) for team, grants in by_team.items()]
+
+
+def _choices_of(teams: Iterable[tuple[Team, TeamGrants]], account: ServiceAccount) -> list[Choice]:
+    return [
         Choice(team, account, limits, grants)
-        for account in _accounts()
         for team, grants in teams
         if (limits := grants.limits(account)) is not None
     ]
-    found.sort(key=lambda c: (c.service_account.workspace.name, c.service_account.name))
-    return found
 
 
 def choice_for(user: User, team: Team, account: ServiceAccount) -> Choice | None:
     """What ``user`` may ask for as a member of ``team``; None when nothing (any more)."""
     if not user.is_active:
         return None
-    grants = TeamGrants(grant for grant in _grants(user.pk) if grant.team_id == team.pk)
+    rows = _grants(user.pk, account.workspace_id)
+    grants = TeamGrants(grant for grant in rows if grant.team_id == team.pk)
     limits = grants.limits(account)
     return Choice(team, account, limits, grants) if limits is not None else None
 
 
 def has_grant_in(user: User, workspace: Workspace) -> bool:
     """Whether a team of ``user`` has a grant for accounts of a workspace, known or not."""
-    return any(grant.workspace_id in (None, workspace.pk) for grant in _grants(user.pk))
+    return bool(_grants(user.pk, workspace.pk))
 
 
 def limits_for(user: User, team: Team, account: ServiceAccount) -> Limits | None:

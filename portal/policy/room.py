@@ -2,22 +2,30 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Any
 
 from django.conf import settings
-from django.db.models import Count, Q
+from django.db.models import Count, F, OuterRef, Q, QuerySet
 
-from portal.models import State, Token, User
+from portal.models import Grant, State, Token, User, Workspace
+from portal.models.lookups import HOLDS_NAME, IS_OPEN, OPEN_OF_TEAM
 from portal.models.prepared import Prepared
-from portal.policy.grants import Choice
+from portal.models.queries import TokenQuerySet, number_of
+from portal.policy.grants import Choice, TeamGrants
+
+
+def counted(workspaces: QuerySet[Workspace]) -> QuerySet[Any, Any]:
+    """Each with how many tokens fill its quota (``used``), and of these how many are expired."""
+    here = Token.objects.filter(workspace=OuterRef("pk"))
+    return workspaces.annotate(
+        used=number_of(here.counting_at_aws(), by="workspace"),
+        expired=number_of(here.filter(state=State.EXPIRED, may_exist_at_aws=True), by="workspace"),
+    )
+
 
 _quota = Prepared(
-    lambda workspace_id: (
-        Token.objects.counting_at_aws()
-        .filter(workspace=workspace_id)
-        .order_by()
-        .values("workspace")
-        .annotate(used=Count("pk"), expired=Count("pk", filter=Q(state=State.EXPIRED)))
-        .values_list("used", "expired")
+    lambda workspace_id: counted(Workspace.objects.filter(pk=workspace_id)).values_list(
+        "used", "expired"
     ),
     like=[-1],
 )
@@ -88,15 +96,23 @@ class Room:
         return Shortage("workspace", f"{full} {way_out}")
 
 
-def room(user: User, choices: Iterable[Choice], *, exempt: Token | None = None) -> Room:
+def room(
+    user: User,
+    choices: Iterable[Choice],
+    *,
+    exempt: Token | None = None,
+    known: Room | None = None,
+) -> Room:
     """Count what fills the limits of ``choices``, in a query for them and one a workspace.
 
     ``exempt`` is a token that is about to be replaced: a grant's limits do not count it. AMG does.
+    ``known`` says how full workspaces are: those are not counted again.
     """
     choices = list(choices)
-    found = Room()
+    found = known or Room()
     _count_live(found, user, [one for one in choices if one.limits.counts_live], exempt)
-    _count_quota(found, {one.service_account.workspace_id for one in choices})
+    workspaces = {one.service_account.workspace_id for one in choices}
+    _count_quota(found, workspaces - set(found.by_workspace))
     return found
 
 
@@ -108,8 +124,7 @@ def shortage(user: User, choice: Choice, *, exempt: Token | None = None) -> Shor
 def _count_live(found: Room, user: User, limited: list[Choice], exempt: Token | None) -> None:
     if not limited:
         return
-    grants = {choice.team.pk: choice.grants for choice in limited}
-    tokens = Token.objects.holding_place(exempt=exempt).filter(team__in=grants)
+    tokens, grants = _counted_under(limited, Token.objects.holding_place(exempt=exempt))
     groups = (
         tokens.order_by()
         .values_list("team", "workspace", "service_account")
@@ -120,6 +135,40 @@ def _count_live(found: Room, user: User, limited: list[Choice], exempt: Token | 
         if grant is not None:
             before = found.by_grant.get(grant.counted_with, (0, 0))
             found.by_grant[grant.counted_with] = (before[0] + count, before[1] + own)
+
+
+def _counted_under(
+    limited: list[Choice], tokens: TokenQuerySet
+) -> tuple[TokenQuerySet, dict[int, TeamGrants]]:
+    """Those of the tokens that the choices' grants may count, and the grants that tell, by team.
+
+    One account's grant counts that account's, or those of the accounts that share its limits; a
+    workspace's counts that workspace's; only one for everything needs all of the team's.
+    """
+    teams = {choice.team.pk for choice in limited}
+    governing = [choice.grant for choice in limited]
+    pools = {grant.pool for grant in governing} - {""}
+    workspaces = {grant.workspace_id for grant in governing}
+    if all(grant.service_account_id is not None for grant in governing):
+        if pools:
+            governing += Grant.objects.filter(team__in=teams, pool__in=pools)
+        accounts = {grant.service_account_id for grant in governing}
+        rows = tokens.filter(IS_OPEN, team__in=teams, service_account__in=accounts)
+        return rows, _by_team(governing)
+    if not pools and len(workspaces) == 1 and None not in workspaces:
+        # An index has the workspace's few, another the team's many: the planner can't tell.
+        rows = tokens.alias(whose=F("team") + 0).filter(whose__in=teams)
+        rows = rows.filter(HOLDS_NAME, workspace=governing[0].workspace_id)
+        return rows, {choice.team.pk: choice.grants for choice in limited}
+    rows = tokens.filter(OPEN_OF_TEAM, team__in=teams)
+    return rows, _by_team(Grant.objects.filter(team__in=teams))
+
+
+def _by_team(grants: Iterable[Grant]) -> dict[int, TeamGrants]:
+    found: dict[int, list[Grant]] = {}
+    for grant in grants:
+        found.setdefault(grant.team_id, []).append(grant)
+    return {team_id: TeamGrants(rows) for team_id, rows in found.items()}
 
 
 def _count_quota(found: Room, workspaces: set[int]) -> None:

@@ -1,34 +1,131 @@
-"""What the request form offers, and how much room there is for one more token."""
+"""What the request form offers, and how much room there is for one more token.
 
-from collections.abc import Collection
+A page names workspaces, and the accounts of the chosen one: a catalog may have 500 workspaces of
+100 accounts each. The others' accounts are asked for when a workspace is chosen (``accounts``), and
+workspaces that find no place on the page when somebody types (``workspaces``).
+"""
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from html import escape
+from itertools import accumulate, takewhile
 from typing import Any
 
 from django.conf import settings
+from django.http import Http404, HttpRequest, JsonResponse
+from django.utils.html import json_script
+from django.utils.safestring import SafeString, mark_safe
+from django.views.decorators.http import require_safe
 
 from portal import policy
+from portal.forms.requests import WORKSPACE_ID
+from portal.forms.selects import typed
 from portal.models import User, Workspace
 from portal.policy import Choice, Room
 from portal.text import isolated
-from portal.views.unread import in_words
+from portal.views import edge
+from portal.views.edge import answers_json
+from portal.views.unread import in_words, unread_workspaces
+
+MOST_OF_WORKSPACES = 90_000
+MOST_OF_ACCOUNTS = 40_000
+"""Characters on a page: with all else on it, it stays below 150 kB."""
+
+CHANGING = "AWS is changing it ({}): the token is made when that is done, within 30 minutes."
+
+Entry = dict[str, Any]
 
 
-def catalog(
-    choices: list[Choice], user: User, unread: Collection[Workspace] = ()
-) -> list[dict[str, Any]]:
-    """What the form offers ``user``, as the page's script reads it: workspaces with accounts.
+@dataclass(frozen=True, slots=True)
+class Catalog:
+    """What one page of the form shows.
 
-    ``unread`` are those that could not be read lately: what is offered there may be old.
+    ``chosen`` is the workspace that the form has, with its accounts; None when there is none, or
+    none that the person may ask for. ``is_cut`` when there are workspaces that the page leaves out.
     """
-    not_read = {one.aws_id: in_words(one) for one in unread}
-    room = policy.room(user, choices)
-    workspaces: dict[str, dict[str, Any]] = {}
+
+    workspaces: list[Entry]
+    chosen: Entry | None
+    is_cut: bool
+
+    @property
+    def workspace_options(self) -> SafeString:
+        """Every workspace of the page, but those that find no place on it."""
+        return _options(self.workspaces, self.chosen["workspace"]["id"] if self.chosen else "")
+
+    def account_options(self, wanted: str) -> SafeString:
+        """The accounts of the chosen workspace."""
+        return _options(self.chosen["accounts"] if self.chosen else [], wanted)
+
+    def account(self, wanted: str) -> Entry | None:
+        """The account of the chosen workspace with this id."""
+        accounts = self.chosen["accounts"] if self.chosen else ()
+        return next((one for one in accounts if one["id"] == wanted), None)
+
+    @property
+    def details(self) -> SafeString:
+        """The chosen workspace as the page's script reads it; empty where that is to ask for it."""
+        told = json_script(self.chosen, "chosen-workspace") if self.chosen else SafeString()
+        return told if len(told) <= MOST_OF_ACCOUNTS else SafeString()
+
+
+def catalog(user: User, wanted: str) -> Catalog:
+    """What the form offers ``user``; ``wanted`` is the workspace's id that it has, or empty.
+
+    Where only one can be chosen it is.
+    """
+    offer = policy.offer(user)
+    unread = unread_workspaces()
+    entries = [_workspace(one, offer.room, unread) for one in offer.workspaces]
+    usable = [one for one in entries if not one["obstacle"]]
+    if not wanted and len(usable) == 1 and not offer.is_cut:
+        wanted = usable[0]["id"]
+    workspace = next((one for one in offer.workspaces if one.aws_id == wanted), None)
+    if workspace is None and offer.is_cut:
+        workspace = offered_workspace(user, wanted)
+    chosen = _details(user, workspace, offer.room, unread) if workspace else None
+    shown = _fitting(entries)
+    is_cut = offer.is_cut or len(shown) < len(entries)
+    if chosen and is_cut and all(one["id"] != wanted for one in shown):
+        shown.append(chosen["workspace"])
+    return Catalog(shown, chosen, is_cut)
+
+
+def offered_workspace(user: User, wanted: str) -> Workspace | None:
+    """The workspace with this id of AWS's, if ``user`` may ask for a token of an account there."""
+    return policy.workspace_for(user, wanted) if WORKSPACE_ID.fullmatch(wanted) else None
+
+
+@answers_json
+@require_safe
+def accounts(request: HttpRequest) -> JsonResponse:
+    """One workspace, with its accounts that the person may ask for."""
+    user = edge.person(request)
+    workspace = offered_workspace(user, request.GET.get("workspace", ""))
+    if workspace is None:
+        raise Http404
+    return JsonResponse(_details(user, workspace, Room(), unread_workspaces()))
+
+
+@answers_json
+@require_safe
+def workspaces(request: HttpRequest) -> JsonResponse:
+    """Workspaces that the person may ask in, by a part of name or id: for lists that are cut."""
+    offer = policy.offer_like(edge.person(request), typed(request))
+    found = [_workspace(one, offer.room, unread_workspaces()) for one in offer.workspaces]
+    options = [
+        {"value": one["id"], "label": _label(one), "reason": one["obstacle"]} for one in found
+    ]
+    return JsonResponse({"options": options, "is_cut": offer.is_cut})
+
+
+def _details(user: User, workspace: Workspace, room: Room, unread: Collection[Workspace]) -> Entry:
+    choices = policy.choices(user, workspace)
+    room = policy.room(user, choices, known=room)
+    entries: dict[str, Entry] = {}
     for choice in choices:
         account = choice.service_account
-        workspace = workspaces.setdefault(
-            account.workspace.aws_id,
-            _workspace(account.workspace, room, not_read.get(account.workspace.aws_id, "")),
-        )
-        entry = workspace["accounts"].setdefault(
+        entry = entries.setdefault(
             account.aws_id,
             {
                 "id": account.aws_id,
@@ -50,13 +147,11 @@ def catalog(
                 "shortage": getattr(room.shortage_of_grant(choice), "message", ""),
             }
         )
-    return [
-        {**workspace, "accounts": list(workspace["accounts"].values())}
-        for workspace in workspaces.values()
-    ]
+    return {"workspace": _workspace(workspace, room, unread), "accounts": list(entries.values())}
 
 
-def _workspace(workspace: Workspace, room: Room, unread: str) -> dict[str, Any]:
+def _workspace(workspace: Workspace, room: Room, unread: Collection[Workspace]) -> Entry:
+    not_read = next((in_words(one) for one in unread if one.pk == workspace.pk), "")
     used, expired = room.used(workspace.pk)
     cleaned_up = f", {expired} of them expired and being cleaned up" if expired else ""
     full = room.full(workspace.pk)
@@ -64,20 +159,52 @@ def _workspace(workspace: Workspace, room: Room, unread: str) -> dict[str, Any]:
         "id": workspace.aws_id,
         "name": isolated(workspace.name),
         "obstacle": workspace.obstacle or (full.message if full else ""),
-        "unread": unread,
-        "room": (f"It {unread}: what is offered may be old. " if unread else "")
-        + f"It has {used} of AMG's {settings.TOKEN_QUOTA} tokens{cleaned_up}.",
-        "accounts": {},
+        "unread": not_read,
+        "room": " ".join(
+            (
+                *([f"It {not_read}: what is offered may be old."] if not_read else ()),
+                *([CHANGING.format(workspace.status)] if workspace.is_changing else ()),
+                f"It has {used} of AMG's {settings.TOKEN_QUOTA} tokens{cleaned_up}.",
+            )
+        ),
     }
 
 
 def _live(choice: Choice, room: Room) -> str:
     """How much of a grant's limits is used, where it has any."""
     limits = choice.limits
+    if not limits.counts_live:
+        return ""
     team, own = room.live(choice)
     parts = []
     if limits.max_live is not None:
         parts.append(f"team {choice.team.name} has {team} of at most {limits.max_live}")
     if limits.max_live_per_person is not None:
         parts.append(f"you have {own} of at most {limits.max_live_per_person}")
-    return f"Live tokens under this grant: {', '.join(parts)}." if parts else ""
+    return f"Live tokens under this grant: {', '.join(parts)}."
+
+
+# -- Options, written as plain strings: a template would take longer for them than for all the rest.
+
+
+def _fitting(entries: list[Entry]) -> list[Entry]:
+    """As many of the first as the page has room for."""
+    sizes = accumulate(len(_option(one, "")) for one in entries)
+    return entries[: len(list(takewhile(lambda size: size <= MOST_OF_WORKSPACES, sizes)))]
+
+
+def _options(entries: Iterable[Entry], wanted: str) -> SafeString:
+    written = "\n".join(_option(one, wanted) for one in entries)
+    return mark_safe(written)  # noqa: S308 (every word in it is escaped)
+
+
+def _option(entry: Entry, wanted: str) -> str:
+    state = " selected" if entry["id"] == wanted else " disabled" if entry["obstacle"] else ""
+    said = entry["obstacle"] or entry.get("unread")
+    reason = f" — {said}" if said else ""
+    return f'<option value="{escape(entry["id"])}"{state}>{escape(_label(entry) + reason)}</option>'
+
+
+def _label(entry: Mapping[str, Any]) -> str:
+    """An account says its role, a workspace its id."""
+    return f"{entry['name']} · {entry.get('role') or entry['id']}"

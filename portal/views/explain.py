@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from portal import gateway
 from portal.audit import SYSTEM
-from portal.flows.waits import FOR_CREDENTIALS, waits_for, waits_until
+from portal.life.waits import FOR_CREDENTIALS, waits_for, waits_until
 from portal.models import State, Token
 from portal.models.error_codes import ErrorCode
 from portal.text import isolated

@@ -2,16 +2,20 @@
 
 import uuid
 
-from django.http import HttpRequest, HttpResponse
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect
+from django.views.decorators.http import require_safe
 
 from portal import policy
 from portal.flows.hand_over import HandOverRefusedError
 from portal.flows.hand_over import hand_over as hand_token_over
 from portal.forms import HandOverForm
+from portal.forms.selects import found, typed
 from portal.limits import table
 from portal.tasks import follow_up
 from portal.views import edge, record, tokens
+from portal.views.edge import answers_json
 from portal.views.limiting import limited
 from portal.views.ways import posted_from
 
@@ -33,3 +37,14 @@ def hand_over(request: HttpRequest, token_id: uuid.UUID) -> HttpResponse:
             follow_up(effects)
             return redirect("token", token.pk)
     return record.page(request, token, status=422, hand_over_form=form)
+
+
+@answers_json
+@require_safe
+def heirs(request: HttpRequest, token_id: uuid.UUID) -> JsonResponse:
+    """Who may become its owner, by a part of address or name: for a list that is cut."""
+    token = tokens.find(request, token_id)
+    if not policy.may_hand_over(edge.person(request), token):
+        raise PermissionDenied
+    people = policy.heirs_like(token, typed(request))
+    return JsonResponse(found([(one.email, one.email) for one in people]))

@@ -6,7 +6,7 @@ from datetime import timedelta
 from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
 from django.db import DatabaseError, InterfaceError
-from django.db.models import Count, Min
+from django.db.models import Min
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.http import require_safe
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, generate_latest
@@ -16,6 +16,7 @@ from portal.flows.sync_catalog import SYNC_SECONDS
 from portal.grafana.errors import NoAnswer, NotSent
 from portal.incidents import Incident
 from portal.models import Connection, Heartbeat, State, Token, Workspace
+from portal.models.counting import count_by_state
 from portal.valkey import Server
 
 SILENT_FOR_TOO_LONG = timedelta(seconds=60)
@@ -79,7 +80,7 @@ def metrics(request: HttpRequest) -> HttpResponse:
         return HttpResponse("a bearer token is needed\n", status=401, content_type="text/plain")
     registry = CollectorRegistry()
     tokens = Gauge("portal_tokens", "Tokens by state.", ["state"], registry=registry)
-    counts = dict(Token.objects.order_by().values_list("state").annotate(Count("pk")))
+    counts = count_by_state()
     for state in State:
         tokens.labels(state.value).set(counts.get(state.value, 0))
     now = Token.objects.database_now()
@@ -90,7 +91,7 @@ def metrics(request: HttpRequest) -> HttpResponse:
     unresolved = Gauge(
         "portal_unresolved", "Tokens with a create of unknown outcome.", registry=registry
     )
-    unresolved.set(Token.objects.exclude(unresolved_since=None).count())
+    unresolved.set(Token.objects.filter(unresolved_since__isnull=False).count())
     Gauge(
         "portal_catalog_unread",
         "Workspaces, and lists of them, that could not be read from AWS.",

@@ -42,7 +42,8 @@ def page(request: HttpRequest, token: Token, *, status: int = 200, **more: Any) 
             and policy.may_reissue(user, token)
             and not any(one.holds_place for one in replacements),
             "key_known_to": token.recipient if token.recipient_id != token.owner_id else None,
-            "heirs": policy.heirs_of(token) if may_hand_over else (),
+            "heirs": policy.first_heirs_of(token) if may_hand_over else (),
+            "most_heirs": policy.MOST_HEIRS,
             "replacements": replacements,
             "try_again_url": tokens.try_again_url(token),
             **more,

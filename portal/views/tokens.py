@@ -5,7 +5,6 @@ import uuid
 from collections.abc import Callable
 from functools import partial
 
-from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -19,12 +18,12 @@ from portal.limits import LimitExceededError
 from portal.models import Token, User
 from portal.models.catalog import LONGEST_LIFETIME
 from portal.tasks import follow_up
-from portal.views import edge, limiting
-from portal.views.catalog import catalog
+from portal.views import edge, limiting, paging
+from portal.views.catalog import catalog, offered_workspace
 from portal.views.edge import answers_json
-from portal.views.unread import not_offered, unread_workspaces
+from portal.views.paging import Stretch, load_tokens
+from portal.views.unread import not_offered
 
-PER_PAGE = 50
 PRESETS = (
     (3_600, "1 hour"),
     (8 * 3_600, "8 hours"),
@@ -38,8 +37,8 @@ PREFILLABLE = ("workspace", "service_account", "name", "seconds_to_live", "reaso
 @require_safe
 def index(request: HttpRequest) -> HttpResponse:
     """The person's own tokens, newest first."""
-    own = Token.objects.filter(owner=edge.person(request)).for_pages()
-    page = Paginator(own, PER_PAGE).get_page(request.GET.get("page"))
+    own = Stretch(Token.objects.filter(owner=edge.person(request)), ("-created_at", "-id"))
+    page = paging.page([own], request.GET.get("page"), load_tokens)
     return render(request, "tokens/index.html", {"page": page})
 
 
@@ -72,13 +71,10 @@ def name(request: HttpRequest) -> JsonResponse:
     """
     workspace = request.GET.get("workspace", "")
     wanted = request.GET.get("name", "").replace("\0", "").strip()
-    granted = {
-        choice.service_account.workspace.aws_id: choice.service_account.workspace_id
-        for choice in policy.choices(edge.person(request))
-    }
-    if workspace not in granted:
+    found = offered_workspace(edge.person(request), workspace)
+    if found is None:
         raise Http404
-    is_taken = Token.objects.holding_name(granted[workspace], wanted).exists()
+    is_taken = Token.objects.holding_name(found.pk, wanted).exists()
     return JsonResponse({"message": name_is_taken(wanted) if is_taken else ""})
 
 
@@ -106,15 +102,17 @@ def _request(request: HttpRequest, form: TokenRequestForm) -> Token | None:
 def _form_page(
     request: HttpRequest, form: TokenRequestForm, user: User, status: int = 200
 ) -> HttpResponse:
-    unread = unread_workspaces()
-    offered = catalog(form.choices, user, unread)
+    offered = catalog(user, str(form["workspace"].value() or ""))
+    wanted = str(form["service_account"].value() or "")
     return render(
         request,
         "tokens/new.html",
         {
             "form": form,
             "catalog": offered,
-            "not_read": not_offered(user, [one["id"] for one in offered], unread),
+            "not_read": not_offered(user),
+            "account": offered.account(wanted),
+            "account_options": offered.account_options(wanted),
             "presets": PRESETS,
             "longest_lifetime": LONGEST_LIFETIME,
             "suggested_name": suggested_name(user),

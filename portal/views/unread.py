@@ -1,6 +1,5 @@
 """What of the catalog could not be read from AWS lately, in words for pages."""
 
-from collections.abc import Collection
 from datetime import datetime
 
 from portal import policy
@@ -26,12 +25,13 @@ def in_words(workspace: Workspace) -> str:
     return f"could not be read since {at:%Y-%m-%d %H:%M} UTC" if at else ""
 
 
-def not_offered(
-    user: User, offered: Collection[str], unread: Collection[Workspace]
-) -> list[tuple[Workspace, datetime | None]]:
+def not_offered(user: User) -> list[tuple[Workspace, datetime | None]]:
     """Workspaces that ``user`` has a grant for and whose accounts are not known: since when."""
-    missing = [one for one in unread if one.aws_id not in offered]
-    return [(one, since(one)) for one in missing if policy.has_grant_in(user, one)]
+    return [
+        (one, since(one))
+        for one in unread_workspaces()
+        if policy.has_grant_in(user, one) and policy.workspace_for(user, one.aws_id) is None
+    ]
 
 
 def for_operators() -> list[tuple[str, Connection | Workspace]]:

@@ -1,9 +1,12 @@
 /** The audit log's page: what comes after the events (charts, suggestions); no key in an address. */
 
 import "./page.js";
+import { enhanceAll } from "./combobox.js";
 import { keysIn } from "./leaked-key.js";
 import { inOwnDays, wireTimeZone } from "./time-zone.js";
 import { showLocalTimes } from "./times.js";
+
+enhanceAll();
 
 const filters = /** @type {HTMLFormElement} */ (document.querySelector("[data-filters]"));
 const warning = /** @type {HTMLElement} */ (filters.querySelector("[data-key-warning]"));

@@ -1,12 +1,19 @@
 /**
  * Workspace → service account → team: what may be chosen, and what follows from the choice.
  *
+ * The page has the accounts of the workspace that it came with; those of another are asked for when it is chosen.
+ *
  * @typedef {{slug: string, name: string, max_ttl: number, default_ttl: number,
  *   reason_required: boolean, needs_approval: boolean, room: string, shortage: string}} Team
  *   lifetimes in seconds; `room` and `shortage` are sentences about its limits, or empty
  * @typedef {{id: string, name: string, role: string, obstacle: string, teams: Team[]}} Account
- * @typedef {{id: string, name: string, obstacle: string, room: string, accounts: Account[]}} Workspace
+ * @typedef {{id: string, name: string, obstacle: string, room: string}} Workspace
+ * @typedef {{workspace: Workspace, accounts: Account[]}} Details
+ * @typedef {{workspace?: string, service_account?: string, team?: string}} Wish  ids, and a team's slug
  */
+
+import { enhance } from "./combobox.js";
+import { ask, persist } from "./server.js";
 
 /** What the Grafana roles may do in their workspace. */
 const ROLES = new Map([
@@ -16,16 +23,18 @@ const ROLES = new Map([
 ]);
 
 const NOT_GRANTED = "None of your teams has a grant for it: choose another, or ask a team lead or an admin of this portal.";
+const LOADING = "Loading its service accounts…";
+const BROKEN = "The portal can’t be reached: its service accounts come as soon as it can be.";
+const SIGNED_OUT = "You have been signed out. Sign in again in another tab, then choose the workspace once more.";
+const NOT_LOADED = "Its service accounts could not be loaded. Choose the workspace once more, or reload the page.";
 
 /**
  * Wire the three selects of the form.
  * @param {HTMLFormElement} form
  * @param {(chosen: {workspace?: Workspace, account?: Account, team?: Team}) => void} onChange
+ * @returns {(wish: Wish) => Promise<void>} chooses what is named, as far as it is offered, once that is known
  */
 export function wireChoices(form, onChange) {
-  const element = document.getElementById("catalog");
-  /** @type {Workspace[]} */
-  const catalog = JSON.parse(element?.textContent ?? "[]");
   const workspaces = /** @type {HTMLSelectElement} */ (form.elements.namedItem("workspace"));
   const accounts = /** @type {HTMLSelectElement} */ (form.elements.namedItem("service_account"));
   const teams = /** @type {HTMLSelectElement} */ (form.elements.namedItem("team"));
@@ -34,26 +43,43 @@ export function wireChoices(form, onChange) {
   const roomNote = /** @type {HTMLElement} */ (form.querySelector("[data-room-note]"));
   const accountNote = /** @type {HTMLElement} */ (form.querySelector("[data-account-note]"));
 
-  const chosenWorkspace = () => catalog.find((one) => one.id === workspaces.value);
-  const chosenAccount = () => chosenWorkspace()?.accounts.find((one) => one.id === accounts.value);
+  const given = JSON.parse(document.getElementById("chosen-workspace")?.textContent ?? "null");
+  /** @type {Map<string, Details>} */
+  const known = new Map(given ? [[given.workspace.id, given]] : []);
+  const refreshes = [enhance(workspaces), enhance(accounts)];
+  let loading = new AbortController();
+  /** What stands in place of the accounts of the chosen workspace while they are not known. */
+  let trouble = "";
+  /** For which workspace accounts are offered. */
+  let offeredFor = known.has(workspaces.value) ? workspaces.value : "";
+
+  const details = () => known.get(workspaces.value);
+  const chosenAccount = () => details()?.accounts.find((one) => one.id === accounts.value);
 
   function chosenTeam() {
     const among = chosenAccount()?.teams ?? [];
     return among.length === 1 ? among[0] : among.find((one) => one.slug === teams.value);
   }
 
-  function offerAccounts() {
-    const workspace = chosenWorkspace();
-    const offered = workspace?.accounts ?? [];
+  /** @param {string} [wanted]  the id of the account to choose, if it is offered */
+  function offerAccounts(wanted = "") {
+    const offered = details()?.accounts ?? [];
     const usable = offered.filter((one) => !one.obstacle);
-    const prompt = workspace ? "Choose a service account…" : "Choose a workspace first";
+    const prompt = !workspaces.value ? "Choose a workspace first" : details() ? "Choose a service account…" : trouble || LOADING;
     accounts.replaceChildren(new Option(prompt, ""), ...offered.map(accountOption));
-    if (usable.length === 1) accounts.value = usable[0].id;
+    accounts.setAttribute("aria-busy", String(trouble === LOADING));
+    if (wanted && !offered.some((one) => one.id === wanted)) {
+      accounts.add(new Option(details() || trouble === NOT_GRANTED ? `${wanted} (not granted to you)` : wanted, wanted));
+    }
+    if (wanted) accounts.value = wanted; // what somebody has chosen is not lost, even where it is not offered
+    else if (usable.length === 1) accounts.value = usable[0].id;
+    offeredFor = workspaces.value;
   }
 
-  function offerTeams() {
+  /** @param {string} [asked]  the slug of the team to choose, if it is offered */
+  function offerTeams(asked = "") {
     const among = chosenAccount()?.teams ?? [];
-    const wanted = teams.value || teams.dataset.chosen || "";
+    const wanted = asked || teams.value || teams.dataset.chosen || "";
     const several = among.length > 1;
     teamField.hidden = !several;
     teams.disabled = !several; // a disabled select is not sent
@@ -63,27 +89,86 @@ export function wireChoices(form, onChange) {
   }
 
   function tell() {
-    const workspace = chosenWorkspace();
+    const workspace = details()?.workspace;
     const account = chosenAccount();
-    workspaceNote.textContent = workspace ? workspace.obstacle || workspace.room : workspaces.value && NOT_GRANTED;
+    workspaceNote.textContent = workspace ? workspace.obstacle || workspace.room : trouble;
     accountNote.replaceChildren(workspace && !account && accounts.value ? NOT_GRANTED : "");
     if (account) accountNote.append(roleBadge(account.role), ` ${account.obstacle || (ROLES.get(account.role) ?? "")}`);
     const team = chosenTeam();
     roomNote.textContent = team ? team.shortage || team.room : "";
     roomNote.classList.toggle("wrong", Boolean(team?.shortage));
+    for (const refresh of refreshes) refresh();
     onChange({ workspace, account, team });
   }
 
-  workspaces.addEventListener("change", () => { offerAccounts(); offerTeams(); tell(); });
+  /**
+   * Offer the accounts of the chosen workspace, as soon as they are known.
+   * @param {Wish} [wish]
+   */
+  async function offer(wish = {}) {
+    const id = workspaces.value;
+    loading.abort();
+    loading = new AbortController();
+    const isRefused = workspaces.selectedOptions[0]?.hasAttribute("data-not-granted");
+    trouble = !id || known.has(id) ? "" : isRefused ? NOT_GRANTED : LOADING;
+    offerAccounts(wish.service_account);
+    offerTeams(wish.team);
+    tell();
+    if (trouble !== LOADING) return;
+    try {
+      await load(id, loading.signal);
+    } catch (error) {
+      if (/** @type {Error} */ (error).name === "AbortError") return; // another one was chosen meanwhile
+      trouble = NOT_LOADED;
+    }
+    offerAccounts(wish.service_account);
+    offerTeams(wish.team);
+    tell();
+  }
+
+  /**
+   * @param {string} id
+   * @param {AbortSignal} signal
+   */
+  async function load(id, signal) {
+    const url = `${form.dataset.accountsUrl}?${new URLSearchParams({ workspace: id })}`;
+    const answer = await persist(() => ask(url, { signal }), (isBroken) => {
+      if (signal.aborted || isBroken === (trouble === BROKEN)) return;
+      trouble = isBroken ? BROKEN : LOADING;
+      tell();
+    });
+    signal.throwIfAborted();
+    if (answer.status === 200) known.set(id, /** @type {Details} */ (answer.body));
+    trouble = { 200: "", 401: SIGNED_OUT, 404: NOT_GRANTED }[answer.status] ?? NOT_LOADED;
+  }
+
+  /** The browser puts earlier values back when somebody returns to the page. */
+  function catchUp() {
+    if (workspaces.value !== offeredFor) offer({ service_account: accounts.value });
+  }
+
+  workspaces.addEventListener("change", () => offer());
   accounts.addEventListener("change", () => { offerTeams(); tell(); });
   teams.addEventListener("change", tell);
+  window.addEventListener("pageshow", catchUp);
 
-  const usable = catalog.filter((one) => !one.obstacle);
-  if (!workspaces.value && usable.length === 1) workspaces.value = usable[0].id;
-  // Keep what the server has selected, even where the catalog does not offer it.
-  if (!accounts.value) offerAccounts();
-  if (teamField.hidden) offerTeams();
-  tell();
+  // Keep what the server has selected, even where it does not offer it.
+  if (details() || !workspaces.value) {
+    if (!accounts.value) offerAccounts();
+    if (teamField.hidden) offerTeams();
+    tell();
+  } else catchUp();
+
+  return async function choose(wish) {
+    const id = wish.workspace ?? "";
+    if (![...workspaces.options].some((one) => one.value === id)) workspaces.add(new Option(id, id)); // a long list is cut
+    workspaces.value = id;
+    await offer(wish);
+    const option = workspaces.selectedOptions[0];
+    const name = known.get(id)?.workspace.name;
+    if (name && option.label === id) option.label = `${name} · ${id}`;
+    for (const refresh of refreshes) refresh();
+  };
 }
 
 /** @param {Account} account */

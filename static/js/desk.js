@@ -1,8 +1,11 @@
 /** A team's desk: choosing all of a page, saying how many are chosen, and what was not ended yet. */
 
 import "./page.js";
+import { enhanceAll } from "./combobox.js";
 import { draftOf, forget } from "./draft-store.js";
 import { hidden } from "./drafts.js";
+
+enhanceAll();
 
 const again = /** @type {HTMLFormElement | null} */ (document.querySelector("[data-end-again]"));
 if (again) offerAgain(again);

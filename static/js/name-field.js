@@ -27,7 +27,8 @@ export function wireName(form) {
     taken.textContent = "";
     clearTimeout(timer);
     latest += 1;
-    if (wanted && !isTooLong && workspace.value) timer = setTimeout(askWhetherTaken, PAUSE, wanted, latest);
+    const isGranted = !workspace.selectedOptions[0]?.hasAttribute("data-not-granted");
+    if (wanted && !isTooLong && workspace.value && isGranted) timer = setTimeout(askWhetherTaken, PAUSE, wanted, latest);
   }
 
   /**

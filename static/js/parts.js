@@ -22,5 +22,15 @@ export async function refreshParts(page) {
     showLocalTimes(replacement);
     part.replaceWith(replacement);
     restoreDrafts(replacement);
+    wireLongLists(replacement);
   }
+}
+
+/**
+ * Type to find in long lists. Only a page that has one waits for the script of it.
+ * @param {ParentNode} within
+ */
+export function wireLongLists(within) {
+  if (!within.querySelector("select[data-combobox]")) return;
+  import("./combobox.js").then(({ enhanceAll }) => enhanceAll(within), () => undefined); // it stays a select
 }

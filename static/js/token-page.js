@@ -12,7 +12,7 @@ import { now } from "./clock.js";
 import { askForSealed, bytes, confirmDelivery, openSeal, waitForSealed } from "./delivery.js";
 import { showKey } from "./key-view.js";
 import { deleteKey, keepCiphertext, obstacle, readKey } from "./keys.js";
-import { refreshParts } from "./parts.js";
+import { refreshParts, wireLongLists } from "./parts.js";
 import { MOVING, PENDING, wireProgress } from "./progress.js";
 import { ask, longQuestion, pause, persist } from "./server.js";
 
@@ -31,6 +31,8 @@ const early = new AbortController();
 let isWatching = false;
 /** @type {ReturnType<typeof showKey> | undefined} */
 let shownKey;
+
+wireLongLists(page);
 
 window.addEventListener("pageshow", (event) => { if (event.persisted) location.reload(); });
 

@@ -8,8 +8,8 @@ SCHEMES = ("light", "dark")
 
 # What is in order is not worth its way here: there is fifty times as much of it. A contrast that
 # axe can't tell counts as one that is too weak; so that it can, drawings make room for the moment
-# (none of them lies behind words), and what nobody is to read is not asked about: a masked key, and
-# words that an open menu covers.
+# (none of them lies behind words), and what nobody is to read is not asked about: a masked key,
+# words that an open menu covers, and those beyond the edge of a list that scrolls.
 JUDGE = """
 async () => {
   const bare = new CSSStyleSheet();
@@ -21,7 +21,9 @@ async () => {
     { resultTypes: ["violations", "incomplete"] },
   );
   document.adoptedStyleSheets.pop();
-  const isCovered = ({ any }) => any.every(({ data }) => data?.messageKey === "bgOverlap");
+  const isBeyondEdge = ([target]) => document.querySelector(target)?.closest("[role=listbox]");
+  const isCovered = ({ any, target }) => any.every(({ data }) => data?.messageKey === "bgOverlap"
+    || (data?.messageKey === "elmPartiallyObscured" && isBeyondEdge(target)));
   const untold = incomplete
     .filter(({ id }) => id === "color-contrast")
     .map((rule) => ({ ...rule, nodes: rule.nodes.filter((node) => !isCovered(node)) }))

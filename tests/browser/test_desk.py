@@ -1,9 +1,7 @@
 """The lead's desk: what somebody who left leaves behind ends by one action; how the pages look."""
 
-import json
 import re
 from collections.abc import Callable, Iterator
-from html import unescape
 
 import pytest
 from playwright.sync_api import BrowserContext, Page, StorageState, expect
@@ -35,17 +33,14 @@ def lead(
 def ask_for(person: Person, pair: KeyPair, name: str, workspace_name: str = "") -> str:
     """Ask for a token of a workspace's first usable account: its id."""
     form = person.get("/tokens/new/").text
-    found = re.search(
-        r'<script id="catalog" type="application/json">(.*?)</script>', form, re.DOTALL
-    )
-    assert found is not None
-    catalog = json.loads(unescape(found[1]))
-    workspace = next(one for one in catalog if workspace_name in one["name"])
-    account = next(one for one in workspace["accounts"] if not one["obstacle"])
+    offered = re.findall(r'<option value="(g-\w+)">([^<]*)', form)
+    workspace = next(one for one, label in offered if workspace_name in label)
+    accounts = person.get(f"/tokens/accounts/?workspace={workspace}").json()["accounts"]
+    account = next(one["id"] for one in accounts if not one["obstacle"])
     return person.request(
         pair,
-        workspace=workspace["id"],
-        service_account=account["id"],
+        workspace=workspace,
+        service_account=account,
         name=name,
         seconds_to_live="3600",
     )

@@ -262,6 +262,8 @@ def test_the_way_from_request_to_copy_needs_the_keyboard_alone(engineer: Page) -
     for name in ("workspace", "service_account"):
         tab_to(page, f"[name={name}]")
         page.keyboard.press("ArrowDown")
+        expect(page.locator(f"[name={name}]")).not_to_have_value("")
+        expect(page.locator("[name=service_account] option").nth(1)).to_be_attached()
     tab_to(page, "[data-seconds='3600']")
     page.keyboard.press("Space")
     expect(page.locator("[name=seconds_to_live]")).to_have_value("3600")

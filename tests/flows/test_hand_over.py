@@ -22,7 +22,7 @@ from portal.models import (
     Token,
     User,
 )
-from portal.models.flags import Flag, left_behind
+from portal.models.flags import Flag, count_open
 from tests.conftest import acting
 
 pytestmark = pytest.mark.django_db
@@ -169,7 +169,9 @@ def test_a_key_that_somebody_knows_who_left_stands_out_until_it_is_renewed(
     engineer.memberships.all().delete()
     assert list(known.all()) == [seen]
     assert list(Token.objects.filter(Flag.OWNER_LEFT.condition)) == []
-    assert left_behind(Token.objects.all()) == [(engineer, 1)]
+    counted = count_open(seen.team)
+    assert (counted.flags[Flag.OWNER_LEFT], counted.flags[Flag.RECIPIENT_LEFT]) == (0, 1)
+    assert counted.left_behind([State.ACTIVE]) == [(engineer, 1)]
     seen.change(recipient=teammate)
     assert list(known.all()) == []
 

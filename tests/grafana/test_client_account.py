@@ -141,7 +141,6 @@ def test_what_is_missing_is_named_by_the_first_call_and_mended_without_a_restart
         delete(client)
     assert caught.value.retryable
     assert caught.value.operation == "DeleteWorkspaceServiceAccountToken"
-    assert client.signed_at is None
     aws_environment.delenv("AWS_PROFILE", raising=False)
     for name, value in before.items():
         aws_environment.setenv(name, value)

@@ -11,12 +11,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from requests import Request
 
-from portal.grafana.account import Account
 from portal.grafana.client import Client
-from portal.grafana.errors import NotSent
 from portal.grafana.signing import SigV4
-from portal.grafana.transport import Transport
-from portal.grafana.types import Operation
 from tests.grafana.example import ACCESS_KEY, ACCOUNT, REGION, SECRET_KEY, WORKSPACE
 from tests.grafana.scripted_server import ReceivedRequest, ScriptedServer
 from tests.grafana.sigv4_verifier import BadSignatureError, verify
@@ -156,28 +152,3 @@ def test_any_encoded_path_is_signed_as_it_is_sent(segments: list[str]) -> None:
         region=REGION,
         service="grafana",
     )
-
-
-def test_it_records_when_it_signed(grafana: Client, scripted_server: ScriptedServer) -> None:
-    before = datetime.now(UTC).replace(microsecond=0)
-    grafana.delete_token(WORKSPACE, ACCOUNT, "5")
-    assert grafana.signed_at is not None
-    assert before <= grafana.signed_at <= datetime.now(UTC)
-    stamp = scripted_server.requests[0].headers["x-amz-date"]
-    assert grafana.signed_at == datetime.fromisoformat(stamp)
-
-
-def test_a_call_that_was_not_signed_has_no_time_of_an_earlier_one(
-    scripted_server: ScriptedServer,
-) -> None:
-    credentials = FixedCredentials()
-    account = Account(REGION, scripted_server.url, None, credentials)
-    transport = Transport(lambda: account, connect_timeout=3.0, read_timeout=10.0)
-    transport.exchange(Operation.LIST_WORKSPACES, "GET", "/workspaces", query={}, body=None)
-    signed_before = transport.signed_at
-    credentials.taken_away = True
-    with pytest.raises(NotSent, match="NoCredentialsError"):
-        transport.exchange(Operation.LIST_WORKSPACES, "GET", "/workspaces", query={}, body=None)
-    assert signed_before is not None
-    assert transport.signed_at is None
-    transport.close()

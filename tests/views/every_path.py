@@ -34,7 +34,12 @@ EXPRESSIONS = {
     r"admin/(?P<url>.*)$": "admin/anything",
 }
 """Addresses that are regular expressions, and a path that each of them matches."""
-JSON = re.compile(r"tokens/(name|[^/]+/(status|sealed|delivered))/|team/.*/status/")
+JSON = re.compile(
+    r"tokens/(name|accounts|workspaces|[^/]+/(status|sealed|delivered|heirs))/"
+    r"|team/.*/(status|people|accounts)/"
+    r"|audit/(teams|workspaces)/"
+    r"|inventory/workspaces/"
+)
 STANDS_ON = {
     **{
         f"tokens/{TOKEN_ID}/{action}/": f"tokens/{TOKEN_ID}/"

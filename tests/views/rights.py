@@ -23,6 +23,8 @@ GET  tokens               -                   302   200    200    200    200   2
 GET  token-new            -                   302   200    200    200    200   200   200   200   200
 POST token-new            -                   302   422    422    422    422   422   422   422   422
 GET  token-name           -                   401   404    404    200    200   404   200   404   404
+GET  token-accounts       -                   401   404    404    200    200   404   200   404   404
+GET  token-workspaces     -                   401   200    200    200    200   200   200   200   200
 
 GET  token                queued              302   404    404    200    200   200   200   200   200
 GET  token                active              302   404    404    200    200   200   200   200   200
@@ -54,10 +56,13 @@ POST token-reissue        active              302   404    404    403    302   4
 POST token-reissue        revoked             302   404    404    403    409   409   409   403   403
 POST token-hand-over      active              302   404    404    403    302   302   302   403   302
 POST token-hand-over      queued              302   404    404    403    409   409   409   403   409
+GET  token-heirs          active              401   404    404    403    200   200   200   403   200
 
 GET  teams                -                   302   302    302    302    302   200   302   200   200
 GET  team                 team                302   404    404    200    200   404   200   200   200
 GET  team                 closed              302   404    404    404    404   404   404   200   200
+GET  team-people          team                401   404    404    200    200   404   200   200   200
+GET  team-accounts        team                401   404    404    200    200   404   200   200   200
 POST team-revoke          team                302   404    404    403    403   404   302   403   302
 POST team-revoke          closed              302   404    404    404    404   404   404   403   302
 GET  team-ended           team                302   404    404    200    200   404   200   200   200
@@ -66,6 +71,8 @@ GET  team-ended-status    team                401   404    404    200    200   4
 GET  audit                -                   302   403    403    403    403   403   403   200   200
 GET  audit-charts         -                   302   403    403    403    403   403   403   200   200
 GET  audit-suggestions    -                   302   403    403    403    403   403   403   200   200
+GET  audit-teams          -                   401   403    403    403    403   403   403   200   200
+GET  audit-workspaces     -                   401   403    403    403    403   403   403   200   200
 GET  audit-csv            -                   302   403    403    403    403   403   403   200   200
 GET  audit-jsonl          -                   302   403    403    403    403   403   403   200   200
 GET  audit-event          -                   302   403    403    403    403   403   403   200   200
@@ -74,6 +81,7 @@ POST audit-find           -                   302   403    200    403    403   4
 GET  audit-story          active              302   403    403    403    403   403   403   200   200
 
 GET  inventory            -                   302   403    403    403    403   403   403   200   200
+GET  inventory-workspaces -                   401   403    403    403    403   403   403   200   200
 
 GET  way-back             -                   302   302    302    302    302   302   302   302   302
 

@@ -1,16 +1,20 @@
 """The inventory's page: AMG's own list beside ours. Who may open it stands in rights.py."""
 
+import re
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from pytest_django import Settings
 
 from portal.models import Drift, ListedToken, ServiceAccount, State, Token, User
 from portal.views import inventory
+from tests import big_catalog
 from tests.conftest import Catalog
 
 pytestmark = pytest.mark.django_db
@@ -115,8 +119,61 @@ def test_a_long_list_goes_on_over_pages(
     monkeypatch.setattr(inventory, "PER_PAGE", 2)
     for number in range(3):
         listed(catalog.deployer, str(number), f"token-{number}")
-    assert "Page 1 of 2" in page()
-    assert "token-2" in page(page=2)
+    first = page()
+    assert "token-1" in first
+    assert "token-2" not in first
+    [following] = re.findall(r'rel="next" href="\?page=(after-0-\d+)"', first)
+    for asked in (following, "2", "99"):
+        assert "token-2" in page(page=asked)
+    of_one = page(workspace=catalog.workspace.aws_id)
+    assert 'rel="next" href="?workspace=g-00000000a1&amp;page=after-0-' in of_one
+
+
+def test_what_differs_comes_newest_first_whatever_its_kind(
+    page: Callable[..., str], listed: Callable[..., ListedToken], catalog: Catalog
+) -> None:
+    now = timezone.now()
+    for number, drift in enumerate((Drift.FOREIGN, Drift.VANISHED, Drift.FOREIGN)):
+        entry = listed(catalog.deployer, str(number), f"found-{number}", drift=drift)
+        ListedToken.objects.filter(pk=entry.pk).update(found_at=now + timedelta(hours=number))
+    html = page().partition('data-testid="inventory-table"')[0]
+    assert re.findall(r"found-\d", html) == ["found-2", "found-1", "found-0"]
+    assert 'What differs <span class="count">3</span>' in html
+
+
+def test_a_large_catalog_takes_as_few_questions_and_fits_on_a_page(
+    page: Callable[..., str], listed: Callable[..., ListedToken], catalog: Catalog
+) -> None:
+    listed(catalog.deployer, "1", "here")
+    with CaptureQueriesContext(connection) as few:
+        page()
+    big_catalog.make(500, 4)
+    accounts = list(ServiceAccount.objects.filter(workspace__connection__name="big"))
+    ListedToken.objects.bulk_create(
+        ListedToken(service_account=one, aws_id=f"{n}", name=f"t-{n}", drift=drift, found_at=at)
+        for n, one in enumerate(accounts)
+        for drift, at in [(Drift.FOREIGN, timezone.now()) if n % 2 else ("", None)]
+    )
+    with CaptureQueriesContext(connection) as many:
+        html = page()
+    assert len(many) <= len(few) + 3, "how many there are, and our rows beside them"
+    assert html.count('<option value="g-') == 100
+    assert 'data-options-url="/inventory/workspaces/"' in html
+    assert "1,000 or more service accounts have no list" in html
+    assert 'What differs <span class="count">1,000</span>' in html
+    assert ' list <span class="count">more than 1,000</span>' in html
+    assert len(html) < 250_000
+    asked = page(workspace="g-a0000001f3")
+    assert '<option value="g-a0000001f3" selected>observability-00499' in asked
+
+
+def test_workspaces_are_found_by_name_or_id(
+    auditor: User, sign_in: Callable[[User], Client], catalog: Catalog
+) -> None:
+    client = sign_in(auditor)
+    for text, found in (("RET", ["g-00000000b2"]), ("a1", ["g-00000000a1"]), ("\0x", [])):
+        told = client.get("/inventory/workspaces/", {"q": text}).json()
+        assert [one["value"] for one in told["options"]] == found
 
 
 def test_the_way_there_is_for_those_who_may_go(

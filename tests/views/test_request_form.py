@@ -560,8 +560,8 @@ def test_a_suspended_grant_is_not_offered_and_the_answer_says_why(
         suspended_at=timezone.now(),
         suspended_reason="The service account was renamed from ci to deployer.",
     )
-    [workspace] = browser.get(FORM).context["catalog"]
-    assert [account["name"] for account in workspace["accounts"]] == ["provisioner"]
+    chosen = browser.get(FORM).context["catalog"].chosen
+    assert [account["name"] for account in chosen["accounts"]] == ["provisioner"]
     answer = post(browser, FORM, **fields)
     assert answer.status_code == 422
     [said] = answer.context["form"].errors["service_account"]
@@ -573,8 +573,8 @@ def test_a_suspended_grant_is_not_offered_and_the_answer_says_why(
 
 def offered(browser: Client) -> tuple[dict[str, Any], dict[str, Any]]:
     """What the form says about the workspace, and about the team's grant for its first account."""
-    [workspace] = browser.get(FORM).context["catalog"]
-    return workspace, workspace["accounts"][0]["teams"][0]
+    chosen = browser.get(FORM).context["catalog"].chosen
+    return chosen["workspace"], chosen["accounts"][0]["teams"][0]
 
 
 def test_the_form_says_beforehand_how_much_of_the_limits_is_used(
@@ -612,7 +612,7 @@ def test_the_form_says_beforehand_that_a_workspace_is_full(
 ) -> None:
     settings.TOKEN_QUOTA = 1
     make_token(engineer, state=State.ACTIVE)
-    workspace, _ = offered(browser)
+    [workspace] = browser.get(FORM).context["catalog"].workspaces
     assert workspace["obstacle"].startswith("This workspace is full: it has 1 of AMG's 1 tokens.")
     answer = post(browser, FORM, **fields)
     assert answer.status_code == 422
@@ -631,8 +631,8 @@ def test_a_limit_counts_the_tokens_under_its_own_grant_alone(
     Grant.objects.create(team=platform, max_live=3, **own)
     for account in (catalog.deployer, catalog.deployer, catalog.admin_account):
         make_token(engineer, service_account=account)
-    [workspace] = browser.get(FORM).context["catalog"]
-    said = {one["name"]: one["teams"][0]["room"] for one in workspace["accounts"]}
+    chosen = browser.get(FORM).context["catalog"].chosen
+    said = {one["name"]: one["teams"][0]["room"] for one in chosen["accounts"]}
     assert said["deployer"].endswith("team Platform has 2 of at most 20.")
     assert said["provisioner"].endswith("team Platform has 1 of at most 3.")
 

@@ -141,7 +141,10 @@ def test_a_cell_of_the_table(
         assert AuditEvent.objects.count() == 1, "a refusal does nothing"
 
 
-QUERY = {"token-name": {"workspace": "g-00000000a1", "name": "ci"}}
+QUERY = {
+    "token-name": {"workspace": "g-00000000a1", "name": "ci"},
+    "token-accounts": {"workspace": "g-00000000a1"},
+}
 
 
 def _value(parameter: str, path: str, token: Token, event: AuditEvent) -> str:

@@ -36,7 +36,7 @@ def test_the_form_says_it_beside_the_workspace(
     workspace = catalog.workspace
     cannot_be_read(workspace.connection if whole_connection else workspace)
     answer = form.get(FORM)
-    [offered] = answer.context["catalog"]
+    [offered] = answer.context["catalog"].workspaces
     assert offered["unread"] == WORDS
     assert offered["obstacle"] == "", "AWS decides whether a token can be made"
     assert offered["room"].startswith(f"It {WORDS}: what is offered may be old.")

@@ -12,12 +12,12 @@ from typing import Any, cast
 
 from django import forms
 from django.core.exceptions import ValidationError
-from django.forms.utils import flatatt
-from django.utils.html import format_html, format_html_join
+from django.db.models import Q
+from django.utils.html import format_html
 from django.utils.http import urlencode
-from django.utils.safestring import SafeString
 
 from portal import moments
+from portal.forms.selects import MOST_OFFERED, Choices, LongSelect, PlainSelect
 from portal.logs import KEY_SHAPE, mask
 from portal.models import Action, Outcome, Team, Workspace
 from portal.reading.filters import MOST_PEOPLE, Filter, people_like
@@ -25,7 +25,7 @@ from portal.text import shown
 
 _FINGERPRINT = re.compile(r"[0-9A-Fa-f]{64}")
 
-Choices = list[tuple[str, str]]
+EVERY = Q()
 
 
 class MomentField(forms.CharField):
@@ -48,35 +48,6 @@ class MomentField(forms.CharField):
             raise ValidationError(str(error)) from None
 
 
-class PlainSelect(forms.Select):
-    """Writes its options itself. Django renders a template for each: a hundred of them took as long
-    as the table of events below.
-    """
-
-    def render(
-        self,
-        name: str,
-        value: Any,
-        attrs: dict[str, Any] | None = None,
-        renderer: Any = None,  # noqa: ARG002 (Django's signature)
-    ) -> SafeString:
-        chosen = self.format_value(value)
-        options = format_html_join(
-            "",
-            '<option value="{}"{}>{}</option>',
-            (
-                (offered, " selected" if str(offered) in chosen else "", label)
-                for offered, label in self.choices
-            ),
-        )
-        return format_html(
-            '<select name="{}"{}>{}</select>',
-            name,
-            flatatt(self.build_attrs(self.attrs, attrs)),
-            options,
-        )
-
-
 class OfferingField(forms.ChoiceField):
     """A choice among what is offered. What an address names beyond that is kept and shown; it is
     an error where the set is closed, and may be something that is gone where it is not.
@@ -89,6 +60,10 @@ class OfferingField(forms.ChoiceField):
         super().__init__(required=False, **kwargs)
 
     def offer(self, offered: Choices, asked: str) -> None:
+        widget = cast(forms.Widget, self.widget)
+        if isinstance(widget, LongSelect):
+            widget.may_be_cut(offered)
+            offered = offered[:MOST_OFFERED]
         gone = [(asked, asked)] if asked and asked not in dict(offered) else []
         self.choices = [("", "any"), *offered, *gone]
 
@@ -99,6 +74,17 @@ class OfferingField(forms.ChoiceField):
             raise ValidationError("This is longer than any id.")
         if "\0" in value:
             raise ValidationError("No id holds U+0000 null.")
+
+
+def team_choices(like: Q = EVERY) -> Choices:
+    """So many that the last may say that there are more."""
+    return [(one.slug, one.name) for one in Team.objects.filter(like)[: MOST_OFFERED + 1]]
+
+
+def workspace_choices(like: Q = EVERY) -> Choices:
+    """Likewise."""
+    found = Workspace.objects.filter(like)[: MOST_OFFERED + 1]
+    return [(one.aws_id, f"{one} · {one.aws_id}") for one in found]
 
 
 class AuditFilterForm(forms.Form):
@@ -117,8 +103,8 @@ class AuditFilterForm(forms.Form):
         max_length=254,
         help_text="An e-mail address, “portal” or “unknown”.",
     )
-    team = OfferingField(label="Team")
-    workspace = OfferingField(label="Workspace")
+    team = OfferingField(label="Team", widget=LongSelect(options="audit-teams"))
+    workspace = OfferingField(label="Workspace", widget=LongSelect(options="audit-workspaces"))
     service_account = forms.CharField(
         label="Service account",
         required=False,
@@ -141,10 +127,7 @@ class AuditFilterForm(forms.Form):
         self.was_a_key = bool(KEY_SHAPE.search(asked["q"]))
         super().__init__(asked | {"q": mask(asked["q"])})
         self._take_times_in(asked["time_zone"].strip())
-        offers: dict[str, Choices] = {
-            "team": [(team.slug, team.name) for team in Team.objects.all()],
-            "workspace": [(w.aws_id, f"{w} · {w.aws_id}") for w in Workspace.objects.all()],
-        }
+        offers: dict[str, Choices] = {"team": team_choices(), "workspace": workspace_choices()}
         for name, field in self.fields.items():
             if name == "time_zone":
                 continue
