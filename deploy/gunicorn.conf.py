@@ -7,47 +7,22 @@ that nobody queues behind them unseen.
 
 import gc
 import sys
-from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
-from gunicorn import util
 from gunicorn.glogging import Logger
-from gunicorn.http.errors import LimitRequestHeaders, LimitRequestLine
-from gunicorn.workers.gthread import ThreadWorker
 
 chdir = str(Path(__file__).resolve().parents[1])
 sys.path.insert(0, chdir)
 
 from portal import logs, settings  # noqa: E402 (wherever this is started from)
-from portal.views.refused import refusal  # noqa: E402
-
-REFUSALS = {
-    LimitRequestLine: HTTPStatus.REQUEST_URI_TOO_LONG,
-    LimitRequestHeaders: HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
-}
-
-
-class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
-    """Says in our words what is too long for it; people meet that with links and cookies."""
-
-    def handle_error(self, req: Any, client: Any, addr: Any, exc: Any) -> None:
-        status = REFUSALS.get(type(exc))
-        if status is None:
-            super().handle_error(req, client, addr, exc)
-            return
-        self.log.warning("Invalid request from ip=%s: %s", addr[0] if addr else "", exc)
-        try:
-            util.write_nonblock(client, refusal(status))
-        except OSError:
-            self.log.debug("Failed to send error message.")
-
+from portal.serving.worker import Worker  # noqa: E402
 
 wsgi_app = "portal.wsgi"
 worker_class = Worker
 workers = 4
 threads = 24
-worker_connections = 32
+worker_connections = 32  # whose requests have come whole, or have only just begun
 preload_app = True  # one import for all, and their memory is shared
 worker_tmp_dir = "/dev/shm"  # noqa: S108 (gunicorn's heartbeat file: memory, not a disk that stalls)
 timeout = 60
