@@ -111,6 +111,7 @@ class _Chunks:
         self._limit = limit
         self._start = start
         self._length = 0
+        self._is_behind_chunk = False
         self._in_trailers = False
 
     def is_whole(self, data: bytearray) -> bool:
@@ -119,8 +120,13 @@ class _Chunks:
         if len(data) - self._start > 2 * self._limit + LONGEST_CHUNK_LINE:
             raise TooLargeError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
         while not self._in_trailers:
-            if self._at > len(data):
-                return False
+            if self._is_behind_chunk:
+                if len(data) < self._at + 2:
+                    return False
+                if data[self._at : self._at + 2] != b"\r\n":
+                    return True
+                self._at += 2
+                self._is_behind_chunk = False
             end = data.find(b"\r\n", self._at)
             if end < 0:
                 return len(data) - self._at > LONGEST_CHUNK_LINE
@@ -132,7 +138,8 @@ class _Chunks:
             if len(size) > 16 or self._length > self._limit:
                 raise TooLargeError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
             self._in_trailers = length == 0
-            self._at = end if self._in_trailers else end + 2 + length + 2
+            self._is_behind_chunk = not self._in_trailers
+            self._at = end if self._in_trailers else end + 2 + length
         found = data.find(END_OF_HEAD, self._at)
         self._at = max(self._at, len(data) - len(END_OF_HEAD) + 1)
         return found >= 0

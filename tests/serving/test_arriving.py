@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from gunicorn.config import Config
 from gunicorn.http.parser import RequestParser
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from portal.serving.arriving import (
@@ -121,6 +121,7 @@ BODIES = st.lists(
 ).map(b"".join)
 
 
+@settings(max_examples=500, deadline=None)
 @given(
     st.lists(LINES, max_size=4),
     BODIES,
