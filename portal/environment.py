@@ -9,7 +9,7 @@ import re
 import secrets
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar
+from typing import NoReturn, TypeVar
 from urllib.parse import urlsplit
 
 import environ
@@ -25,8 +25,6 @@ env = environ.FileAwareEnv().ENVIRON
 
 EMBEDDED_FILE = "portal.env"
 """The file in PORTAL_DATA_DIR that holds what the embedded default has generated for itself."""
-
-DATABASE_SCHEMES = ("sqlite:", "postgres:", "postgresql:")
 
 _ORIGIN = re.compile(r"https?://([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?")
 
@@ -179,55 +177,12 @@ def origin(text: str) -> str:
     return text.lower()  # as browsers write it
 
 
-def database(text: str) -> dict[str, Any]:
-    """Django's database settings from a URL such as ``postgres://user:password@host/name``."""
-    if not text.startswith(DATABASE_SCHEMES):
-        raise ValueError
-    # Without a path this is a database in memory, and each process would have its own.
-    if text.startswith("sqlite:") and not re.match(r"sqlite:///.", text):
-        raise ValueError
-    found = dict(environ.Env.db_url_config(text))
-    if not found["NAME"]:
-        raise ValueError
-    options = found.setdefault("OPTIONS", {})
-    if found["ENGINE"].endswith("sqlite3"):
-        # A writer takes the lock when its transaction begins: a read that turns into a write
-        # half-way would fail at once with "database is locked" instead of waiting its turn.
-        options["transaction_mode"] = "IMMEDIATE"
-        options["timeout"] = 20
-        options["init_command"] = (
-            "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA recursive_triggers=ON;"
-        )
-        found["CONN_MAX_AGE"] = None
-    else:
-        if found.get("CONN_MAX_AGE"):
-            raise ValueError  # the pool keeps connections
-        found["ENGINE"] = "portal.postgresql"
-        options["pool"] = {"size": 20, "timeout": 5}
-        # libpq's names. A host that vanishes without a word is noticed after so many seconds (and
-        # milliseconds), instead of the quarter of an hour that the system would wait.
-        options.setdefault("connect_timeout", 5)
-        options.setdefault("tcp_user_timeout", 10_000)
-        options.setdefault("keepalives_idle", 10)
-        options.setdefault("keepalives_interval", 5)
-        options.setdefault("keepalives_count", 3)
-    return found
-
-
 A_BROKER = "the URL of a Valkey or Redis server, such as rediss://:password@host:6379/0"
 
 
 def broker(text: str) -> Server:
     """A Valkey or Redis server."""
     return Server.parse(text)
-
-
-def mail(text: str) -> dict[str, Any]:
-    """Django's mail settings from a URL such as ``smtp+tls://user:password@host:587``."""
-    found = {"EMAIL_TIMEOUT": 10, **environ.Env.email_url_config(text)}
-    if text.startswith("filemail:"):
-        found["EMAIL_FILE_PATH"] = urlsplit(text).path
-    return found
 
 
 def load_embedded_secrets(data_dir: Path) -> None:

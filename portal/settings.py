@@ -11,7 +11,7 @@ from urllib.parse import quote, urlsplit
 
 from csp.constants import NONE, SELF
 
-from portal import accounts, environment
+from portal import accounts, endpoints, environment
 from portal.environment import read, refuse
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -43,7 +43,7 @@ PORTAL_ORIGIN = read(
 )
 ALLOWED_HOSTS = read(
     "ALLOWED_HOSTS",
-    environment.words,
+    endpoints.hosts,
     default=f"{urlsplit(PORTAL_ORIGIN).hostname},127.0.0.1,localhost,[::1]" if EMBEDDED else None,
     wanted="host names, separated by commas",
 )
@@ -103,8 +103,8 @@ WORKER_PROCESSES = environment.number("PORTAL_WORKER_PROCESSES", 1, 256, default
 
 DATABASE = read(
     "DATABASE_URL",
-    environment.database,
-    default=f"sqlite:///{DATA_DIR / 'portal.sqlite3'}" if EMBEDDED else None,
+    endpoints.database,
+    default=f"sqlite:///{quote(os.fsencode(DATA_DIR / 'portal.sqlite3'))}" if EMBEDDED else None,
     wanted="a URL such as postgres://user:password@host/name",
 )
 DATABASES = {"default": DATABASE}
@@ -143,8 +143,8 @@ CACHES = {
 globals().update(
     read(
         "EMAIL_URL",
-        environment.mail,
-        default=f"filemail:///{DATA_DIR / 'mails'}" if EMBEDDED else None,
+        endpoints.mail,
+        default=f"filemail://{quote(os.fsencode(DATA_DIR / 'mails'))}" if EMBEDDED else None,
         wanted="a URL such as smtp+tls://user:password@host:587",
     )
 )
