@@ -4,7 +4,8 @@ from django.apps import AppConfig
 from django.core import checks
 from django.db.models.signals import post_migrate
 
-from portal import appendonly
+from portal import appendonly, unwise
+from portal.flows import begin
 
 
 class PortalConfig(AppConfig):
@@ -13,4 +14,6 @@ class PortalConfig(AppConfig):
 
     def ready(self) -> None:
         checks.register(appendonly.check, checks.Tags.database)
+        checks.register(begin.check, checks.Tags.database)
+        checks.register(unwise.check, checks.Tags.security, deploy=True)
         post_migrate.connect(appendonly.put_up, sender=self)

@@ -72,12 +72,17 @@ def mail(text: str) -> dict[str, Any]:
     """Django's mail settings from a URL such as ``smtp+tls://user:password@host:587``."""
     if text.startswith("filemail:"):
         _require_whole_path(text)
-    found = {"EMAIL_TIMEOUT": 10, **environ.Env.email_url_config(text)}
+    found = {
+        "EMAIL_TIMEOUT": 10,
+        "EMAIL_SCHEME": text.partition(":")[0],
+        "EMAIL_USE_TLS": False,
+        "EMAIL_USE_SSL": False,
+        **environ.Env.email_url_config(text),
+    }
     if text.startswith("filemail:"):
         found["EMAIL_FILE_PATH"] = unquote(urlsplit(text).path)
-    if found.get("EMAIL_USE_TLS") and found["EMAIL_PORT"] == IMPLICIT_TLS_PORT:
-        del found["EMAIL_USE_TLS"]
-        found["EMAIL_USE_SSL"] = True
+    if found["EMAIL_USE_TLS"] and found["EMAIL_PORT"] == IMPLICIT_TLS_PORT:
+        found |= {"EMAIL_USE_TLS": False, "EMAIL_USE_SSL": True}
     return found
 
 

@@ -148,6 +148,15 @@ globals().update(
         wanted="a URL such as smtp+tls://user:password@host:587",
     )
 )
+WITHOUT_TLS = [
+    name
+    for name in (
+        *("PORTAL_ORIGIN", "DATABASE_URL", "CELERY_BROKER_URL", "CACHE_URL", "EMAIL_URL"),
+        *("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_GRAFANA", "AWS_ENDPOINT_URL_STS"),
+    )
+    if environment.on_or_off(f"{name}_WITHOUT_TLS", default="off")
+]
+"""The URLs that may lead to another machine without TLS (portal/unwise.py)."""
 DEFAULT_FROM_EMAIL = SERVER_EMAIL = environment.text("PORTAL_MAIL_FROM", default="portal@localhost")
 
 # -- Django -------------------------------------------------------------------------------------
@@ -278,6 +287,7 @@ DJANGO_STRUCTLOG_USER_ID_FIELD = None
 # It would believe any X-Forwarded-For; the same middleware tells the log the address, too.
 DJANGO_STRUCTLOG_IP_LOGGING_ENABLED = False
 DJANGO_STRUCTLOG_STATUS_4XX_LOG_LEVEL = logging.INFO  # people mistype; that is no trouble of ours
-# The embedded default is plain http on the loopback address; over https all of them are set.
+# Over plain http these can't be set (HSTS, the redirect to https, Secure cookies). Whether plain
+# http may be is asked by portal/unwise.py, which knows this machine from others.
 _NEED_HTTPS = ["security.W004", "security.W008", "security.W012", "security.W016"]
 SILENCED_SYSTEM_CHECKS = [] if HTTPS else _NEED_HTTPS
