@@ -176,7 +176,7 @@ MIDDLEWARE = [
     "django.contrib.sessions.middleware.SessionMiddleware",
     "portal.middleware.KnownHostMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "portal.views.known_browsers.KnownBrowserMiddleware",
+    "portal.views.accounts.known_browsers.KnownBrowserMiddleware",
     "portal.middleware.LimitsMiddleware",
     "portal.middleware.SignInRequiredMiddleware",  # before CSRF: the anonymous are told to sign in
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -198,7 +198,7 @@ TEMPLATES = [
                 "django.contrib.messages.context_processors.messages",
                 "portal.context_processors.csrf_token",
             ],
-            "builtins": ["portal.views.ui", "portal.views.addresses"],
+            "builtins": ["portal.templatetags.pages", "portal.templatetags.fixed_urls"],
         },
     }
 ]
@@ -218,7 +218,7 @@ WHITENOISE_MAX_AGE = 3600
 # -- Sign-in ------------------------------------------------------------------------------------
 
 AUTH_USER_MODEL = "portal.User"
-AUTHENTICATION_BACKENDS = ["portal.views.signin.Backend"]
+AUTHENTICATION_BACKENDS = ["portal.views.accounts.adapter.Backend"]
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "/tokens/"
 globals().update(accounts.settings(limits=RATE_LIMITS))

@@ -10,7 +10,7 @@ from django.core.wsgi import get_wsgi_application
 from django.template.loader import get_template
 from django.urls import reverse
 
-from portal.flows.begin import begin
+from portal.checks import exit_unless_sound
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
 
@@ -43,5 +43,5 @@ class WholeBodies:
 
 
 application = WholeBodies(get_wsgi_application())
-begin()
+exit_unless_sound()
 prepare_pages()

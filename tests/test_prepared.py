@@ -19,8 +19,8 @@ from portal.models import Team, Token, User
 from portal.models.prepared import Prepared
 from portal.models.queries import TokenManager, TokenQuerySet
 from portal.policy import desk, grants, handover
-from portal.policy.room import _quota
-from portal.views import signin
+from portal.policy.usage import _quota
+from portal.views.accounts import adapter
 from tests.conftest import Catalog
 
 pytestmark = pytest.mark.django_db
@@ -65,14 +65,14 @@ def test_people_memberships_grants_and_sessions_too(
     store = DjangosStore()
     store.create()
     cases: list[tuple[Prepared[Any, Any], list[object]]] = [
-        (signin._BY_ID, [engineer.pk]),
+        (adapter._BY_ID, [engineer.pk]),
         (desk._memberships, [engineer.pk]),
         (grants._grants, [engineer.pk, catalog.workspace.pk]),
         (grants._accounts, [catalog.workspace.pk]),
         (grants._account, [catalog.workspace.aws_id, catalog.deployer.aws_id]),
         (offer._offered, [engineer.pk]),
         (offer._one, [engineer.pk, catalog.workspace.aws_id]),
-        (handover._heirs, [token.team_id, engineer.pk]),
+        (handover._owners, [token.team_id, engineer.pk]),
         (Token.objects._named, [engineer.pk, token.name]),
         (sessions._BY_KEY, [store.session_key]),
     ]

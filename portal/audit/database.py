@@ -9,7 +9,7 @@ from portal.audit.head import HeadMissingError, read_head
 from portal.audit.verify import BrokenError, Chain, Published, UnreadableError, key_id
 from portal.models import AuditEvent
 
-EVENTS_AT_A_TIME = 2000
+BATCH_SIZE = 2000
 
 _FIELDS = (
     *("seq", "prev_hash", "hash", "text", "format", "key_id", "at"),
@@ -46,7 +46,7 @@ def _follow(chain: Chain) -> None:
     misplaced = events.filter(seq__lt=1).first()
     if misplaced:
         raise BrokenError(misplaced[0], "has no place: the first event is 1")
-    while page := list(events.filter(seq__gt=chain.seq)[:EVENTS_AT_A_TIME]):
+    while page := list(events.filter(seq__gt=chain.seq)[:BATCH_SIZE]):
         for row in page:
             _check(chain, row)
 

@@ -22,10 +22,10 @@ from portal.flows.sign_in import record_counted_failures
 from portal.life import Effects, moves
 from portal.models import Notice, PasswordMail, ServiceAccount, State, Token
 from portal.models.error_codes import ErrorCode
-from portal.models.queries import AT_A_TIME, TokenQuerySet
+from portal.models.queries import BATCH_SIZE, TokenQuerySet
 
 RING_AGAIN_AFTER = timedelta(seconds=30)
-LISTS_AT_A_TIME = 4
+MOST_LISTS = 4
 QUEUED_FOR_TOO_LONG = timedelta(hours=1)
 
 
@@ -145,7 +145,7 @@ def password_mails_to_send() -> list[int]:
 def accounts_to_prune() -> list[int]:
     """Service accounts with tokens whose time is over and that AWS still lists."""
     due = Token.objects.prunable().due().order_by("service_account")
-    return list(due.values_list("service_account", flat=True).distinct()[:AT_A_TIME])
+    return list(due.values_list("service_account", flat=True).distinct()[:BATCH_SIZE])
 
 
 def accounts_to_list() -> list[int]:
@@ -159,7 +159,7 @@ def accounts_to_list() -> list[int]:
     due = ServiceAccount.objects.to_list().filter(
         Q(list_asked_at=None) | Q(list_asked_at__lt=long_ago)
     )
-    ids = list(due.order_by("list_asked_at", "pk").values_list("pk", flat=True)[:LISTS_AT_A_TIME])
+    ids = list(due.order_by("list_asked_at", "pk").values_list("pk", flat=True)[:MOST_LISTS])
     if ids:
         ServiceAccount.objects.filter(pk__in=ids).update(list_asked_at=Now())
     return ids

@@ -11,7 +11,7 @@ from portal import policy, sealing
 from portal.forms.fields import WholeNumberField, legible
 from portal.models import ServiceAccount, Team, User
 from portal.models.catalog import LONGEST_LIFETIME
-from portal.policy import Choice
+from portal.policy import Entitlement
 
 WORKSPACE_ID = re.compile(r"g-[0-9a-f]{10}")
 
@@ -49,7 +49,7 @@ class TokenRequestForm(forms.Form):
     def __init__(self, data: Mapping[str, Any] | None = None, *, user: User, **kwargs: Any) -> None:
         super().__init__(data, **kwargs)
         self.user = user
-        self.choice: Choice | None = None
+        self.entitlement: Entitlement | None = None
 
     def clean_workspace(self) -> str:
         workspace: str = self.cleaned_data["workspace"]
@@ -74,7 +74,7 @@ class TokenRequestForm(forms.Form):
         workspace, account = cleaned.get("workspace"), cleaned.get("service_account")
         if not workspace:
             return cleaned
-        matching = policy.choices_of(self.user, workspace, account) if account else []
+        matching = policy.entitlements_for(self.user, workspace, account) if account else []
         if not matching and policy.workspace_for(self.user, workspace) is None:
             self.add_error("workspace", "None of your teams has a grant for this workspace.")
         elif not account:
@@ -86,19 +86,19 @@ class TokenRequestForm(forms.Form):
                 or "None of your teams has a grant for this service account.",
             )
         elif team := cleaned.get("team"):
-            self.choice = next((c for c in matching if c.team.slug == team), None)
-            if self.choice is None:
+            self.entitlement = next((c for c in matching if c.team.slug == team), None)
+            if self.entitlement is None:
                 self.add_error("team", "This team of yours has no grant for this service account.")
         elif len(matching) > 1:
             names = ", ".join(c.team.slug for c in matching)
             self.add_error("team", f"Several of your teams have this account ({names}): choose.")
         else:
-            self.choice = matching[0]
+            self.entitlement = matching[0]
         return cleaned
 
     @property
     def chosen(self) -> tuple[Team, ServiceAccount]:
         """Team and account of a valid form."""
-        if self.choice is None:
+        if self.entitlement is None:
             raise ValueError("the form is not valid")
-        return self.choice.team, self.choice.service_account
+        return self.entitlement.team, self.entitlement.service_account

@@ -10,7 +10,7 @@ from portal.policy.grants import limits_for
 from portal.policy.rights import leads
 
 
-def desk_of(team: Team) -> list[User]:
+def responsible_for(team: Team) -> list[User]:
     """Who answers for a team: its leads, or the admins where it has none or is closed."""
     return list(_leads_of(team)) or list(_admins())
 

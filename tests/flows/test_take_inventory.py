@@ -12,7 +12,7 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from portal.flows.issue import issue
-from portal.flows.sweep import LISTS_AT_A_TIME, accounts_to_list
+from portal.flows.sweep import MOST_LISTS, accounts_to_list
 from portal.flows.take_inventory import take_inventory
 from portal.models import (
     Action,
@@ -229,7 +229,7 @@ def test_a_sweep_asks_for_few_accounts_at_a_time_and_for_each_once(
     settings.INVENTORY_SECONDS = 900
     asked: list[int] = []
     while ids := accounts_to_list():
-        assert len(ids) <= LISTS_AT_A_TIME
+        assert len(ids) <= MOST_LISTS
         asked += ids
     assert sorted(asked) == sorted(ServiceAccount.objects.values_list("pk", flat=True))
     ServiceAccount.objects.filter(pk=catalog.deployer.pk).update(

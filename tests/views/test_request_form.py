@@ -27,7 +27,7 @@ from portal.models import (
     User,
     Workspace,
 )
-from portal.policy import Choice
+from portal.policy import Entitlement
 from tests.conftest import Catalog
 from tests.person import KeyPair
 from tests.views.conftest import KEY, Post
@@ -394,7 +394,7 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[Any]]:
     check = request_flow.check
     both_have_checked = threading.Barrier(2, timeout=10)
 
-    def checked(*arguments: Any) -> Choice:
+    def checked(*arguments: Any) -> Entitlement:
         choice = check(*arguments)
         both_have_checked.wait()
         return choice
@@ -591,7 +591,7 @@ def test_the_form_says_beforehand_how_much_of_the_limits_is_used(
     assert workspace["room"] == (
         "It has 3 of AMG's 100 tokens, 1 of them expired and being cleaned up."
     )
-    assert (grant["room"], grant["shortage"]) == ("", "")
+    assert (grant["room"], grant["limit_reached"]) == ("", "")
     Grant.objects.filter(team=platform).update(max_live=20, max_live_per_person=5)
     _, grant = offered(browser)
     assert grant["room"] == (
@@ -599,7 +599,7 @@ def test_the_form_says_beforehand_how_much_of_the_limits_is_used(
     )
     Grant.objects.filter(team=platform).update(max_live=2)
     _, grant = offered(browser)
-    assert grant["shortage"].startswith("Team Platform has 2 live or requested tokens")
+    assert grant["limit_reached"].startswith("Team Platform has 2 live or requested tokens")
 
 
 def test_the_form_says_beforehand_that_a_workspace_is_full(

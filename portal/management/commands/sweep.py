@@ -14,8 +14,8 @@ from django.db import DatabaseError, InterfaceError, connection
 from portal import gateway, outage, tasks
 from portal.audit import SYSTEM
 from portal.audit.publishing import publish_head
+from portal.checks import exit_unless_sound
 from portal.embedded import preparation
-from portal.flows.begin import begin
 from portal.flows.sweep import sweep
 from portal.flows.sync_catalog import SYNC_SECONDS, sync_catalogs
 from portal.flows.take_inventory import take_inventory
@@ -50,7 +50,7 @@ class Command(BaseCommand):
             self._beat()
             publish_head()
             return
-        begin()
+        exit_unless_sound()
         stop = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stop.set())

@@ -4,24 +4,19 @@ from typing import Any
 
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.account.auth_backends import AuthenticationBackend
-from allauth.account.views import LoginView
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.utils.http import url_has_allowed_host_and_scheme
 
+from portal import requester
 from portal.audit import Actor
 from portal.flows.change_password import change_password
 from portal.flows.sign_in import sign_in_failed, signed_in
-from portal.limits import LimitExceededError
 from portal.models import User
 from portal.models.prepared import Prepared
-from portal.views import edge, known_browsers, limiting
-from portal.views.guessing import guess
+from portal.views.accounts import known_browsers
+from portal.views.accounts.guessing import guess
 
-WAYS_IN = (
-    "A browser that you have signed in with before lets you in at once, and so does one in which "
-    "you set a new password by the link below."
-)
 _BY_ID = Prepared(lambda pk: User.objects.filter(pk=pk), like=[-1])
 
 
@@ -31,25 +26,6 @@ class Backend(AuthenticationBackend):
     def get_user(self, user_id: int) -> User | None:
         user = _BY_ID.one(user_id)
         return user if user is not None and self.user_can_authenticate(user) else None
-
-
-class SignInView(LoginView):
-    """allauth's, which keeps the page and the address that was typed when a limit is met."""
-
-    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        try:
-            response: HttpResponse = super().post(request, *args, **kwargs)
-        except LimitExceededError as exceeded:
-            self.get_form().add_error(None, f"{exceeded} {WAYS_IN}")
-            return limiting.answer(request, exceeded, page=self._page)
-        return response
-
-    def _page(self) -> HttpResponse:
-        page: HttpResponse = self.form_invalid(self.get_form())
-        return page
-
-
-sign_in = SignInView.as_view()
 
 
 class AccountAdapter(DefaultAccountAdapter):
@@ -74,7 +50,7 @@ class AccountAdapter(DefaultAccountAdapter):
 
     def get_client_ip(self, request: HttpRequest) -> str:
         """Never refuses: whoever comes by a Unix socket has no address."""
-        return edge.address(request) or ""
+        return requester.address(request) or ""
 
     def pre_authenticate(self, request: HttpRequest, **credentials: Any) -> None:
         """allauth refuses the real person here after a stranger's tries; see ``authenticate``."""
@@ -88,8 +64,8 @@ class AccountAdapter(DefaultAccountAdapter):
     def authentication_failed(self, request: HttpRequest, **credentials: Any) -> None:
         sign_in_failed(
             str(credentials.get("email") or credentials.get("username") or ""),
-            address=edge.address(request),
-            user_agent=edge.user_agent(request),
+            address=requester.address(request),
+            user_agent=requester.user_agent(request),
         )
         super().authentication_failed(request, **credentials)
 
@@ -111,7 +87,9 @@ class AccountAdapter(DefaultAccountAdapter):
 
 
 def _acting(request: HttpRequest, user: User) -> Actor:
-    return Actor(user=user, address=edge.address(request), user_agent=edge.user_agent(request))
+    return Actor(
+        user=user, address=requester.address(request), user_agent=requester.user_agent(request)
+    )
 
 
 def _is_of_origin(url: str) -> bool:

@@ -9,8 +9,8 @@ from django.http.response import HttpResponseBase
 from django.urls import Resolver404, resolve
 
 from portal.audit import Actor
+from portal.client_address import client_address
 from portal.models import User
-from portal.views.client_address import client_address
 
 View = TypeVar("View", bound=Callable[..., HttpResponseBase])
 

@@ -10,7 +10,7 @@ from django.test import Client
 from django.urls import NoReverseMatch, reverse
 
 from portal.models import Membership, Role, State, Token, User
-from portal.views import addresses
+from portal.templatetags import fixed_urls
 
 FORM_TOKEN = re.compile(r'name="csrfmiddlewaretoken" value="(\w{64})"')
 
@@ -38,8 +38,8 @@ def test_an_address_is_what_django_gives(template: str, page: str) -> None:
 
 def test_an_address_without_parameters_is_looked_up_once() -> None:
     template = "{% url 'token-new' %}"
-    addresses.address.cache_clear()
-    with mock.patch("portal.views.addresses.reverse", side_effect=reverse) as asked:
+    fixed_urls.fixed_url.cache_clear()
+    with mock.patch("portal.templatetags.fixed_urls.reverse", side_effect=reverse) as asked:
         assert drawn(template) == drawn(template) == "/tokens/new/"
     assert asked.call_count == 1
 

@@ -11,7 +11,7 @@ from portal.models import Grant, State, Token, User, Workspace
 from portal.models.lookups import HOLDS_NAME, IS_OPEN, OPEN_OF_TEAM
 from portal.models.prepared import Prepared
 from portal.models.queries import TokenQuerySet, number_of
-from portal.policy.grants import Choice, TeamGrants
+from portal.policy.grants import Entitlement, TeamGrants
 
 
 def counted(workspaces: QuerySet[Workspace]) -> QuerySet[Any, Any]:
@@ -32,16 +32,16 @@ _quota = Prepared(
 
 
 @dataclass(frozen=True, slots=True)
-class Shortage:
-    """Why one more token finds no room; ``field`` names the input that the message belongs to."""
+class LimitReached:
+    """Why there can't be one more token; ``field`` names the input that the message belongs to."""
 
     field: str
     message: str
 
 
 @dataclass(slots=True)
-class Room:
-    """How many tokens there are where some choices would add one."""
+class Usage:
+    """How many tokens there are where some entitlements would add one."""
 
     by_grant: dict[str, tuple[int, int]] = field(default_factory=dict)
     """Live and requested tokens under a grant: the team's, and of these the person's own.
@@ -51,37 +51,39 @@ class Room:
     by_workspace: dict[int, tuple[int, int]] = field(default_factory=dict)
     """Tokens that count against AMG's quota, and of these the expired ones."""
 
-    def live(self, choice: Choice) -> tuple[int, int]:
+    def live(self, entitlement: Entitlement) -> tuple[int, int]:
         """The team's tokens under the choice's grant, and of these the person's own."""
-        return self.by_grant.get(choice.counted_with, (0, 0))
+        return self.by_grant.get(entitlement.counted_with, (0, 0))
 
     def used(self, workspace_id: int) -> tuple[int, int]:
         """The tokens that fill a workspace's quota, and of these the expired ones."""
         return self.by_workspace.get(workspace_id, (0, 0))
 
-    def shortage(self, choice: Choice) -> Shortage | None:
+    def limit_reached(self, entitlement: Entitlement) -> LimitReached | None:
         """What stands against one more token; None when there is room."""
-        return self.shortage_of_grant(choice) or self.full(choice.service_account.workspace_id)
+        return self.grant_limit_reached(entitlement) or self.full(
+            entitlement.service_account.workspace_id
+        )
 
-    def shortage_of_grant(self, choice: Choice) -> Shortage | None:
+    def grant_limit_reached(self, entitlement: Entitlement) -> LimitReached | None:
         """What the grant's limits say against one more token; None when there is room."""
-        limits, team = choice.limits, choice.team.name
-        of_team, own = self.live(choice)
+        limits, team = entitlement.limits, entitlement.team.name
+        of_team, own = self.live(entitlement)
         if limits.max_live_per_person is not None and own >= limits.max_live_per_person:
-            return Shortage(
+            return LimitReached(
                 "service_account",
                 f"You have {_tokens(own)} under this grant of team {team}, and it allows "
                 f"{limits.max_live_per_person} for each person. Revoke one first.",
             )
         if limits.max_live is not None and of_team >= limits.max_live:
-            return Shortage(
+            return LimitReached(
                 "service_account",
                 f"Team {team} has {_tokens(of_team)} under this grant, and it allows "
                 f"{limits.max_live}. One of them has to end first.",
             )
         return None
 
-    def full(self, workspace_id: int) -> Shortage | None:
+    def full(self, workspace_id: int) -> LimitReached | None:
         """What AMG's quota of a workspace says against one more token; None when there is room."""
         used, expired = self.used(workspace_id)
         if used < settings.TOKEN_QUOTA:
@@ -93,35 +95,37 @@ class Room:
             else "A token there has to be revoked first."
         )
         full = f"This workspace is full: it has {used} of AMG's {settings.TOKEN_QUOTA} tokens."
-        return Shortage("workspace", f"{full} {way_out}")
+        return LimitReached("workspace", f"{full} {way_out}")
 
 
-def room(
+def usage(
     user: User,
-    choices: Iterable[Choice],
+    entitlements: Iterable[Entitlement],
     *,
     exempt: Token | None = None,
-    known: Room | None = None,
-) -> Room:
-    """Count what fills the limits of ``choices``, in a query for them and one a workspace.
+    known: Usage | None = None,
+) -> Usage:
+    """Count what fills the limits of ``entitlements``, in a query for them and one a workspace.
 
     ``exempt`` is a token that is about to be replaced: a grant's limits do not count it. AMG does.
     ``known`` says how full workspaces are: those are not counted again.
     """
-    choices = list(choices)
-    found = known or Room()
-    _count_live(found, user, [one for one in choices if one.limits.counts_live], exempt)
-    workspaces = {one.service_account.workspace_id for one in choices}
+    entitlements = list(entitlements)
+    found = known or Usage()
+    _count_live(found, user, [one for one in entitlements if one.limits.counts_live], exempt)
+    workspaces = {one.service_account.workspace_id for one in entitlements}
     _count_quota(found, workspaces - set(found.by_workspace))
     return found
 
 
-def shortage(user: User, choice: Choice, *, exempt: Token | None = None) -> Shortage | None:
+def limit_reached(
+    user: User, entitlement: Entitlement, *, exempt: Token | None = None
+) -> LimitReached | None:
     """What stands against one more token of ``user``; None when there is room."""
-    return room(user, [choice], exempt=exempt).shortage(choice)
+    return usage(user, [entitlement], exempt=exempt).limit_reached(entitlement)
 
 
-def _count_live(found: Room, user: User, limited: list[Choice], exempt: Token | None) -> None:
+def _count_live(found: Usage, user: User, limited: list[Entitlement], exempt: Token | None) -> None:
     if not limited:
         return
     tokens, grants = _counted_under(limited, Token.objects.holding_place(exempt=exempt))
@@ -138,15 +142,15 @@ def _count_live(found: Room, user: User, limited: list[Choice], exempt: Token | 
 
 
 def _counted_under(
-    limited: list[Choice], tokens: TokenQuerySet
+    limited: list[Entitlement], tokens: TokenQuerySet
 ) -> tuple[TokenQuerySet, dict[int, TeamGrants]]:
-    """Those of the tokens that the choices' grants may count, and the grants that tell, by team.
+    """Those of the tokens that the grants may count, and the grants that tell, by team.
 
     One account's grant counts that account's, or those of the accounts that share its limits; a
     workspace's counts that workspace's; only one for everything needs all of the team's.
     """
-    teams = {choice.team.pk for choice in limited}
-    governing = [choice.grant for choice in limited]
+    teams = {entitlement.team.pk for entitlement in limited}
+    governing = [entitlement.grant for entitlement in limited]
     pools = {grant.pool for grant in governing} - {""}
     workspaces = {grant.workspace_id for grant in governing}
     if all(grant.service_account_id is not None for grant in governing):
@@ -159,7 +163,7 @@ def _counted_under(
         # An index has the workspace's few, another the team's many: the planner can't tell.
         rows = tokens.alias(whose=F("team") + 0).filter(whose__in=teams)
         rows = rows.filter(HOLDS_NAME, workspace=governing[0].workspace_id)
-        return rows, {choice.team.pk: choice.grants for choice in limited}
+        return rows, {entitlement.team.pk: entitlement.grants for entitlement in limited}
     rows = tokens.filter(OPEN_OF_TEAM, team__in=teams)
     return rows, _by_team(Grant.objects.filter(team__in=teams))
 
@@ -171,7 +175,7 @@ def _by_team(grants: Iterable[Grant]) -> dict[int, TeamGrants]:
     return {team_id: TeamGrants(rows) for team_id, rows in found.items()}
 
 
-def _count_quota(found: Room, workspaces: set[int]) -> None:
+def _count_quota(found: Usage, workspaces: set[int]) -> None:
     for workspace in workspaces:
         for used, expired in _quota(workspace):
             found.by_workspace[workspace] = (used, expired)

@@ -6,7 +6,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 
-from portal import policy
+from portal import policy, requester
 from portal.flows.approve import approve as approve_request
 from portal.flows.approve import deny as deny_request
 from portal.flows.collect import NotNowError
@@ -16,10 +16,11 @@ from portal.life import moves
 from portal.limits import table
 from portal.models import Token
 from portal.tasks import follow_up
-from portal.views import edge, record, tokens
-from portal.views.delivery import RECIPIENT_ALONE
 from portal.views.limiting import limited
-from portal.views.ways import posted_from
+from portal.views.tokens import page
+from portal.views.tokens.deliver import RECIPIENT_ALONE
+from portal.views.tokens.find import visible_token
+from portal.views.way_back import posted_from
 
 
 @posted_from("token")
@@ -30,8 +31,8 @@ def approve(request: HttpRequest, token_id: uuid.UUID) -> HttpResponse:
     moves.APPROVE.require(token)
     form = ApproveForm(request.POST, token=token)
     if not form.is_valid():
-        return record.page(request, token, status=422, approve_form=form)
-    follow_up(approve_request(token.pk, actor=edge.actor(request), **form.cleaned_data))
+        return page.page(request, token, status=422, approve_form=form)
+    follow_up(approve_request(token.pk, actor=requester.actor(request), **form.cleaned_data))
     return redirect("token", token.pk)
 
 
@@ -43,30 +44,30 @@ def deny(request: HttpRequest, token_id: uuid.UUID) -> HttpResponse:
     moves.DENY.require(token)
     form = DenyForm(request.POST)
     if not form.is_valid():
-        return record.page(request, token, status=422, deny_form=form)
-    follow_up(deny_request(token.pk, actor=edge.actor(request), **form.cleaned_data))
+        return page.page(request, token, status=422, deny_form=form)
+    follow_up(deny_request(token.pk, actor=requester.actor(request), **form.cleaned_data))
     return redirect("token", token.pk)
 
 
 @posted_from("token")
 def collect(request: HttpRequest, token_id: uuid.UUID) -> HttpResponse:
     """Have the token made for the browser that sends its public key."""
-    token = tokens.find(request, token_id)
-    if not policy.may_receive(edge.person(request), token):
+    token = visible_token(request, token_id)
+    if not policy.may_receive(requester.person(request), token):
         raise PermissionDenied(RECIPIENT_ALONE)
     form = CollectForm(request.POST)
     if not form.is_valid():
         moves.COLLECT.require(token)
-        return record.page(request, token, status=422, collect_form=form)
+        return page.page(request, token, status=422, collect_form=form)
     try:
-        collected = collect_token(token.pk, actor=edge.actor(request), **form.cleaned_data)
+        collected = collect_token(token.pk, actor=requester.actor(request), **form.cleaned_data)
     except NotNowError as not_now:
-        return record.page(request, token, status=409, collect_obstacle=str(not_now))
+        return page.page(request, token, status=409, collect_obstacle=str(not_now))
     follow_up(collected.effects)
     return redirect("token", token.pk)
 
 
 def _find_answerable(request: HttpRequest, token_id: uuid.UUID) -> Token:
-    token = tokens.find(request, token_id)
-    policy.require(policy.may_approve, edge.person(request), token)
+    token = visible_token(request, token_id)
+    policy.require(policy.may_approve, requester.person(request), token)
     return token

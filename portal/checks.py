@@ -1,4 +1,4 @@
-"""A process of the portal begins: what must hold before it serves or moves anything."""
+"""What must hold before a process of the portal serves or moves anything."""
 
 import sys
 
@@ -9,7 +9,7 @@ from django.db import OperationalError, ProgrammingError, connection
 from portal import appendonly
 
 
-def begin() -> None:
+def exit_unless_sound() -> None:
     """End the process with one line where the log could be changed, or demo people could come in.
 
     A database that does not answer yet is waited for by whoever needs it, not here. No connection

@@ -1,4 +1,4 @@
-"""What the request form offers, and how much room there is for one more token.
+"""What the request form offers, and whether there can be one more token there.
 
 A page names workspaces, and the accounts of the chosen one: a catalog may have 500 workspaces of
 100 accounts each. The others' accounts are asked for when a workspace is chosen (``accounts``), and
@@ -17,14 +17,13 @@ from django.utils.html import json_script
 from django.utils.safestring import SafeString, mark_safe
 from django.views.decorators.http import require_safe
 
-from portal import policy
+from portal import policy, requester
 from portal.forms.requests import WORKSPACE_ID
 from portal.forms.selects import typed
 from portal.models import User, Workspace
-from portal.policy import Choice, Room
+from portal.policy import Entitlement, Usage
+from portal.requester import answers_json
 from portal.text import isolated
-from portal.views import edge
-from portal.views.edge import answers_json
 from portal.views.unread import in_words, unread_workspaces
 
 MOST_OF_WORKSPACES = 90_000
@@ -76,14 +75,14 @@ def catalog(user: User, wanted: str) -> Catalog:
     """
     offer = policy.offer(user)
     unread = unread_workspaces()
-    entries = [_workspace(one, offer.room, unread) for one in offer.workspaces]
+    entries = [_workspace(one, offer.usage, unread) for one in offer.workspaces]
     usable = [one for one in entries if not one["obstacle"]]
     if not wanted and len(usable) == 1 and not offer.is_cut:
         wanted = usable[0]["id"]
     workspace = next((one for one in offer.workspaces if one.aws_id == wanted), None)
     if workspace is None and offer.is_cut:
         workspace = offered_workspace(user, wanted)
-    chosen = _details(user, workspace, offer.room, unread) if workspace else None
+    chosen = _details(user, workspace, offer.usage, unread) if workspace else None
     shown = _fitting(entries)
     is_cut = offer.is_cut or len(shown) < len(entries)
     if chosen and is_cut and all(one["id"] != wanted for one in shown):
@@ -100,31 +99,33 @@ def offered_workspace(user: User, wanted: str) -> Workspace | None:
 @require_safe
 def accounts(request: HttpRequest) -> JsonResponse:
     """One workspace, with its accounts that the person may ask for."""
-    user = edge.person(request)
+    user = requester.person(request)
     workspace = offered_workspace(user, request.GET.get("workspace", ""))
     if workspace is None:
         raise Http404
-    return JsonResponse(_details(user, workspace, Room(), unread_workspaces()))
+    return JsonResponse(_details(user, workspace, Usage(), unread_workspaces()))
 
 
 @answers_json
 @require_safe
 def workspaces(request: HttpRequest) -> JsonResponse:
     """Workspaces that the person may ask in, by a part of name or id: for lists that are cut."""
-    offer = policy.offer_like(edge.person(request), typed(request))
-    found = [_workspace(one, offer.room, unread_workspaces()) for one in offer.workspaces]
+    offer = policy.offer_like(requester.person(request), typed(request))
+    found = [_workspace(one, offer.usage, unread_workspaces()) for one in offer.workspaces]
     options = [
         {"value": one["id"], "label": _label(one), "reason": one["obstacle"]} for one in found
     ]
     return JsonResponse({"options": options, "is_cut": offer.is_cut})
 
 
-def _details(user: User, workspace: Workspace, room: Room, unread: Collection[Workspace]) -> Entry:
-    choices = policy.choices(user, workspace)
-    room = policy.room(user, choices, known=room)
+def _details(
+    user: User, workspace: Workspace, usage: Usage, unread: Collection[Workspace]
+) -> Entry:
+    entitlements = policy.entitlements(user, workspace)
+    usage = policy.usage(user, entitlements, known=usage)
     entries: dict[str, Entry] = {}
-    for choice in choices:
-        account = choice.service_account
+    for entitlement in entitlements:
+        account = entitlement.service_account
         entry = entries.setdefault(
             account.aws_id,
             {
@@ -137,24 +138,24 @@ def _details(user: User, workspace: Workspace, room: Room, unread: Collection[Wo
         )
         entry["teams"].append(
             {
-                "slug": choice.team.slug,
-                "name": choice.team.name,
-                "max_ttl": choice.limits.max_ttl,
-                "default_ttl": choice.limits.default_ttl,
-                "reason_required": choice.limits.reason_required,
-                "needs_approval": choice.limits.needs_approval,
-                "room": _live(choice, room),
-                "shortage": getattr(room.shortage_of_grant(choice), "message", ""),
+                "slug": entitlement.team.slug,
+                "name": entitlement.team.name,
+                "max_ttl": entitlement.limits.max_ttl,
+                "default_ttl": entitlement.limits.default_ttl,
+                "reason_required": entitlement.limits.reason_required,
+                "needs_approval": entitlement.limits.needs_approval,
+                "room": _live(entitlement, usage),
+                "limit_reached": getattr(usage.grant_limit_reached(entitlement), "message", ""),
             }
         )
-    return {"workspace": _workspace(workspace, room, unread), "accounts": list(entries.values())}
+    return {"workspace": _workspace(workspace, usage, unread), "accounts": list(entries.values())}
 
 
-def _workspace(workspace: Workspace, room: Room, unread: Collection[Workspace]) -> Entry:
+def _workspace(workspace: Workspace, usage: Usage, unread: Collection[Workspace]) -> Entry:
     not_read = next((in_words(one) for one in unread if one.pk == workspace.pk), "")
-    used, expired = room.used(workspace.pk)
+    used, expired = usage.used(workspace.pk)
     cleaned_up = f", {expired} of them expired and being cleaned up" if expired else ""
-    full = room.full(workspace.pk)
+    full = usage.full(workspace.pk)
     return {
         "id": workspace.aws_id,
         "name": isolated(workspace.name),
@@ -170,15 +171,15 @@ def _workspace(workspace: Workspace, room: Room, unread: Collection[Workspace]) 
     }
 
 
-def _live(choice: Choice, room: Room) -> str:
+def _live(entitlement: Entitlement, usage: Usage) -> str:
     """How much of a grant's limits is used, where it has any."""
-    limits = choice.limits
+    limits = entitlement.limits
     if not limits.counts_live:
         return ""
-    team, own = room.live(choice)
+    team, own = usage.live(entitlement)
     parts = []
     if limits.max_live is not None:
-        parts.append(f"team {choice.team.name} has {team} of at most {limits.max_live}")
+        parts.append(f"team {entitlement.team.name} has {team} of at most {limits.max_live}")
     if limits.max_live_per_person is not None:
         parts.append(f"you have {own} of at most {limits.max_live_per_person}")
     return f"Live tokens under this grant: {', '.join(parts)}."

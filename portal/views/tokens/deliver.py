@@ -13,12 +13,13 @@ from django.db import connection
 from django.http import HttpRequest, JsonResponse
 from django.views.decorators.http import require_POST, require_safe
 
-from portal import policy, turns, wakeup
+from portal import policy, requester, turns, wakeup
 from portal.flows.deliver import Confirmation, deliver
 from portal.models import State, Token
+from portal.requester import answers_json
 from portal.tasks import follow_up
-from portal.views import edge, explain, tokens
-from portal.views.edge import answers_json
+from portal.views.tokens import explain
+from portal.views.tokens.find import visible_token_bare
 
 LONGEST_WAIT = 15.0
 LOOK_AGAIN_SECONDS = 1.0
@@ -33,7 +34,7 @@ RECIPIENT_ALONE = "The key is for its recipient alone: nobody else can fetch or 
 def status(request: HttpRequest, token_id: uuid.UUID) -> JsonResponse:
     """Where the token is; with ``?wait=N&state=S`` as soon as that is no longer S."""
     seen = request.GET.get("state", "")
-    token = _wait(request, tokens.find_bare(request, token_id), lambda t: t.state == seen)
+    token = _wait(request, visible_token_bare(request, token_id), lambda t: t.state == seen)
     return JsonResponse(_status(token))
 
 
@@ -59,7 +60,7 @@ def delivered(request: HttpRequest, token_id: uuid.UUID) -> JsonResponse:
         return JsonResponse(
             {"message": "fingerprint must be the lower-case hex SHA-256 of the key."}, status=422
         )
-    delivery = deliver(token.pk, fingerprint, actor=edge.actor(request))
+    delivery = deliver(token.pk, fingerprint, actor=requester.actor(request))
     follow_up(delivery.effects)
     match delivery.confirmation:
         case Confirmation.DELIVERED:
@@ -76,8 +77,8 @@ def delivered(request: HttpRequest, token_id: uuid.UUID) -> JsonResponse:
 
 def _find_own(request: HttpRequest, token_id: uuid.UUID) -> Token:
     """The token, if the person is its recipient: others of the team may see it, and get 403."""
-    token = tokens.find_bare(request, token_id)
-    if not policy.may_receive(edge.person(request), token):
+    token = visible_token_bare(request, token_id)
+    if not policy.may_receive(requester.person(request), token):
         raise PermissionDenied(RECIPIENT_ALONE)
     return token
 
@@ -108,7 +109,7 @@ def _wait(request: HttpRequest, token: Token, unchanged: Callable[[Token], bool]
     if not seconds or not unchanged(token) or token.state in WAITS_FOR_A_HUMAN:
         return token
     until = time.monotonic() + seconds
-    person_id = edge.person(request).pk
+    person_id = requester.person(request).pk
     with wakeup.waiting(token.pk, person_id=person_id) as bell:
         while bell is not None:
             bell.clear()

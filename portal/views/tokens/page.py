@@ -7,23 +7,24 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
-from portal import policy
+from portal import policy, requester
 from portal.models import State, Token
-from portal.views import edge, explain, tokens
+from portal.views.tokens import explain, new
+from portal.views.tokens.find import visible_token
 
 
 @require_safe
 def detail(request: HttpRequest, token_id: uuid.UUID) -> HttpResponse:
     """The token's page, with what the person may do to it."""
-    return page(request, tokens.find(request, token_id))
+    return page(request, visible_token(request, token_id))
 
 
 def page(request: HttpRequest, token: Token, *, status: int = 200, **more: Any) -> HttpResponse:
     """The token's page; ``more`` are the forms that were sent from it, and what they met."""
-    user = edge.person(request)
+    user = requester.person(request)
     is_recipient = policy.may_receive(user, token)
     may_revoke = policy.is_revocable(token) and policy.may_revoke(user, token)
-    may_hand_over = token.state in policy.HANDABLE and policy.may_hand_over(user, token)
+    may_hand_over = token.state in policy.CAN_BE_HANDED_OVER and policy.may_hand_over(user, token)
     replacements = _replacements(token)
     return render(
         request,
@@ -42,10 +43,10 @@ def page(request: HttpRequest, token: Token, *, status: int = 200, **more: Any) 
             and policy.may_reissue(user, token)
             and not any(one.holds_place for one in replacements),
             "key_known_to": token.recipient if token.recipient_id != token.owner_id else None,
-            "heirs": policy.first_heirs_of(token) if may_hand_over else (),
-            "most_heirs": policy.MOST_HEIRS,
+            "possible_owners": policy.first_possible_owners(token) if may_hand_over else (),
+            "most_possible_owners": policy.MOST_POSSIBLE_OWNERS,
             "replacements": replacements,
-            "try_again_url": tokens.try_again_url(token),
+            "try_again_url": new.try_again_url(token),
             **more,
         },
         status=status,

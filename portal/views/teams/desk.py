@@ -12,7 +12,7 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_safe
 
-from portal import policy
+from portal import policy, requester
 from portal.forms import DeskForm
 from portal.forms.desk import account_choices, people_choices
 from portal.forms.selects import found, typed
@@ -22,8 +22,8 @@ from portal.models.flags import count_open, flagged
 from portal.models.lookups import HAS_ENDED, IS_LIVE, IS_OPEN
 from portal.models.queries import TokenQuerySet
 from portal.models.states import LIVE, WAITING
-from portal.views import edge, paging
-from portal.views.edge import answers_json
+from portal.requester import answers_json
+from portal.views import paging
 from portal.views.paging import Page, Stretch, load_tokens
 
 SHOWN_AFTER_THE_END = timedelta(days=30)
@@ -35,7 +35,7 @@ MOST_COUNTED = 1000
 @require_safe
 def index(request: HttpRequest) -> HttpResponse:
     """The teams whose desk the person may open; who has one only is shown to it."""
-    user = edge.person(request)
+    user = requester.person(request)
     teams = list(policy.readable_teams(user))
     if len(teams) == 1:
         return redirect("team", teams[0].slug)
@@ -67,7 +67,7 @@ def index(request: HttpRequest) -> HttpResponse:
 @require_safe
 def desk(request: HttpRequest, slug: str) -> HttpResponse:
     """One team's tokens. What has ended, and all but a page of the rest, is left where it is."""
-    user = edge.person(request)
+    user = requester.person(request)
     team = find(request, slug)
     form = DeskForm(
         request.GET,
@@ -140,7 +140,7 @@ def _said(page: Page[Token], tokens: TokenQuerySet) -> str:
 
 def find(request: HttpRequest, slug: str) -> Team:
     """The team, if the person may open its desk; otherwise the page does not exist."""
-    team = policy.readable_teams(edge.person(request)).filter(slug=slug).first()
+    team = policy.readable_teams(requester.person(request)).filter(slug=slug).first()
     if team is None:
         raise Http404
     return team

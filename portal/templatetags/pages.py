@@ -15,13 +15,12 @@ from django.template.loader import render_to_string
 from django.utils.html import format_html, json_script
 from django.utils.safestring import SafeString, mark_safe
 
-from portal import policy
+from portal import drafts, policy
 from portal.models import AuditEvent, Outcome, State, Team, Token, User
 from portal.models.flags import Flag, flags_of
 from portal.policy import Limits, Reach
+from portal.templatetags.fixed_urls import fixed_url
 from portal.text import isolated, shown
-from portal.views import unsent
-from portal.views.addresses import address
 
 register = template.Library()
 
@@ -116,8 +115,8 @@ def navigation(context: Context) -> SafeString:
     user, path = context["user"], context["request"].path
     reach = policy.reach(user)
     waiting = policy.approvable_tokens(user).count() if reach.approves else 0
-    here = next((name for name in _LINKED if path == address(name)), "")
-    if path.startswith(address("teams")):
+    here = next((name for name in _LINKED if path == fixed_url(name)), "")
+    if path.startswith(fixed_url("teams")):
         here = "teams"  # whichever of them
     drawn = _navigation(user.pk, user.email, user.is_admin, reach, waiting, here)
     filled = drawn.replace(_PLACE, str(context["csrf_token"])).replace(_NOW, server_time())
@@ -154,17 +153,17 @@ def _navigation(
 def answered_forms(context: Context) -> SafeString:
     """The numbers of the forms that were answered lately, for the page's script."""
     request = context.get("request")
-    if request is None or unsent.COOKIE not in request.COOKIES:
+    if request is None or drafts.COOKIE not in request.COOKIES:
         return _NO_FORMS
-    taken = unsent.answered(request, unsent.TAKEN)
-    turned_away = unsent.answered(request, unsent.TURNED_AWAY)
+    taken = drafts.answered(request, drafts.TAKEN)
+    turned_away = drafts.answered(request, drafts.TURNED_AWAY)
     return format_html(' data-taken="{}" data-turned-away="{}"', taken, turned_away)
 
 
 @register.filter
 def form_number(request: HttpRequest) -> str:
     """The number of the form that a page answers by itself."""
-    return unsent.number_of(request)
+    return drafts.number_of(request)
 
 
 @register.filter

@@ -9,19 +9,20 @@ from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_safe
 
-from portal import policy
+from portal import policy, requester
 from portal.flows.revoke import EndedMany, revoke_many
 from portal.forms import EndForm
 from portal.limits import table
 from portal.models import Action, AuditEvent, State, Team, Token, User
 from portal.models.flags import live_first
+from portal.requester import answers_json
 from portal.tasks import follow_up
-from portal.views import edge, explain, team
-from portal.views.edge import answers_json
 from portal.views.limiting import limited
-from portal.views.ways import posted_from
+from portal.views.teams import desk
+from portal.views.tokens import explain
+from portal.views.way_back import posted_from
 
-AT_A_TIME = 500
+BATCH_SIZE = 500
 """Tokens on one page of those to end: below the number of fields that Django takes in a form."""
 MOST_NAMES = 5
 UNDER_WAY = (State.REVOKING, State.ISSUING)
@@ -31,8 +32,8 @@ UNDER_WAY = (State.REVOKING, State.ISSUING)
 @limited(table.ENDS)
 def revoke(request: HttpRequest, slug: str) -> HttpResponse:
     """End several tokens, or all of a person; with ``preview=1`` list them and change nothing."""
-    the_team = team.find(request, slug)
-    policy.require(policy.may_manage, edge.person(request), the_team)
+    the_team = desk.find(request, slug)
+    policy.require(policy.may_manage, requester.person(request), the_team)
     chosen = _chosen(request, the_team)
     if request.POST.get("preview") == "1":
         form = EndForm(initial={"reason": request.POST.get("reason", "")})
@@ -43,7 +44,7 @@ def revoke(request: HttpRequest, slug: str) -> HttpResponse:
     done = revoke_many(
         [token.pk for token in chosen],
         team=the_team,
-        actor=edge.actor(request),
+        actor=requester.actor(request),
         reason=form.cleaned_data["reason"],
     )
     if not done.events:
@@ -57,7 +58,7 @@ def revoke(request: HttpRequest, slug: str) -> HttpResponse:
 @require_safe
 def ended(request: HttpRequest, slug: str, first: int, last: int) -> HttpResponse:
     """How far the ends that these events of the audit log tell of have come."""
-    the_team = team.find(request, slug)
+    the_team = desk.find(request, slug)
     tokens = _ended_between(the_team, first, last)
     return render(request, "team/ended.html", {"team": the_team, **_progress(tokens)})
 
@@ -66,7 +67,7 @@ def ended(request: HttpRequest, slug: str, first: int, last: int) -> HttpRespons
 @require_safe
 def status(request: HttpRequest, slug: str, first: int, last: int) -> JsonResponse:
     """The same for the page's script."""
-    progress = _progress(_ended_between(team.find(request, slug), first, last))
+    progress = _progress(_ended_between(desk.find(request, slug), first, last))
     rows = [
         {
             "id": str(token.pk),
@@ -114,8 +115,8 @@ def _preview(
         {
             "team": the_team,
             "form": form,
-            "ending": (ending + withdrawing)[:AT_A_TIME],
-            "left_for_later": max(0, len(ending + withdrawing) - AT_A_TIME),
+            "ending": (ending + withdrawing)[:BATCH_SIZE],
+            "left_for_later": max(0, len(ending + withdrawing) - BATCH_SIZE),
             "over": [(t, explain.message(t)) for t in chosen if t.state not in policy.ENDABLE],
             "owners": sorted({token.owner.email for token in ending + withdrawing}),
             "person": request.POST.get("person", ""),
@@ -147,7 +148,7 @@ def _ended_between(the_team: Team, first: int, last: int) -> list[Token]:
     if beginning is None:
         raise Http404
     ids = events.filter(actor_id=beginning.actor_id).values_list("token_id", flat=True)
-    rows = Token.objects.filter(team=the_team, pk__in=list(ids[:AT_A_TIME])).for_pages()
+    rows = Token.objects.filter(team=the_team, pk__in=list(ids[:BATCH_SIZE])).for_pages()
     return list(rows.order_by("name", "pk"))
 
 

@@ -1,8 +1,6 @@
 """My tokens and the request form."""
 
 import secrets
-import uuid
-from collections.abc import Callable
 from functools import partial
 
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
@@ -10,18 +8,17 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_safe
 
-from portal import policy
+from portal import requester
 from portal.flows.request import RequestRefusedError, TokenRequest, name_is_taken
 from portal.flows.request import request as request_token
 from portal.forms import TokenRequestForm
 from portal.limits import LimitExceededError
 from portal.models import Token, User
 from portal.models.catalog import LONGEST_LIFETIME
+from portal.requester import answers_json
 from portal.tasks import follow_up
-from portal.views import edge, limiting, paging
-from portal.views.catalog import catalog, offered_workspace
-from portal.views.edge import answers_json
-from portal.views.paging import Stretch, load_tokens
+from portal.views import limiting
+from portal.views.tokens.catalog import catalog, offered_workspace
 from portal.views.unread import not_offered
 
 PRESETS = (
@@ -34,18 +31,10 @@ PRESETS = (
 PREFILLABLE = ("workspace", "service_account", "name", "seconds_to_live", "reason", "team")
 
 
-@require_safe
-def index(request: HttpRequest) -> HttpResponse:
-    """The person's own tokens, newest first."""
-    own = Stretch(Token.objects.filter(owner=edge.person(request)), ("-created_at", "-id"))
-    page = paging.page([own], request.GET.get("page"), load_tokens)
-    return render(request, "tokens/index.html", {"page": page})
-
-
 @require_http_methods(["GET", "HEAD", "POST"])
 def new(request: HttpRequest) -> HttpResponse:
     """The request form; success answers 302 to the token's page, an error 422."""
-    user = edge.person(request)
+    user = requester.person(request)
     if request.method == "POST":
         form = TokenRequestForm(request.POST, user=user)
         try:
@@ -71,7 +60,7 @@ def name(request: HttpRequest) -> JsonResponse:
     """
     workspace = request.GET.get("workspace", "")
     wanted = request.GET.get("name", "").replace("\0", "").strip()
-    found = offered_workspace(edge.person(request), workspace)
+    found = offered_workspace(requester.person(request), workspace)
     if found is None:
         raise Http404
     is_taken = Token.objects.holding_name(found.pk, wanted).exists()
@@ -91,7 +80,7 @@ def _request(request: HttpRequest, form: TokenRequestForm) -> Token | None:
         public_key=fields["public_key"],
     )
     try:
-        requested = request_token(wanted, actor=edge.actor(request))
+        requested = request_token(wanted, actor=requester.actor(request))
     except RequestRefusedError as refusal:
         form.add_error(refusal.field, refusal.message)
         return None
@@ -141,25 +130,3 @@ def try_again_url(token: Token) -> str:
         "team": token.team.slug,
     }
     return reverse("token-new", query={name: value for name, value in query.items() if value})
-
-
-def find(request: HttpRequest, token_id: uuid.UUID) -> Token:
-    """The token, if the person may see its record; otherwise the page does not exist."""
-    return _visible(request, Token.objects.for_page, token_id)
-
-
-def find_bare(request: HttpRequest, token_id: uuid.UUID) -> Token:
-    """Like ``find``, without what pages name beside it: for what is asked often and says little."""
-    return _visible(request, Token.objects.bare, token_id)
-
-
-def _visible(
-    request: HttpRequest, found: Callable[[uuid.UUID], Token], token_id: uuid.UUID
-) -> Token:
-    try:
-        token = found(token_id)
-    except Token.DoesNotExist:
-        raise Http404 from None
-    if not policy.may_see(edge.person(request), token):
-        raise Http404
-    return token

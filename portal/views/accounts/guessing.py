@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from django.conf import settings
 from django.http import HttpRequest
 
-from portal import limits, mailbox, turns
+from portal import limits, mailbox, requester, turns
 from portal.limits.table import (
     WRONG_PASSWORDS,
     WRONG_PASSWORDS_AT_HOME,
@@ -16,8 +16,7 @@ from portal.limits.table import (
 )
 from portal.models import User
 from portal.models.prepared import Prepared
-from portal.views import edge
-from portal.views.known_browsers import known_browser
+from portal.views.accounts.known_browsers import known_browser
 
 _BY_EMAIL = Prepared(lambda email: User.objects.filter(email=email), like=["-"])
 
@@ -40,7 +39,7 @@ def guess(request: HttpRequest, email: str) -> Iterator[Guess]:
     email = mailbox.folded(email.strip())
     person = _BY_EMAIL.one(email)
     limit, subject = _limit(request, email, person)
-    address = edge.address(request)
+    address = requester.address(request)
     network = limits.network(address) if address and limit is WRONG_PASSWORDS else ""
     limits.check(limit, subject, person=person)  # a flood is refused by one question
     if network:

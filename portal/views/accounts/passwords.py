@@ -8,14 +8,13 @@ from allauth.account.forms import ChangePasswordForm as ChangePassword
 from allauth.account.forms import ResetPasswordForm as ResetPassword
 from django.http import HttpRequest
 
-from portal import limits
+from portal import limits, requester
 from portal.flows.ask_for_password import ask_for_password
 from portal.forms.sign_in import AddressField
 from portal.limits import table
 from portal.tasks import follow_up
-from portal.views import edge
-from portal.views.guessing import guess
-from portal.views.known_browsers import known_browser
+from portal.views.accounts.guessing import guess
+from portal.views.accounts.known_browsers import known_browser
 
 log = logging.getLogger(__name__)
 
@@ -28,7 +27,7 @@ class ResetPasswordForm(ResetPassword):
     def save(self, request: HttpRequest, **_: Any) -> str:
         email: str = self.cleaned_data["email"]
         person = next(iter(self.users), None)
-        address = edge.address(request)
+        address = requester.address(request)
         limits.take(table.RESETS, email, person=person)
         knows = person is not None and person.pk in known_browser(request).people
         if address and not knows:

@@ -1,4 +1,4 @@
-"""Template tags for what has one address for as long as the process lives.
+"""Template tags for what has one URL for as long as the process lives.
 
 A page names about twenty styles and scripts and a dozen other pages. Looked up anew each time, and
 tag by tag, they took an eighth of the function calls that drawing a token's page took.
@@ -25,7 +25,7 @@ IMPORT = re.compile(r'^(?:import|export) .*?"\./([\w-]+)\.js";$', re.MULTILINE)
 
 
 @cache
-def address(name: str) -> str:
+def fixed_url(name: str) -> str:
     """Where a page without parameters is, by its name in portal.urls."""
     return reverse(name)
 
@@ -80,7 +80,7 @@ def url(parser: Parser, token: Token) -> Node:
 class _Fixed(defaulttags.URLNode):
     def render(self, context: Context) -> str:
         try:
-            found = address(self.view_name.var)
+            found = fixed_url(self.view_name.var)
         except NoReverseMatch:
             return str(super().render(context))  # it knows what to do then
         if self.asvar is None:

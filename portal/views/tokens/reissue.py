@@ -7,7 +7,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods
 
-from portal import policy
+from portal import policy, requester
 from portal.flows.reissue import REISSUED, ReissueTerms, next_name, require_replaceable
 from portal.flows.reissue import reissue as reissue_token
 from portal.flows.request import RequestRefusedError
@@ -17,8 +17,10 @@ from portal.limits import LimitExceededError, table
 from portal.models import State, Token
 from portal.models.catalog import LONGEST_LIFETIME
 from portal.tasks import follow_up
-from portal.views import edge, limiting, tokens
+from portal.views import limiting
 from portal.views.limiting import limited
+from portal.views.tokens import new
+from portal.views.tokens.find import visible_token
 
 OVERLAPS = ((3_600, "1 hour"), (86_400, "1 day"), (7 * 86_400, "7 days"))
 PREFILLABLE = ("mode", "overlap_seconds", "recipient", "seconds_to_live", "reason")
@@ -28,8 +30,8 @@ PREFILLABLE = ("mode", "overlap_seconds", "recipient", "seconds_to_live", "reaso
 @limited(table.REISSUES)
 def reissue(request: HttpRequest, token_id: uuid.UUID) -> HttpResponse:
     """Replace a token; success answers 302 to the new token's page, an error 422."""
-    user = edge.person(request)
-    token = tokens.find(request, token_id)
+    user = requester.person(request)
+    token = visible_token(request, token_id)
     policy.require(policy.may_reissue, user, token)
     if request.method != "POST":
         require_replaceable(token)
@@ -58,7 +60,7 @@ def _reissue(request: HttpRequest, form: ReissueForm) -> HttpResponse | None:
         public_key=fields["public_key"],
     )
     try:
-        requested = reissue_token(old.pk, terms, actor=edge.actor(request))
+        requested = reissue_token(old.pk, terms, actor=requester.actor(request))
     except RequestRefusedError as refusal:
         form.add_error(refusal.field if refusal.field in form.fields else None, refusal.message)
         return None
@@ -91,7 +93,7 @@ def _form_page(request: HttpRequest, form: ReissueForm, status: int = 200) -> Ht
             "is_own": token.owner == user,
             "next_name": next_name(token),
             "overlaps": OVERLAPS,
-            "presets": tokens.PRESETS,
+            "presets": new.PRESETS,
             "owner_limits": limits[0],
             "my_limits": limits[1],
             "longest_lifetime": max((one.max_ttl for one in limits if one), default=0),
