@@ -9,7 +9,6 @@ from django.utils import timezone
 
 from portal import audit, notify, policy
 from portal.flows.hand_over import HandOverRefusedError, hand_over
-from portal.flows.sweep import sweep
 from portal.life import WrongStateError
 from portal.models import (
     Action,
@@ -23,6 +22,7 @@ from portal.models import (
     User,
 )
 from portal.models.flags import Flag, count_open
+from portal.scheduler import run_all as sweep
 from tests.conftest import acting
 
 pytestmark = pytest.mark.django_db

@@ -225,17 +225,17 @@ def test_our_rows_learn_when_a_key_was_last_used(
 def test_a_sweep_asks_for_few_accounts_at_a_time_and_for_each_once(
     catalog: Catalog, settings: Settings
 ) -> None:
-    assert accounts_to_list() == [], "switched off in tests"
+    assert accounts_to_list().inventory == [], "switched off in tests"
     settings.INVENTORY_SECONDS = 900
     asked: list[int] = []
-    while ids := accounts_to_list():
+    while ids := accounts_to_list().inventory:
         assert len(ids) <= MOST_LISTS
         asked += ids
     assert sorted(asked) == sorted(ServiceAccount.objects.values_list("pk", flat=True))
     ServiceAccount.objects.filter(pk=catalog.deployer.pk).update(
         list_asked_at=timezone.now() - timedelta(seconds=901)
     )
-    assert accounts_to_list() == [catalog.deployer.pk]
+    assert accounts_to_list().inventory == [catalog.deployer.pk]
 
 
 @pytest.mark.usefixtures("enqueued")

@@ -13,8 +13,8 @@ from django.test import Client
 from django.utils import timezone
 
 from portal import sealing, wakeup
-from portal.flows.sweep import sweep
 from portal.models import AuditEvent, State, Token, User
+from portal.scheduler import run_all as sweep
 from portal.views.tokens import deliver
 from tests.conftest import Catalog
 from tests.person import KeyPair

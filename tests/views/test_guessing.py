@@ -14,10 +14,10 @@ from django.db.models import F
 from django.test import Client, RequestFactory
 from pytest_django import Settings
 
-from portal.flows.sweep import sweep
 from portal.limits import LimitExceededError
 from portal.models import AuditEvent, LimitUse, User
 from portal.notify import compose_password_link
+from portal.scheduler import run_all as sweep
 from portal.sessions import SessionStore
 from portal.views import limiting
 from portal.views.accounts import adapter
