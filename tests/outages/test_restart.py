@@ -7,9 +7,7 @@ import pytest
 import requests
 
 from tests.outages.load import Load
-from tests.outages.portal import Portal
-
-WEB_PROCESSES = 4
+from tests.outages.portal import WEB_PROCESSES, Portal
 
 
 def is_well_answered(load: Load) -> bool:
