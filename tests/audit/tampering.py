@@ -14,10 +14,10 @@ STRANGE_KEY = b"a key that somebody has made up for this"
 
 
 def take_down_triggers() -> None:
-    """Take the triggers down that keep events from being changed."""
-    on_table = " ON portal_auditevent" if connection.vendor == "postgresql" else ""
+    """Take the triggers down that keep events and head as they are."""
     with connection.cursor() as cursor:
-        for name in TRIGGERS[connection.vendor]:
+        for name, table in TRIGGERS[connection.vendor].items():
+            on_table = f" ON {table}" if connection.vendor == "postgresql" else ""
             cursor.execute(f"DROP TRIGGER IF EXISTS {name}{on_table}")
 
 
