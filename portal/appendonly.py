@@ -8,7 +8,8 @@ SQLite and loses them, and their presence is checked at every start.
 """
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from django.core import checks
@@ -39,11 +40,11 @@ _STANDING = {
     "postgresql": f"""
         SELECT tgname FROM pg_trigger WHERE tgenabled = 'A'
         AND tgrelid IN (to_regclass('{_EVENTS}'), to_regclass('{_HEAD}'))
-    """,
+    """,  # noqa: S608 (names alone)
     "sqlite": f"""
         SELECT name FROM sqlite_master
         WHERE type = 'trigger' AND tbl_name IN ('{_EVENTS}', '{_HEAD}')
-    """,
+    """,  # noqa: S608 (names alone)
 }
 # On PostgreSQL an event and its head are written by one statement, at whose end both triggers look.
 # Tables are named with their schema: a temporary table of the same name must not stand for one.
@@ -75,7 +76,7 @@ _PUT_UP_ON_POSTGRESQL = (
         RETURN NULL;
     END
     $$
-    """,
+    """,  # noqa: S608 (names alone)
     f"""
     CREATE OR REPLACE TRIGGER {_FOLLOWS} AFTER INSERT ON {_EVENTS}
         FOR EACH ROW EXECUTE FUNCTION portal_audit_follow()
@@ -91,7 +92,7 @@ _PUT_UP_ON_POSTGRESQL = (
         RETURN NULL;
     END
     $$
-    """,
+    """,  # noqa: S608 (names alone)
     f"""
     CREATE OR REPLACE TRIGGER {_LAST} AFTER UPDATE ON {_HEAD}
         FOR EACH ROW EXECUTE FUNCTION portal_audit_head()
@@ -105,7 +106,7 @@ _PUT_UP_ON_POSTGRESQL = (
 _SCHEMA = f"""
     SELECT quote_ident(nspname) FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
     WHERE pg_class.oid = to_regclass('{_EVENTS}')
-"""
+"""  # noqa: S608 (names alone)
 _PUT_UP_ON_SQLITE = (
     *(
         f"""
@@ -180,6 +181,18 @@ def take_down(*, using: str = DEFAULT_DB_ALIAS, plan: Sequence[object], **_: Any
                 cursor.execute(f"DROP TRIGGER IF EXISTS {name}")
 
 
+@contextmanager
+def resting(*, using: str = DEFAULT_DB_ALIAS) -> Iterator[None]:
+    """Within a transaction of the tables' owner: rows may be taken out."""
+    connection = connections[using]
+    take_down(using=using, plan=["what is done within"])
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute(f"ALTER TABLE {_EVENTS} DISABLE TRIGGER {NAME}")
+    yield
+    put_up(using=using)
+
+
 def _statements(connection: BaseDatabaseWrapper) -> Sequence[str]:
     if connection.vendor != "postgresql":
         return _PUT_UP_ON_SQLITE
@@ -215,18 +228,22 @@ def require() -> None:
 
     A database that does not answer yet is waited for by whoever needs it, not here.
     """
-    connection: Any = connections[DEFAULT_DB_ALIAS]
     try:
         problems = check(databases=[DEFAULT_DB_ALIAS])
     except OperationalError:
         return
     finally:
-        # Whoever starts may fork next, and neither connections nor pools survive that.
-        connection.close()
-        if connection.vendor == "postgresql":
-            connection.close_pool()
+        close()
     for problem in problems:
         sys.exit(f"portal: {problem.msg} {problem.hint}")
+
+
+def close() -> None:
+    """Leave no connection and no pool: whoever starts may fork next, and neither survives that."""
+    connection: Any = connections[DEFAULT_DB_ALIAS]
+    connection.close()
+    if connection.vendor == "postgresql":
+        connection.close_pool()
 
 
 def _is_migrated(connection: BaseDatabaseWrapper) -> bool:

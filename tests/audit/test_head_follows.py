@@ -1,4 +1,4 @@
-"""The head is the last event, whoever writes: nothing is left that would stop every later action."""
+"""The head is the last event, whoever writes: nothing is left that stops every later action."""
 
 from collections.abc import Callable
 
@@ -8,7 +8,7 @@ from django.db import IntegrityError, connection, transaction
 from portal import audit
 from portal.audit import SYSTEM, rows
 from portal.audit.chain import Head
-from portal.audit.head import lock_head, read_head
+from portal.audit.head import read_head
 from portal.flows.verify_audit import verify_audit
 from portal.models import Action, AuditEvent, AuditHead
 from tests.audit.conftest import EVENTS
@@ -79,14 +79,12 @@ def test_many_events_are_written_at_once(log: list[AuditEvent]) -> None:
 
 
 def test_events_whose_head_stops_short_of_them_are_refused(log: list[AuditEvent]) -> None:
-    with transaction.atomic(), pytest.raises(IntegrityError, match="audit log"):
-        lock_head()
-        first, second = (AuditEvent(**content(EVENTS)) for _ in range(2))
-        first.seq, first.prev_hash, first.hash = EVENTS + 1, last_hash(), "a" * 64
-        second.seq, second.prev_hash, second.hash = EVENTS + 2, "a" * 64, "b" * 64
-        written = [[*rows.known(one), *rows.linked(one)] for one in (first, second)]
-        with transaction.atomic():
-            rows.write(written, Head(EVENTS + 1, "a" * 64))
+    first, second = (AuditEvent(**content(EVENTS)) for _ in range(2))
+    first.seq, first.prev_hash, first.hash = EVENTS + 1, last_hash(), "a" * 64
+    second.seq, second.prev_hash, second.hash = EVENTS + 2, "a" * 64, "b" * 64
+    written = [[*rows.known(one), *rows.linked(one)] for one in (first, second)]
+    with pytest.raises(IntegrityError, match="audit log"), transaction.atomic():
+        rows.write(written, Head(EVENTS + 1, "a" * 64))
 
 
 if IS_POSTGRESQL:
@@ -95,7 +93,7 @@ if IS_POSTGRESQL:
         with connection.cursor() as cursor:
             for table in ("portal_auditevent", "portal_audithead"):
                 cursor.execute(f"CREATE TEMPORARY TABLE {table} (LIKE public.{table})")
-            cursor.execute("INSERT INTO portal_audithead (id, seq, hash) VALUES (1, 99, 'x')")
+            cursor.execute("INSERT INTO portal_audithead VALUES (1, 99, 'x', '')")
             cursor.execute(
                 "INSERT INTO portal_auditevent SELECT * FROM public.portal_auditevent WHERE seq = 5"
             )
