@@ -1,7 +1,7 @@
 """Settings that can be read, and that nobody should run with: each with its remedy.
 
 One rule for every URL: without TLS to this machine alone, or where ``NAME_WITHOUT_TLS=on`` permits
-it by name. ``portal.flows.begin`` decides what becomes of the findings.
+it by name. ``portal.starting`` decides what becomes of the findings.
 """
 
 import ipaddress

@@ -228,7 +228,7 @@ def test_a_new_installation_does_not_begin_with_such_settings(
     assert manage("migrate", "--no-input", **installation).returncode == 0
     for code in (
         START,
-        "from portal.flows.begin import begin; import django; django.setup(); begin()",
+        "import django; django.setup(); from portal.checks import exit_unless_sound as e; e()",
     ):
         refused = run_python(code, tmp_path, **weak)
         assert refused.returncode == 1

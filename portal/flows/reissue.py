@@ -11,18 +11,18 @@ from dataclasses import dataclass, replace
 from django.db import IntegrityError, transaction
 
 from portal import life, policy, sealing
+from portal.amg import LONGEST_TOKEN_NAME
 from portal.audit import Actor
 from portal.flows.request import Requested, RequestRefusedError, TokenRequest, check, insert
 from portal.life import Work, WrongStateError, moves
 from portal.models import Action, NoticeKind, State, Token, User
 from portal.models.states import AWAITING_PEOPLE
-from portal.policy import Choice
+from portal.policy import Entitlement
 from portal.text import without_unseen
 
-LONGEST_NAME = 128
 MOST_NAMES = 100
 """Names that are tried before giving up."""
-SHORTEST_OVERLAP, LONGEST_OVERLAP = 60, 2_592_000
+SHORTEST_OVERLAP = 60
 """Seconds."""
 
 REISSUED = "reissued"
@@ -72,7 +72,7 @@ def reissue(token_id: uuid.UUID, terms: ReissueTerms, *, actor: Actor) -> Reques
         require_replaceable(old)
         if terms.overlap_seconds is not None and old.state != State.ACTIVE:
             raise RequestRefusedError("mode", "Nobody has taken its key yet: replace it now.")
-        if policy.choice_for(recipient, old.team, old.service_account) is None:
+        if policy.entitlement_for(recipient, old.team, old.service_account) is None:
             raise RequestRefusedError(
                 "recipient", f"{recipient.email} may not have tokens for this account (any more)."
             )
@@ -114,7 +114,7 @@ def _free_names(old: Token) -> Iterator[str]:
     start = max(numbers, default=1) + 1
     for number in range(start, start + MOST_NAMES):
         suffix = f"-{number}"
-        name = base[: LONGEST_NAME - len(suffix)] + suffix
+        name = base[: LONGEST_TOKEN_NAME - len(suffix)] + suffix
         if not Token.objects.holding_name(old.workspace_id, name).exists():
             yield name
 
@@ -127,11 +127,13 @@ def require_replaceable(old: Token) -> None:
         raise AlreadyReplacedError(old, replacement)
 
 
-def _insert_under_next_name(work: Work, wanted: TokenRequest, choice: Choice, old: Token) -> Token:
+def _insert_under_next_name(
+    work: Work, wanted: TokenRequest, entitlement: Entitlement, old: Token
+) -> Token:
     for name in _free_names(old):
         try:
             with transaction.atomic():
-                return insert(work, replace(wanted, name=name), choice)
+                return insert(work, replace(wanted, name=name), entitlement)
         except IntegrityError:
             continue  # somebody has just taken the name
     raise RequestRefusedError("name", "Every name that comes next is in use in this workspace.")
