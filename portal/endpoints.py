@@ -1,17 +1,20 @@
 """The servers, files and host names that settings name, as Django wants to hear of them."""
 
-import ipaddress
 import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import environ
+from django.http.request import validate_host
 
 from portal.valkey import WrongUrlError
 
 DATABASE_SCHEMES = ("sqlite:", "postgres:", "postgresql:")
-IMPLICIT_TLS_PORT = 465
-"""RFC 8314: TLS from the first byte, where STARTTLS is never answered."""
+IMPLICIT_TLS_PORTS = (465, 2465)
+"""TLS from the first byte, where STARTTLS is never answered: RFC 8314, and Amazon SES's other."""
+UNESCAPED = "has “/”, “?”, “#” or “@” in its user or password: write %2F, %3F, %23 or %40 instead"
 
 
 def database(text: str) -> dict[str, Any]:
@@ -23,6 +26,8 @@ def database(text: str) -> dict[str, Any]:
         raise ValueError
     if text.startswith("sqlite:"):
         _require_whole_path(text)
+    elif _is_cut_in_its_password(text):
+        raise WrongUrlError(UNESCAPED)
     found = dict(environ.Env.db_url_config(text))
     if not found["NAME"]:
         raise ValueError
@@ -59,6 +64,13 @@ def _require_whole_path(text: str) -> None:
         raise WrongUrlError("has “#” or “;” in its path: write %23 or %3B instead")
 
 
+def _is_cut_in_its_password(text: str) -> bool:
+    """Whether the user and the password go on behind what a parser takes for the host."""
+    parts = urlsplit(text)
+    query = parts.query if not parts.path.strip("/") else ""
+    return bool(re.search("@.*/", parts.path)) or "@" in query + parts.fragment
+
+
 def _folder_of_socket(text: str) -> str:
     """Where PostgreSQL's socket lies if the host is a path, percent-encoded; "" if it is a name.
 
@@ -68,63 +80,84 @@ def _folder_of_socket(text: str) -> str:
     return host if host.startswith("/") else ""
 
 
-def mail(text: str) -> dict[str, Any]:
-    """Django's mail settings from a URL such as ``smtp+tls://user:password@host:587``."""
-    if text.startswith("filemail:"):
+@dataclass(frozen=True, slots=True)
+class Mail:
+    """How mails leave, in the words of Django's settings."""
+
+    backend: str
+    host: str | None
+    port: int | None
+    user: str | None
+    password: str | None = field(repr=False)
+    use_tls: bool = False
+    """STARTTLS."""
+    use_ssl: bool = False
+    """TLS from the first byte."""
+    file_path: str = ""
+
+
+def mail(text: str) -> Mail:
+    """From a URL such as ``smtp+tls://user:password@host:587``.
+
+    ``smtps`` and ``smtp+tls`` speak TLS at once on a port where STARTTLS is never answered.
+    """
+    is_file = text.startswith("filemail:")
+    if is_file:
         _require_whole_path(text)
-    found = {
-        "EMAIL_TIMEOUT": 10,
-        "EMAIL_SCHEME": text.partition(":")[0],
-        "EMAIL_USE_TLS": False,
-        "EMAIL_USE_SSL": False,
-        **environ.Env.email_url_config(text),
-    }
-    if text.startswith("filemail:"):
-        found["EMAIL_FILE_PATH"] = unquote(urlsplit(text).path)
-    if found["EMAIL_USE_TLS"] and found["EMAIL_PORT"] == IMPLICIT_TLS_PORT:
-        found |= {"EMAIL_USE_TLS": False, "EMAIL_USE_SSL": True}
-    return found
+    found = environ.Env.email_url_config(text)
+    parts = urlsplit(text)
+    is_smtp = found["EMAIL_BACKEND"].endswith(".smtp.EmailBackend")
+    if is_smtp and "@" in parts.path + parts.query + parts.fragment:
+        raise WrongUrlError(UNESCAPED)
+    if is_smtp and not parts.hostname:
+        raise WrongUrlError("names no host")
+    port, use_tls = found["EMAIL_PORT"], bool(found.get("EMAIL_USE_TLS"))
+    if parts.scheme == "smtps" and port is None:
+        port = IMPLICIT_TLS_PORTS[0]
+    is_implicit = use_tls and port in IMPLICIT_TLS_PORTS
+    return Mail(
+        found["EMAIL_BACKEND"],
+        found["EMAIL_HOST"],
+        port,
+        found["EMAIL_HOST_USER"],
+        found["EMAIL_HOST_PASSWORD"],
+        use_tls=use_tls and not is_implicit,
+        use_ssl=is_implicit or bool(found.get("EMAIL_USE_SSL")),
+        file_path=unquote(parts.path) if is_file else found["EMAIL_FILE_PATH"],
+    )
 
 
 # -- Host names ---------------------------------------------------------------------------------
 
-_WRAPPING = " '\"[]"
 _HOST = re.compile(r"\*|\.?[a-z0-9_-]+(\.[a-z0-9_-]+)*|\[[0-9a-f:.]+\]")
 
 
-def hosts(text: str) -> list[str]:
-    """The patterns of ALLOWED_HOSTS, separated by commas, as Django compares them.
-
-    A scheme, a port, a path, quotes and a list's brackets are left out: they are what people paste,
-    and no request's host would ever match them. What is no host name even then stays as it stands.
-    """
-    found = [host for word in text.split(",") if (host := _as_compared(word.strip()))]
-    if not found:
-        raise ValueError
-    return found
-
-
 def is_host(pattern: str) -> bool:
-    """Whether a request's host could match this pattern of ALLOWED_HOSTS."""
-    return bool(_HOST.fullmatch(pattern))
+    """Whether a request's host could match this pattern of ALLOWED_HOSTS, as Django compares it."""
+    return bool(_HOST.fullmatch(pattern.lower()))
 
 
-def _as_compared(word: str) -> str:
-    host = re.sub(r"^https?://\[?", "", word.lower().strip(_WRAPPING)).partition("/")[0]
-    address = host.partition("]")[0]
-    if _is_ipv6(address):
-        return f"[{address}]"
-    host = re.sub(r":\d*$", "", host).rstrip(".")
-    if host.startswith("*."):
-        host = host[1:]
-    try:
-        return host if host.isascii() else host.encode("idna").decode()
-    except UnicodeError:
-        return host
+def hosts(origin: str) -> Callable[[str], list[str]]:
+    """A parser of ALLOWED_HOSTS, separated by commas.
+
+    An entry that no request matches (a URL, a port, quotes, ``*.example.com``) is refused, unless
+    others let ``origin`` in: then it has done no harm.
+    """
+
+    def parse(text: str) -> list[str]:
+        found = [word.strip() for word in text.split(",") if word.strip()]
+        if not found:
+            raise ValueError
+        if not all(map(is_host, found)) and not lets_in(origin, found):
+            raise WrongUrlError(
+                "has an entry that no request's host can match, such as a URL, a port or quotes"
+            )
+        return found
+
+    return parse
 
 
-def _is_ipv6(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).version == 6
-    except ValueError:
-        return False
+def lets_in(origin: str, patterns: list[str]) -> bool:
+    """Whether a page that is asked for at this origin is answered."""
+    host = urlsplit(origin).hostname or ""
+    return bool(validate_host(f"[{host}]" if ":" in host else host, patterns))

@@ -11,7 +11,7 @@ from urllib.parse import quote, urlsplit
 
 from csp.constants import NONE, SELF
 
-from portal import accounts, endpoints, environment
+from portal import accounts, endpoints, environment, mailbox
 from portal.environment import read, refuse
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -20,9 +20,7 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 
 DATA_DIR = environment.directory("PORTAL_DATA_DIR", default=BASE_DIR / "var")
 PORT = read("PORT", environment.whole_number(1, 65535), default="8000", wanted="a port, 1-65535")
-EMBEDDED = ("DATABASE_URL" not in os.environ and "DATABASE_URL_FILE" not in os.environ) or (
-    read("PORTAL_EMBEDDED", environment.one_of("0", "1"), default="0", wanted="0 or 1") == "1"
-)
+EMBEDDED = environment.is_embedded()
 if EMBEDDED:
     environment.load_embedded_secrets(DATA_DIR)
 
@@ -43,9 +41,9 @@ PORTAL_ORIGIN = read(
 )
 ALLOWED_HOSTS = read(
     "ALLOWED_HOSTS",
-    endpoints.hosts,
+    endpoints.hosts(PORTAL_ORIGIN),
     default=f"{urlsplit(PORTAL_ORIGIN).hostname},127.0.0.1,localhost,[::1]" if EMBEDDED else None,
-    wanted="host names, separated by commas",
+    wanted="names alone, separated by commas, such as tokens.example.com",
 )
 TRUSTED_PROXIES = environment.number("PORTAL_TRUSTED_PROXIES", 0, 10, default=0)
 
@@ -65,6 +63,8 @@ SANDBOX_PORT = read(
 )
 if GRAFANA == "sandbox":
     environment.point_at_sandbox(SANDBOX_PORT)
+else:
+    environment.require_regions("AWS_REGION", "AWS_DEFAULT_REGION")
 INVENTORY_SECONDS = environment.number("PORTAL_INVENTORY_SECONDS", 0, 86_400, default=900)
 TOKEN_QUOTA = environment.number("PORTAL_TOKEN_QUOTA", 1, 100_000, default=100)
 UNCLAIMED_SECONDS = environment.number("PORTAL_UNCLAIMED_SECONDS", 1, 86_400, default=900)
@@ -80,12 +80,16 @@ AUDIT_HEAD_FILE = environment.text(
 )
 AUDIT_HEAD_MAIL = read(
     "PORTAL_AUDIT_HEAD_MAIL",
-    environment.mail_addresses,
+    mailbox.several,
     default="",
     wanted="mail addresses, separated by commas",
 )
 AUDIT_HEAD_SECONDS = environment.number("PORTAL_AUDIT_HEAD_SECONDS", 1, 86_400, default=3600)
 MONITOR_TOKEN = environment.text("PORTAL_MONITOR_TOKEN")
+if not EMBEDDED:
+    environment.require_strong(
+        SECRET_KEY=SECRET_KEY, AUDIT_KEY=AUDIT_KEY, PORTAL_MONITOR_TOKEN=MONITOR_TOKEN
+    )
 PASSWORD_SIGN_IN = environment.on_or_off("PORTAL_PASSWORD_SIGN_IN", default="on")
 DEMO_PASSWORD = environment.text("PORTAL_DEMO_PASSWORD") or (
     environment.text("GENERATED_DEMO_PASSWORD") if EMBEDDED and GRAFANA == "sandbox" else ""
@@ -105,7 +109,7 @@ DATABASE = read(
     "DATABASE_URL",
     endpoints.database,
     default=f"sqlite:///{quote(os.fsencode(DATA_DIR / 'portal.sqlite3'))}" if EMBEDDED else None,
-    wanted="a URL such as postgres://user:password@host/name",
+    wanted=environment.A_DATABASE,
 )
 DATABASES = {"default": DATABASE}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
@@ -140,14 +144,17 @@ CACHES = {
         "OPTIONS": {"socket_timeout": 1, "socket_connect_timeout": 1},
     }
 }
-globals().update(
-    read(
-        "EMAIL_URL",
-        endpoints.mail,
-        default=f"filemail://{quote(os.fsencode(DATA_DIR / 'mails'))}" if EMBEDDED else None,
-        wanted="a URL such as smtp+tls://user:password@host:587",
-    )
+MAIL = read(
+    "EMAIL_URL",
+    endpoints.mail,
+    default=f"filemail://{quote(os.fsencode(DATA_DIR / 'mails'))}" if EMBEDDED else None,
+    wanted="a URL such as smtp+tls://user:password@host:587",
 )
+EMAIL_BACKEND, EMAIL_FILE_PATH = MAIL.backend, MAIL.file_path
+EMAIL_HOST, EMAIL_PORT = MAIL.host, MAIL.port
+EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = MAIL.user, MAIL.password
+EMAIL_USE_TLS, EMAIL_USE_SSL = MAIL.use_tls, MAIL.use_ssl
+EMAIL_TIMEOUT = 10
 WITHOUT_TLS = [
     name
     for name in (
@@ -157,7 +164,12 @@ WITHOUT_TLS = [
     if environment.on_or_off(f"{name}_WITHOUT_TLS", default="off")
 ]
 """The URLs that may lead to another machine without TLS (portal/unwise.py)."""
-DEFAULT_FROM_EMAIL = SERVER_EMAIL = environment.text("PORTAL_MAIL_FROM", default="portal@localhost")
+DEFAULT_FROM_EMAIL = SERVER_EMAIL = read(
+    "PORTAL_MAIL_FROM",
+    mailbox.sender,
+    default="portal@localhost",
+    wanted="the address that mails come from, such as tokens@example.com",
+)
 
 # -- Django -------------------------------------------------------------------------------------
 

@@ -23,12 +23,13 @@ def exit_unless_in_use() -> None:
     one whose database is away: its pages say so until it is back.
     """
     found = _not_permitted()
+    grave = [finding for finding in found if finding.stops_the_new]
     try:
-        is_new = bool(found) and not settings.EMBEDDED and not _has_people(when_away=True)
+        is_new = bool(grave) and not settings.EMBEDDED and not _has_people(when_away=True)
     finally:
         connection.close()
     if is_new:
-        sys.exit(f"portal: {_told(found)}")
+        sys.exit(f"portal: {_told(grave)}")
     for finding in found:
         told = {"setting": finding.setting, "why": finding.why, "remedy": finding.remedy}
         log.warning("setting.unwise", extra=told)
@@ -36,10 +37,10 @@ def exit_unless_in_use() -> None:
 
 def check(*, databases: Sequence[str] | None = None, **_: Any) -> list[checks.CheckMessage]:
     """The system check that ``migrate`` asks: an empty database is not begun with such settings."""
-    found = _not_permitted()
-    if not databases or not found or settings.EMBEDDED or _has_people(when_away=False):
+    grave = [finding for finding in _not_permitted() if finding.stops_the_new]
+    if not databases or not grave or settings.EMBEDDED or _has_people(when_away=False):
         return []
-    return [checks.Error(f"portal: {_told(found)}", id="portal.E001")]
+    return [checks.Error(f"portal: {_told(grave)}", id="portal.E001")]
 
 
 def _not_permitted() -> list[Finding]:

@@ -13,14 +13,10 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core import checks
-from django.http.request import validate_host
 
 from portal import endpoints
 from portal.valkey import Server
 
-FEWEST_CHARACTERS = 8
-"""Different ones. Of 32 random ones, even hexadecimal digits, there are nearly always more."""
-SHORTEST_TOKEN = 16
 AWS_ENDPOINTS = ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_GRAFANA", "AWS_ENDPOINT_URL_STS")
 VERIFIED = ("require", "verify-ca", "verify-full")
 """libpq's modes that speak TLS or not at all."""
@@ -34,6 +30,8 @@ class Finding:
     why: str
     remedy: str
     is_permitted: bool = False
+    stops_the_new: bool = False
+    """Whether an installation that nobody uses yet must not begin with it."""
 
     def __str__(self) -> str:
         return f"setting {self.setting} {self.why}: {self.remedy}"
@@ -52,7 +50,7 @@ def is_local(host: str) -> bool:
 
 def findings() -> list[Finding]:
     """All that is unwise in this process's settings. Asks nothing but them."""
-    return [*_without_tls(), *_of_hosts(), *_of_secrets(), *_of_mail()]
+    return [*_without_tls(), *_unproven(), *_of_hosts()]
 
 
 # -- URLs ---------------------------------------------------------------------------------------
@@ -75,7 +73,11 @@ def _without_tls() -> Iterator[Finding]:
                 f"{REMEDIES[name.removesuffix('_GRAFANA').removesuffix('_STS')]}, "
                 f"or permit it with {name}_WITHOUT_TLS=on",
                 is_permitted=name in settings.WITHOUT_TLS,
+                stops_the_new=True,
             )
+
+
+def _unproven() -> Iterator[Finding]:
     servers = {"CELERY_BROKER_URL": settings.BROKER}
     if settings.CACHE != settings.BROKER:
         servers["CACHE_URL"] = settings.CACHE
@@ -122,22 +124,7 @@ def _is_plain_mail() -> bool:
     return not (settings.EMAIL_USE_TLS or settings.EMAIL_USE_SSL)
 
 
-def _of_mail() -> Iterator[Finding]:
-    if settings.EMAIL_SCHEME == "smtps" and not settings.EMAIL_USE_SSL:
-        yield Finding(
-            "EMAIL_URL",
-            "says smtps:// without port 465, and is taken for STARTTLS",
-            "write smtp+tls:// for STARTTLS, or smtp+ssl:// with port 465 for TLS at once",
-        )
-
-
 # -- Hosts --------------------------------------------------------------------------------------
-
-
-def lets_origin_in() -> bool:
-    """Whether a page that is asked for at PORTAL_ORIGIN is answered."""
-    host = urlsplit(settings.PORTAL_ORIGIN).hostname or ""
-    return bool(validate_host(f"[{host}]" if ":" in host else host, settings.ALLOWED_HOSTS))
 
 
 def _of_hosts() -> Iterator[Finding]:
@@ -153,35 +140,12 @@ def _of_hosts() -> Iterator[Finding]:
             "has an entry that is no host name, and no request matches it",
             "write names alone, separated by commas, such as tokens.example.com",
         )
-    if not lets_origin_in():
+    if not endpoints.lets_in(settings.PORTAL_ORIGIN, settings.ALLOWED_HOSTS):
         yield Finding(
             "ALLOWED_HOSTS",
             "does not have the host of PORTAL_ORIGIN, so that every page there answers 400",
             "add it",
         )
-
-
-# -- Secrets ------------------------------------------------------------------------------------
-
-
-def _of_secrets() -> Iterator[Finding]:
-    secrets = {
-        "SECRET_KEY": settings.SECRET_KEY,
-        "AUDIT_KEY": settings.AUDIT_KEY,
-        "PORTAL_MONITOR_TOKEN": settings.MONITOR_TOKEN,
-    }
-    make = "make one with python3 -c 'import secrets; print(secrets.token_urlsafe(48))'"
-    seen: dict[str, str] = {}
-    for name, value in secrets.items():
-        if not value:
-            continue
-        if value in seen:
-            yield Finding(name, f"is the same as {seen[value]}: who learns one has both", make)
-        seen.setdefault(value, name)
-        if len(set(value)) < FEWEST_CHARACTERS:
-            yield Finding(name, "has too few different characters, and can be guessed", make)
-        elif len(value) < SHORTEST_TOKEN:
-            yield Finding(name, f"is shorter than {SHORTEST_TOKEN} characters", make)
 
 
 def check(**_: Any) -> list[checks.CheckMessage]:
