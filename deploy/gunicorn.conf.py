@@ -6,6 +6,7 @@ that nobody queues behind them unseen.
 """
 
 import gc
+import signal
 import sys
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,12 @@ from gunicorn.glogging import Logger
 chdir = str(Path(__file__).resolve().parents[1])
 sys.path.insert(0, chdir)
 
-from portal import logs, settings  # noqa: E402 (wherever this is started from)
+from portal.serving import credentials  # noqa: E402 (wherever this is started from)
+
+credentials.leave_behind()
+
+from portal import logs, settings  # noqa: E402 (in an environment that is the web's own)
+from portal.embedded.processes import die_with_parent  # noqa: E402
 from portal.serving.worker import Worker  # noqa: E402
 
 wsgi_app = "portal.wsgi"
@@ -49,6 +55,20 @@ class MaskedLogger(Logger):  # type: ignore[misc]  # gunicorn has no types
 
 
 logger_class = MaskedLogger
+
+
+def on_starting(server: Any) -> None:
+    if names := credentials.left_behind():
+        server.log.warning(
+            "AWS's credentials (%s) are left out of this process, which calls no AWS: give them to "
+            "worker and scheduler alone (docs/OPERATIONS.md)",
+            names,
+        )
+
+
+def post_fork(_server: Any, _worker: Any) -> None:
+    """A master that was killed can't end its workers, and its successor needs their port."""
+    die_with_parent(signal.SIGKILL)
 
 
 def when_ready(_: Any) -> None:
