@@ -20,7 +20,7 @@ from portal.serving import credentials  # noqa: E402 (wherever this is started f
 
 credentials.leave_behind()
 
-from portal import logs, settings  # noqa: E402 (in an environment that is the web's own)
+from portal import logs, settings, static_versions  # noqa: E402 (in an environment that is the web's own)
 from portal.embedded.processes import die_with_parent  # noqa: E402
 from portal.serving.worker import Worker  # noqa: E402
 
@@ -73,4 +73,6 @@ def post_fork(_server: Any, _worker: Any) -> None:
 
 def when_ready(_: Any) -> None:
     """Before the forks: what is loaded stays, and collecting garbage need not walk through it."""
+    if not settings.EMBEDDED:
+        static_versions.publish()
     gc.freeze()

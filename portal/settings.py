@@ -11,7 +11,7 @@ from urllib.parse import quote, urlsplit
 
 from csp.constants import NONE, SELF
 
-from portal import accounts, endpoints, environment, mailbox
+from portal import accounts, endpoints, environment, mailbox, missing
 from portal.environment import read, refuse
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -192,6 +192,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "csp.middleware.CSPMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "portal.views.staticfiles.OtherVersionsMiddleware",
     "portal.turns.TurnsMiddleware",  # behind static files, which need no turn
     "portal.middleware.PersonalPagesMiddleware",
     "portal.middleware.ConflictMiddleware",
@@ -275,7 +276,8 @@ FILE_UPLOAD_HANDLERS = ["portal.uploads.NoFiles"]
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
         "default-src": [NONE],
-        **{f"{kind}-src": [SELF] for kind in ("script", "style", "img", "font", "connect")},
+        **{f"{kind}-src": [SELF] for kind in ("style", "img", "font", "connect")},
+        "script-src": [SELF, missing.SOURCE],
         "form-action": [SELF],
         "base-uri": [NONE],
         "frame-ancestors": [NONE],

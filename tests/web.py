@@ -46,8 +46,14 @@ def read(sock: socket.socket) -> bytes:
 
 
 @contextlib.contextmanager
-def serving(directory: Path, *, config: Path = CONFIG, **settings: str) -> Iterator[Web]:
-    """One that is not yet told of any database server, started from somewhere else."""
+def serving(
+    directory: Path, *, config: Path | None = None, tree: Path = ROOT, **settings: str
+) -> Iterator[Web]:
+    """One that is not yet told of any database server, started from somewhere else.
+
+    ``tree`` is the version that is started; ``config`` may be another than its own.
+    """
+    config = config or tree / CONFIG.relative_to(ROOT)
     web = Web(free_port(), directory / "log")
     environment = {
         **clean_environment(),
@@ -62,7 +68,7 @@ def serving(directory: Path, *, config: Path = CONFIG, **settings: str) -> Itera
         "EMAIL_URL": "smtp://127.0.0.1:1",
         **settings,
     }
-    command = (sys.executable, str(ROOT / "manage.py"), "collectstatic", "--no-input")
+    command = (sys.executable, str(tree / "manage.py"), "collectstatic", "--no-input")
     subprocess.run(command, env=environment, check=True, capture_output=True)
     with web.log.open("wb") as log:
         web.process = subprocess.Popen(

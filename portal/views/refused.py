@@ -5,6 +5,8 @@ from http import HTTPStatus
 
 from django.template.loader import render_to_string
 
+from portal import missing
+
 PAGES = {
     HTTPStatus.REQUEST_TIMEOUT: (
         "Your browser took too long to send that",
@@ -29,7 +31,8 @@ PAGES = {
     ),
 }
 POLICY = (
-    "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; frame-ancestors 'none'"
+    f"default-src 'none'; script-src {missing.SOURCE}; style-src 'self'; img-src 'self'; "
+    "base-uri 'none'; frame-ancestors 'none'"
 )
 
 
