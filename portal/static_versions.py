@@ -10,6 +10,7 @@ import logging
 import re
 import time
 from pathlib import Path
+from typing import Any
 
 from django.conf import settings
 from django.contrib.staticfiles.storage import staticfiles_storage
@@ -41,7 +42,8 @@ def publish() -> None:
     """Put this version's files where others look for them; without the server, leave it."""
     _published.at = time.monotonic()
     root = Path(settings.STATIC_ROOT)
-    names = sorted(filter(is_name, set(staticfiles_storage.hashed_files.values())))
+    storage: Any = staticfiles_storage  # the manifest's, which Django's base class knows nothing of
+    names = sorted(name for name in set(storage.hashed_files.values()) if is_name(name))
     try:
         with settings.CACHE.connect(socket_timeout=2, socket_connect_timeout=1) as client:
             pipeline = client.pipeline(transaction=False)

@@ -47,7 +47,7 @@ def read(sock: socket.socket) -> bytes:
 
 @contextlib.contextmanager
 def serving(
-    directory: Path, *, config: Path | None = None, tree: Path = ROOT, **settings: str
+    directory: Path, tree: Path = ROOT, config: Path | None = None, /, **settings: str
 ) -> Iterator[Web]:
     """One that is not yet told of any database server, started from somewhere else.
 

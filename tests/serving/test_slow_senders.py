@@ -11,7 +11,7 @@ import pytest
 
 from tests.grafana.sandbox_process import PROD
 from tests.person import KeyPair
-from tests.product import Product, within
+from tests.product import ROOT, Product, within
 from tests.web import CONFIG, HOST, Web, read, serving
 
 SECONDS = 2
@@ -37,7 +37,7 @@ def web(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Web]:
         "from portal.serving import worker\n"
         f"worker.READ_SECONDS = {SECONDS}\n"
     )
-    with serving(directory, config=config) as web:
+    with serving(directory, ROOT, config) as web:
         yield web
 
 

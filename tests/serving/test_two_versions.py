@@ -62,9 +62,7 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, lis
         }
         before = stack.enter_context(serving(tmp_path_factory.mktemp("before"), **settings))
         tree = next_version(tmp_path_factory.mktemp("tree"))
-        after = stack.enter_context(
-            serving(tmp_path_factory.mktemp("after"), tree=tree, **settings)
-        )
+        after = stack.enter_context(serving(tmp_path_factory.mktemp("after"), tree, **settings))
         ports = [before.port, after.port]
         lines = " ".join(f"server 127.0.0.1:{one};" for one in ports)
         config = directory / "nginx.conf"
@@ -94,7 +92,10 @@ def test_every_file_of_either_version_comes_from_both(
     servers: tuple[str, list[int], Redis],
 ) -> None:
     url, ports, _ = servers
-    pages = [named(requests.get(f"http://127.0.0.1:{port}/accounts/login/").text) for port in ports]
+    pages = [
+        named(requests.get(f"http://127.0.0.1:{port}/accounts/login/", timeout=10).text)
+        for port in ports
+    ]
     scripts = [{name for name in names if name.endswith(".js")} for names in pages]
     assert min(map(len, scripts)) > 3
     assert not scripts[0] & scripts[1], "they are two versions"
