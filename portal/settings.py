@@ -11,7 +11,7 @@ from urllib.parse import quote, urlsplit
 
 from csp.constants import NONE, SELF
 
-from portal import accounts, endpoints, environment, mailbox, missing
+from portal import accounts, endpoints, environment, mailbox
 from portal.environment import read, refuse
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -276,8 +276,7 @@ FILE_UPLOAD_HANDLERS = ["portal.uploads.NoFiles"]
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
         "default-src": [NONE],
-        **{f"{kind}-src": [SELF] for kind in ("style", "img", "font", "connect")},
-        "script-src": [SELF, missing.SOURCE],
+        **{f"{kind}-src": [SELF] for kind in ("script", "style", "img", "font", "connect")},
         "form-action": [SELF],
         "base-uri": [NONE],
         "frame-ancestors": [NONE],

@@ -167,6 +167,7 @@ SOMEBODY = (
 @pytest.fixture
 def installation(tmp_path: Path) -> dict[str, str]:
     """Its settings but for what is unwise; its database is empty."""
+    (tmp_path / "static").mkdir()
     url = f"sqlite:///{tmp_path}/portal.sqlite3"
     if environment.STACK == "production":
         url = fresh_database(environment.postgres.url)

@@ -15,7 +15,7 @@ from django.template.loader import render_to_string
 from django.utils.html import format_html, json_script
 from django.utils.safestring import SafeString, mark_safe
 
-from portal import drafts, missing, policy
+from portal import drafts, policy
 from portal.models import AuditEvent, Outcome, State, Team, Token, User
 from portal.models.flags import Flag, flags_of
 from portal.policy import Limits, Reach
@@ -198,14 +198,3 @@ def state_labels() -> SafeString:
 def entry(entries: Iterable[dict[str, Any]], wanted: object) -> dict[str, Any] | None:
     """The entry of a catalog whose id is ``wanted``, or None."""
     return next((one for one in entries if one["id"] == str(wanted)), None)
-
-
-@register.simple_tag
-def missing_script() -> SafeString:
-    """Before everything that may not come: shows ``missing_notice`` when something does not."""
-    return SafeString(f"<script>{missing.SCRIPT}</script>")
-
-
-@register.simple_tag
-def missing_notice() -> SafeString:
-    return SafeString(missing.NOTICE)

@@ -5,8 +5,6 @@ from http import HTTPStatus
 
 from django.template.loader import render_to_string
 
-from portal import missing
-
 PAGES = {
     HTTPStatus.REQUEST_TIMEOUT: (
         "Your browser took too long to send that",
@@ -31,8 +29,7 @@ PAGES = {
     ),
 }
 POLICY = (
-    f"default-src 'none'; script-src {missing.SOURCE}; style-src 'self'; img-src 'self'; "
-    "base-uri 'none'; frame-ancestors 'none'"
+    "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
 
 

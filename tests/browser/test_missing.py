@@ -1,7 +1,9 @@
 """A page whose script or style does not come, as while the portal is updated, says so by itself."""
 
+from collections.abc import Callable
+
 import pytest
-from playwright.sync_api import Page, Route, expect
+from playwright.sync_api import BrowserContext, Page, Route, expect
 
 from tests.browser.live import Live
 from tests.browser.watch import Watch
@@ -28,12 +30,32 @@ def test_a_page_says_that_a_part_of_it_is_missing(
     watch.expect_status(404)
     engineer.goto(f"{live.url}/tokens/new/")
     notice = engineer.locator("#missing")
-    expect(notice).to_have_count(1)
-    expect(notice).to_be_hidden()
+    expect(notice).to_have_count(0)  # removed when all has come
     engineer.context.route(files, gone)
     engineer.goto(f"{live.url}/tokens/new/")
     expect(notice).to_be_visible()
     expect(notice).to_contain_text(WORDS)
     engineer.context.unroute(files)
     engineer.reload()
+    expect(notice).to_have_count(0)
+
+
+def test_it_says_so_too_where_what_would_say_it_is_missing(
+    live: Live, engineer: Page, watch: Watch
+) -> None:
+    """As when a version from before this notice is asked for all of the scripts."""
+    watch.expect_status(404)
+    engineer.context.route("**/static/js/*.js", gone)
+    engineer.goto(f"{live.url}/tokens/new/")
+    notice = engineer.locator("#missing")
     expect(notice).to_be_hidden()
+    expect(notice).to_be_visible(timeout=20_000)
+    expect(notice).to_contain_text(WORDS)
+
+
+def test_without_scripts_nothing_is_said_of_them(
+    live: Live, new_context: Callable[..., BrowserContext]
+) -> None:
+    page = new_context(java_script_enabled=False).new_page()
+    page.goto(f"{live.url}/accounts/login/")
+    expect(page.locator("#missing")).to_be_hidden()
