@@ -6,7 +6,7 @@ import uuid
 from datetime import timedelta
 from typing import NamedTuple
 
-from portal import life, policy
+from portal import clock, life, policy
 from portal.audit import Actor
 from portal.life import Effects, Work, moves
 from portal.models import NoticeKind, State, Token
@@ -62,7 +62,9 @@ def _begin_overlap(work: Work, replaced: Token, token: Token) -> None:
     """The new key is in use from now on: fix when the old one goes. The sweep carries it out."""
     if replaced.state != State.ACTIVE or replaced.expires_at is None or token.delivered_at is None:
         return
-    over = token.delivered_at + timedelta(seconds=token.overlap_seconds or 0)
+    # An end, and so in AWS's time, whatever the database's clock says.
+    begun = token.delivered_at - clock.ahead()
+    over = begun + timedelta(seconds=token.overlap_seconds or 0)
     replaced.change(revoke_at=min(over, replaced.expires_at))
     if replaced.owner_id != token.owner_id:
         work.tell(NoticeKind.REPLACED, replaced, to=[replaced.owner], by=token.owner.email)

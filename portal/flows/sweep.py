@@ -7,12 +7,14 @@ once do nothing twice.
 import uuid
 from collections.abc import Callable
 from datetime import timedelta
+from operator import attrgetter
 
 from django.conf import settings
 from django.db.models import Q
 from django.db.models.functions import Now
 
-from portal import life
+from portal import clock, life
+from portal.clock import Verdict
 from portal.flows import deadlines
 from portal.flows.end_access import end_access
 from portal.flows.end_sessions import end_sessions
@@ -33,8 +35,10 @@ def sweep() -> Effects:
     """Do everything that is due, once."""
     effects = Effects()
     end_sessions()
-    for job in MOVING:
-        effects += job()
+    ends = clock.verdict()
+    for job, may_run in MOVING:
+        if may_run(ends):
+            effects += job()
     effects.issue += ring_again(Token.objects.filter(state=State.QUEUED))
     effects.revoke += ring_again(Token.objects.filter(state=State.REVOKING))
     effects.settle = ring_again(Token.objects.unsettled())
@@ -104,19 +108,26 @@ def end_revocations_that_time_overtook() -> Effects:
     )
 
 
-MOVING: tuple[Callable[[], Effects], ...] = (
-    release_expired_leases,
-    fail_those_queued_too_long,
-    end_access,
-    revoke_unclaimed,
-    end_expired,
-    end_revocations_that_time_overtook,
-    deadlines.give_up_waiting,
-    deadlines.end_overlaps,
-    deadlines.warn_of_ends,
-    note_recipients,
+def _always(_: Verdict) -> bool:
+    return True
+
+
+_TOKENS, _KEYS, _REQUESTS = (
+    attrgetter(name) for name in ("may_end_tokens", "may_end_keys", "may_end_requests")
 )
-"""What the sweep moves by itself, in this order."""
+MOVING: tuple[tuple[Callable[[], Effects], Callable[[Verdict], bool]], ...] = (
+    (release_expired_leases, _always),
+    (fail_those_queued_too_long, _REQUESTS),
+    (end_access, _always),
+    (revoke_unclaimed, _KEYS),
+    (end_expired, _TOKENS),
+    (end_revocations_that_time_overtook, _TOKENS),
+    (deadlines.give_up_waiting, _REQUESTS),
+    (deadlines.end_overlaps, _TOKENS),
+    (deadlines.warn_of_ends, _TOKENS),
+    (note_recipients, _always),
+)
+"""What the sweep moves by itself, in this order, and what the database's clock must be good for."""
 
 
 def mails_to_send() -> list[int]:

@@ -20,11 +20,13 @@ from portal.flows.sweep import sweep
 from portal.flows.sync_catalog import SYNC_SECONDS, sync_catalogs
 from portal.flows.take_inventory import take_inventory
 from portal.incidents import Incident
-from portal.models import Heartbeat, ServiceAccount
+from portal.models import Connection, Heartbeat, ServiceAccount
 
 SYNC_AGAIN_SECONDS = 15.0
 """After the start, and after a reading that missed a part; twice as long each time it does so."""
 HEARTBEAT_SECONDS = 20.0
+ASK_THE_TIME_SECONDS = 30.0
+"""Between two looks at whether AWS has to be asked what time it is."""
 
 log = logging.getLogger(__name__)
 _incident = Incident("sweep")
@@ -44,6 +46,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         pause: float | None = options["every"]
         if pause is None:
+            gateway.ask_the_time(Connection.objects.all())
             tasks.follow_up(sweep())
             _sync()
             self._take_inventory()
@@ -55,7 +58,8 @@ class Command(BaseCommand):
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stop.set())
         # Beside the sweeps: AWS may be slow, and they must not wait for it.
-        threading.Thread(target=_sync_again_and_again, args=(stop,), daemon=True).start()
+        for job in (_sync_again_and_again, _ask_the_time_again_and_again):
+            threading.Thread(target=job, args=(stop,), daemon=True).start()
         beat_at, publish_at = 0.0, 0.0
         while not stop.wait(pause):
             try:
@@ -108,6 +112,22 @@ def _sync_again_and_again(stop: threading.Event) -> None:
             pause, again = SYNC_SECONDS, SYNC_AGAIN_SECONDS
         else:
             pause, again = again, min(2 * again, SYNC_SECONDS)
+
+
+def _ask_the_time_again_and_again(stop: threading.Event) -> None:
+    """At once, so that what is over need not wait for the first reading of the catalog."""
+    while True:
+        try:
+            gateway.ask_the_time(Connection.objects.all())
+        except (DatabaseError, InterfaceError) as error:
+            outage.note(error)
+        except Exception:
+            # Nobody else would start this thread again.
+            log.exception("clock.not_asked")
+        finally:
+            connection.close()
+        if stop.wait(ASK_THE_TIME_SECONDS):
+            return
 
 
 def _sync() -> bool:
