@@ -39,6 +39,7 @@ from portal.policy.handover import (
 )
 from portal.policy.lost import UNDELIVERED, why_without_access, without_access
 from portal.policy.offer import Offer, offer, offer_like, workspace_for
+from portal.policy.outliving import outlives_its_end, outliving
 from portal.policy.rights import (
     CANCELLABLE,
     REVOCABLE,
@@ -95,6 +96,8 @@ __all__ = [
     "may_see",
     "offer",
     "offer_like",
+    "outlives_its_end",
+    "outliving",
     "reach",
     "readable_teams",
     "require",

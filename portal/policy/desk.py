@@ -7,6 +7,7 @@ from django.db.models import QuerySet
 from portal.models import Membership, Role, Team, Token, User
 from portal.models.prepared import Prepared
 from portal.policy.auditing import may_audit
+from portal.policy.outliving import outlives_its_end
 from portal.policy.rights import CANCELLABLE, REVOCABLE, leads, teams_of
 
 ENDABLE = (*REVOCABLE, *CANCELLABLE)
@@ -53,8 +54,8 @@ def may_manage(user: User, team: Team) -> bool:
 
 
 def is_revocable(token: Token) -> bool:
-    """Whether there is a token to end."""
-    return token.state in REVOCABLE
+    """Whether there is a token to end: here, or at AWS though it has ended here."""
+    return token.state in REVOCABLE or outlives_its_end(token)
 
 
 def is_cancellable(token: Token) -> bool:

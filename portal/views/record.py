@@ -39,6 +39,7 @@ def page(request: HttpRequest, token: Token, *, status: int = 200, **more: Any) 
             and policy.may_approve(user, token),
             "may_collect": is_recipient and token.state == State.AWAITING_RECIPIENT,
             "may_reissue": may_revoke
+            and token.is_open
             and policy.may_reissue(user, token)
             and not any(one.holds_place for one in replacements),
             "key_known_to": token.recipient if token.recipient_id != token.owner_id else None,

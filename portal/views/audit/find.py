@@ -58,7 +58,7 @@ def find(request: HttpRequest) -> HttpResponse:
     context = {"form": form, "is_answer": True, "token": token}
     if token is not None:
         context["may_revoke"] = policy.may_revoke(user, token)
-        context["is_revocable"] = token.state in policy.REVOCABLE
+        context["is_revocable"] = policy.is_revocable(token)
         context["leads"] = _leads(token.team)
     return render(request, "audit/find.html", context)
 
