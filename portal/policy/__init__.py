@@ -40,6 +40,7 @@ from portal.policy.handover import (
 from portal.policy.lost import UNDELIVERED, why_without_access, without_access
 from portal.policy.offer import Offer, offer, offer_like, workspace_for
 from portal.policy.outliving import outlives_its_end, outliving
+from portal.policy.overlaps import longest_overlap, overlap_of
 from portal.policy.rights import (
     CANCELLABLE,
     REVOCABLE,
@@ -84,6 +85,7 @@ __all__ = [
     "leads",
     "led_by",
     "limits_for",
+    "longest_overlap",
     "may_approve",
     "may_audit",
     "may_change_access",
@@ -98,6 +100,7 @@ __all__ = [
     "offer_like",
     "outlives_its_end",
     "outliving",
+    "overlap_of",
     "reach",
     "readable_teams",
     "require",
