@@ -12,7 +12,7 @@ import time
 import types
 import uuid
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from enum import StrEnum
 from typing import Any, NamedTuple, TypeVar
@@ -94,6 +94,8 @@ class World:
 
     aws: SandboxProcess
     skew: float = 0.0
+    were_apart: set[float] = field(default_factory=set)
+    """All that the skew has been."""
     broker: list[Message] = field(default_factory=list)
     held_up: list[HeldUp] = field(default_factory=list)
     holds_up_next_create: bool = False
@@ -105,6 +107,7 @@ class World:
         """Everything as new. The audit log stays: nobody may delete from it."""
         self.aws.reset()
         Clock.objects.all().delete()
+        self.were_apart = {0.0}
         self.skew_by(skew)
         Notice.objects.all().delete()
         Token.objects.update(replaces=None)
@@ -199,12 +202,15 @@ class World:
         """Set AWS's clock ahead of ours; what time it is there is not known any more."""
         self.aws.settings(skew_seconds=seconds)
         self.skew = seconds
+        self.were_apart.add(seconds)
         heard.forget()
         clock._Noted.at = float("-inf")
 
     def mend_our_clock(self) -> None:
         """Set ours by AWS's: what is on record is then so much older, or younger, to us."""
         self._move_back(self.skew)
+        for one in self.held_up:
+            one.age += self.skew
         self.skew_by(0.0)
 
     def aws_now(self) -> float:
@@ -259,8 +265,12 @@ class _Watched(Client):
         created = super().create_token(
             workspace_id, service_account_id, name=name, seconds_to_live=seconds_to_live
         )
+        passed = self.world.passed
         self.world.reach(Moment.AFTER_CREATE)
-        return created
+        # What has been answered lies as far back as what is on record.
+        since = timedelta(seconds=self.world.passed - passed)
+        assert created.answered_at is not None
+        return replace(created, answered_at=created.answered_at - since)
 
 
 @contextlib.contextmanager
