@@ -27,7 +27,7 @@ FAILED = 0.02
 """Requests that failed, of all: with an event of their own in place of ``token.issued``."""
 SPAN = timedelta(days=365)
 """However long the log is, it tells of one year."""
-ROWS_AT_A_TIME = 5000
+BATCH_SIZE = 5000
 
 _BUSY = list(accumulate(1 / rank for rank in range(1, PEOPLE + 1)))
 """Zipf's law, as pipelines and people share the work: person 0 does an eighth of it, the next half
@@ -160,7 +160,7 @@ def _copy(size: int) -> None:
         cursor.execute("TRUNCATE portal_auditevent")
         with cursor.copy(f"COPY portal_auditevent ({names}) FROM STDIN (FREEZE)") as copy:
             rows = _rows(size, r"\N")
-            while some := list(islice(rows, ROWS_AT_A_TIME)):
+            while some := list(islice(rows, BATCH_SIZE)):
                 copy.write("".join("\t".join(row) + "\n" for row in some))
     appendonly.put_up()
 
@@ -168,10 +168,11 @@ def _copy(size: int) -> None:
 def _insert(size: int) -> None:
     names = ", ".join(f'"{field.column}"' for field in _FIELDS)
     marks = ", ".join("?" * len(_FIELDS))
-    connection.ensure_connection()
+    appendonly.take_down(plan=["many events"])  # each would move the head
     database: sqlite3.Connection = connection.connection
     database.execute("BEGIN")
     database.executemany(
         f"INSERT INTO portal_auditevent ({names}) VALUES ({marks})", _rows(size, None)
     )
     database.execute("COMMIT")
+    appendonly.put_up()

@@ -43,7 +43,7 @@ SPAN = timedelta(days=365)
 ENDED = (*[State.REVOKED] * 5, *[State.EXPIRED] * 4, State.FAILED)
 OPEN = (*[State.ACTIVE] * 96, State.SEALED, State.REVOKING, State.AWAITING_APPROVAL, State.QUEUED)
 ROLES = ("ADMIN", "EDITOR", "VIEWER")
-AT_A_TIME = 2000
+BATCH_SIZE = 2000
 
 
 def fill(name: str) -> None:
@@ -150,7 +150,7 @@ def _tokens(
                 **told,
             )
         )
-        if len(rows) == AT_A_TIME:
+        if len(rows) == BATCH_SIZE:
             Token.objects.bulk_create(rows)
             rows.clear()
     Token.objects.bulk_create(rows)
@@ -191,7 +191,7 @@ def _list(accounts: list[ServiceAccount], count: int) -> None:
             )
             for number in range(count)
         ),
-        batch_size=AT_A_TIME,
+        batch_size=BATCH_SIZE,
     )
 
 

@@ -20,8 +20,8 @@ from django.db import connection
 from django.test import Client
 
 from portal import tasks
-from portal.flows.sweep import sweep
 from portal.models import Grant, User, Workspace
+from portal.scheduler import run_all as sweep
 
 ROUNDS, WARMING = 25, 3
 ROUNDS_TO_DISK = 75

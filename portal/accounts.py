@@ -13,7 +13,7 @@ _LIMITS = {
     "reset_password": None,
     "reset_password_from_key": None,
     "reauthenticate": None,
-    # Of second factors, by person. Passwords are portal.views.guessing's.
+    # Of second factors, by person. Passwords are portal.views.accounts.guessing's.
     "login_failed": "5/5m/key",
 }
 
@@ -35,11 +35,11 @@ def settings(*, limits: bool) -> dict[str, Any]:
             {"NAME": f"{validators}.CommonPasswordValidator"},
             {"NAME": f"{validators}.NumericPasswordValidator"},
         ],
-        "ACCOUNT_ADAPTER": "portal.views.signin.AccountAdapter",
+        "ACCOUNT_ADAPTER": "portal.views.accounts.adapter.AccountAdapter",
         "ACCOUNT_FORMS": {
             "login": "portal.forms.sign_in.LoginForm",
-            "reset_password": "portal.views.passwords.ResetPasswordForm",
-            "change_password": "portal.views.passwords.ChangePasswordForm",
+            "reset_password": "portal.views.accounts.passwords.ResetPasswordForm",
+            "change_password": "portal.views.accounts.passwords.ChangePasswordForm",
         },
         "ACCOUNT_USER_MODEL_USERNAME_FIELD": None,
         "ACCOUNT_LOGIN_METHODS": {"email"},

@@ -15,14 +15,15 @@ from django.http.response import HttpResponseBase
 from django.middleware.common import CommonMiddleware
 from django.shortcuts import render
 
+from portal.client_address import client_address
+from portal.drafts import note_answer
 from portal.flows.reissue import AlreadyReplacedError
 from portal.life import WrongStateError
 from portal.limits import LimitExceededError
-from portal.views import explain, limiting
-from portal.views.client_address import client_address
+from portal.views import limiting
 from portal.views.errors import not_allowed
-from portal.views.unsent import note_answer
-from portal.views.ways import to_sign_in, way_back
+from portal.views.tokens import explain
+from portal.views.way_back import to_sign_in, way_back
 
 FOR_MONITORS = ("/healthz", "/readyz", "/metrics")
 UNUSED_FEATURES = (

@@ -176,7 +176,7 @@ MIDDLEWARE = [
     "django.contrib.sessions.middleware.SessionMiddleware",
     "portal.middleware.KnownHostMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "portal.views.known_browsers.KnownBrowserMiddleware",
+    "portal.views.accounts.known_browsers.KnownBrowserMiddleware",
     "portal.middleware.LimitsMiddleware",
     "portal.middleware.SignInRequiredMiddleware",  # before CSRF: the anonymous are told to sign in
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -198,7 +198,7 @@ TEMPLATES = [
                 "django.contrib.messages.context_processors.messages",
                 "portal.context_processors.csrf_token",
             ],
-            "builtins": ["portal.views.ui", "portal.views.addresses"],
+            "builtins": ["portal.templatetags.pages", "portal.templatetags.fixed_urls"],
         },
     }
 ]

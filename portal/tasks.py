@@ -16,7 +16,7 @@ from redis.exceptions import RedisError
 from portal import gateway, outage, places, valkey, wakeup
 from portal.audit import Actor
 from portal.celery import app
-from portal.flows.begin import begin
+from portal.checks import exit_unless_sound
 from portal.flows.end_access import end_access
 from portal.flows.end_sessions import end_sessions
 from portal.flows.issue import issue
@@ -37,7 +37,7 @@ _incident = Incident("broker")
 
 @worker_init.connect
 def check_before_the_first_task(**_: Any) -> None:
-    begin()
+    exit_unless_sound()
 
 
 @worker_init.connect

@@ -4,60 +4,62 @@ from django.contrib import admin
 from django.urls import include, path, register_converter
 from django.views.generic import RedirectView
 
-from portal.views import (
-    actions,
-    answers,
-    catalog,
-    delivery,
-    handover,
-    health,
-    inventory,
-    invitation,
-    record,
-    reissue,
-    revocation,
-    signin,
-    team,
-    tokens,
-    ways,
-)
+from portal.converters import NumberConverter
+from portal.views import health, inventory, way_back
+from portal.views.accounts import invitation, sign_in
 from portal.views.audit import export, find, log, suggestions
-from portal.views.numbers import NumberConverter
+from portal.views.teams import desk
+from portal.views.teams import revoke as revoke_many
+from portal.views.tokens import (
+    approve,
+    catalog,
+    deliver,
+    hand_over,
+    mine,
+    new,
+    page,
+    reissue,
+    revoke,
+)
 
 register_converter(NumberConverter, "number")
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="tokens"), name="home"),
-    path("tokens/", tokens.index, name="tokens"),
-    path("tokens/new/", tokens.new, name="token-new"),
-    path("tokens/name/", tokens.name, name="token-name"),
+    path("tokens/", mine.index, name="tokens"),
+    path("tokens/new/", new.new, name="token-new"),
+    path("tokens/name/", new.name, name="token-name"),
     path("tokens/accounts/", catalog.accounts, name="token-accounts"),
     path("tokens/workspaces/", catalog.workspaces, name="token-workspaces"),
-    path("tokens/<uuid:token_id>/", record.detail, name="token"),
-    path("tokens/<uuid:token_id>/status/", delivery.status, name="token-status"),
-    path("tokens/<uuid:token_id>/sealed/", delivery.sealed, name="token-sealed"),
-    path("tokens/<uuid:token_id>/delivered/", delivery.delivered, name="token-delivered"),
-    path("tokens/<uuid:token_id>/revoke/", actions.revoke, name="token-revoke"),
-    path("tokens/<uuid:token_id>/cancel/", actions.cancel, name="token-cancel"),
-    path("tokens/<uuid:token_id>/approve/", answers.approve, name="token-approve"),
-    path("tokens/<uuid:token_id>/deny/", answers.deny, name="token-deny"),
-    path("tokens/<uuid:token_id>/collect/", answers.collect, name="token-collect"),
+    path("tokens/<uuid:token_id>/", page.detail, name="token"),
+    path("tokens/<uuid:token_id>/status/", deliver.status, name="token-status"),
+    path("tokens/<uuid:token_id>/sealed/", deliver.sealed, name="token-sealed"),
+    path("tokens/<uuid:token_id>/delivered/", deliver.delivered, name="token-delivered"),
+    path("tokens/<uuid:token_id>/revoke/", revoke.revoke, name="token-revoke"),
+    path("tokens/<uuid:token_id>/cancel/", revoke.cancel, name="token-cancel"),
+    path("tokens/<uuid:token_id>/approve/", approve.approve, name="token-approve"),
+    path("tokens/<uuid:token_id>/deny/", approve.deny, name="token-deny"),
+    path("tokens/<uuid:token_id>/collect/", approve.collect, name="token-collect"),
     path("tokens/<uuid:token_id>/reissue/", reissue.reissue, name="token-reissue"),
-    path("tokens/<uuid:token_id>/hand-over/", handover.hand_over, name="token-hand-over"),
-    path("tokens/<uuid:token_id>/heirs/", handover.heirs, name="token-heirs"),
-    path("team/", team.index, name="teams"),
-    path("team/<slug:slug>/", team.desk, name="team"),
-    path("team/<slug:slug>/people/", team.people, name="team-people"),
-    path("team/<slug:slug>/accounts/", team.accounts, name="team-accounts"),
-    path("team/<slug:slug>/revoke/", revocation.revoke, name="team-revoke"),
+    path("tokens/<uuid:token_id>/hand-over/", hand_over.hand_over, name="token-hand-over"),
+    path(
+        "tokens/<uuid:token_id>/possible-owners/",
+        hand_over.possible_owners,
+        name="token-possible-owners",
+    ),
+    path("team/", desk.index, name="teams"),
+    path("team/<slug:slug>/", desk.desk, name="team"),
+    path("team/<slug:slug>/people/", desk.people, name="team-people"),
+    path("team/<slug:slug>/accounts/", desk.accounts, name="team-accounts"),
+    path("team/<slug:slug>/revoke/", revoke_many.revoke, name="team-revoke"),
     path(
         "team/<slug:slug>/ended/<number:first>-<number:last>/",
-        revocation.ended,
+        revoke_many.ended,
         name="team-ended",
     ),
     path(
         "team/<slug:slug>/ended/<number:first>-<number:last>/status/",
-        revocation.status,
+        revoke_many.status,
         name="team-ended-status",
     ),
     path("audit/", log.index, name="audit"),
@@ -78,8 +80,8 @@ urlpatterns = [
     # The access file and the audit log name people by their address: it is no setting of their own.
     path("accounts/email/", RedirectView.as_view(pattern_name="tokens"), name="account_email"),
     path("accounts/invitation/<str:secret>/", invitation.invitation, name="invitation"),
-    path("accounts/login/", signin.sign_in, name="account_login"),
-    path("accounts/back/<slug:number>/", ways.back, name="way-back"),
+    path("accounts/login/", sign_in.sign_in, name="account_login"),
+    path("accounts/back/<slug:number>/", way_back.back, name="way-back"),
     path("accounts/", include("allauth.account.urls")),
     # Where the browser forgets its private keys, and attempts are limited.
     path("admin/logout/", RedirectView.as_view(pattern_name="account_logout"), name="admin-logout"),

@@ -380,20 +380,20 @@ def test_a_grant_for_several_accounts_has_its_limits_once_for_all_of_them(
     assert apply(text).lines == []
     people = [User.objects.get(email=f"{name}@example.com") for name in ("engineer", "teammate")]
 
-    def shortage(user: User, account: ServiceAccount) -> str:
-        choice = policy.choice_for(user, user.teams.get(), account)
+    def limit_reached(user: User, account: ServiceAccount) -> str:
+        choice = policy.entitlement_for(user, user.teams.get(), account)
         assert choice is not None
-        found = policy.shortage(user, choice)
+        found = policy.limit_reached(user, choice)
         return found.message if found else ""
 
     make_token(people[0], service_account=catalog.deployer)
-    assert "it allows 1 for each person" in shortage(people[0], catalog.admin_account)
-    assert shortage(people[1], catalog.admin_account) == ""
+    assert "it allows 1 for each person" in limit_reached(people[0], catalog.admin_account)
+    assert limit_reached(people[1], catalog.admin_account) == ""
     make_token(people[1], service_account=catalog.admin_account)
     Grant.objects.update(max_live_per_person=None)
-    assert "it allows 2" in shortage(people[0], catalog.deployer)
+    assert "it allows 2" in limit_reached(people[0], catalog.deployer)
     apply(platform_file(grants="{workspace: observability, service_accounts: [deployer]}"))
-    assert shortage(people[0], catalog.deployer) == "", "no limit any more"
+    assert limit_reached(people[0], catalog.deployer) == "", "no limit any more"
 
 
 # -- Tokens of those who lose access -------------------------------------------------------------

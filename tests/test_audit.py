@@ -15,8 +15,8 @@ from portal.audit.vocabulary import FIELDS
 from portal.flows.deliver import deliver
 from portal.flows.request import TokenRequest, request
 from portal.flows.revoke import cancel, revoke
-from portal.flows.sweep import sweep
 from portal.models import Action, AuditEvent, State, Token, User
+from portal.scheduler import run_all as sweep
 from tests.conftest import Catalog, acting
 
 pytestmark = pytest.mark.django_db

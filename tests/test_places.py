@@ -137,7 +137,11 @@ def done(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, Any]]:
     asked: list[tuple[str, Any]] = []
 
     def flow(name: str, answer: object) -> Callable[[Any], object]:
-        return lambda argument: asked.append((name, argument)) or answer
+        def run(argument: Any) -> object:
+            asked.append((name, argument))
+            return answer
+
+        return run
 
     for name in ("issue", "delete_at_aws"):
         monkeypatch.setattr(tasks, name, flow(name, Effects()))

@@ -111,11 +111,11 @@ def offered(user: User) -> list[tuple[str, str]]:
     return [(c.team.slug, c.service_account.name) for c in all_choices(user)]
 
 
-def all_choices(user: User) -> list[policy.Choice]:
+def all_choices(user: User) -> list[policy.Entitlement]:
     return [
         choice
         for workspace in policy.offer(user).workspaces
-        for choice in policy.choices(user, workspace)
+        for choice in policy.entitlements(user, workspace)
     ]
 
 
@@ -177,7 +177,9 @@ def test_the_most_specific_grant_counts_whether_it_allows_more_or_less(
         [offer] = [c for c in all_choices(engineer) if c.service_account == account]
         assert offer.limits == limits, "the form and the check agree"
         ids = account.workspace.aws_id, account.aws_id
-        assert policy.choices_of(engineer, *ids) == [offer], "and what is sent is checked by it"
+        assert policy.entitlements_for(engineer, *ids) == [offer], (
+            "and what is sent is checked by it"
+        )
         return limits.max_ttl
 
     Grant.objects.filter(team=platform).update(max_ttl=5000, default_ttl=60)
@@ -232,9 +234,9 @@ def test_offering_takes_the_same_number_of_queries_for_many_accounts(
     with django_assert_num_queries(1):
         [workspace] = policy.offer(engineer).workspaces
     with django_assert_num_queries(2):
-        assert len(policy.choices(engineer, workspace)) == 52
+        assert len(policy.entitlements(engineer, workspace)) == 52
     with django_assert_num_queries(2):
-        [choice] = policy.choices_of(engineer, workspace.aws_id, "149")
+        [choice] = policy.entitlements_for(engineer, workspace.aws_id, "149")
     assert choice.service_account.name == "sa-49"
 
 

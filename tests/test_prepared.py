@@ -19,7 +19,7 @@ from portal.models import Team, Token, User
 from portal.models.prepared import Prepared
 from portal.models.queries import TokenManager, TokenQuerySet
 from portal.policy import desk, grants, handover
-from portal.policy.room import _quota
+from portal.policy.usage import _quota
 from portal.views import signin
 from tests.conftest import Catalog
 
@@ -72,7 +72,7 @@ def test_people_memberships_grants_and_sessions_too(
         (grants._account, [catalog.workspace.aws_id, catalog.deployer.aws_id]),
         (offer._offered, [engineer.pk]),
         (offer._one, [engineer.pk, catalog.workspace.aws_id]),
-        (handover._heirs, [token.team_id, engineer.pk]),
+        (handover._owners, [token.team_id, engineer.pk]),
         (Token.objects._named, [engineer.pk, token.name]),
         (sessions._BY_KEY, [store.session_key]),
     ]

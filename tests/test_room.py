@@ -12,7 +12,7 @@ from django.utils import timezone
 from portal import policy
 from portal.models import Grant, Membership, ServiceAccount, State, Team, Token, User, Workspace
 from portal.models.states import HOLDING_PLACE
-from portal.policy import Choice
+from portal.policy import Entitlement
 from portal.policy.grants import TeamGrants
 from tests.conftest import Catalog
 
@@ -21,8 +21,8 @@ pytestmark = pytest.mark.django_db
 SCOPES = ("everything", "workspace", "account", "pool")
 
 
-def by_hand(user: User, choice: Choice) -> tuple[int, int]:
-    """The same as ``Room.live``, by looking at each row there is."""
+def by_hand(user: User, choice: Entitlement) -> tuple[int, int]:
+    """The same as ``Usage.live``, by looking at each row there is."""
     grants = TeamGrants(Grant.objects.filter(team=choice.team))
     counted = []
     holding = Token.objects.filter(state__in=HOLDING_PLACE)
@@ -102,12 +102,12 @@ def test_a_limit_counts_every_token_under_its_grant_and_no_other(
     Membership.objects.create(user=engineer, team=mobile)
     seen: Counter[str] = Counter()
     for workspace in policy.offer(engineer).workspaces:
-        choices = policy.choices(engineer, workspace)
-        whole = policy.room(engineer, choices)
+        choices = policy.entitlements(engineer, workspace)
+        whole = policy.usage(engineer, choices)
         for choice in choices:
             expected = by_hand(engineer, choice)
             assert whole.live(choice) == expected, "as the form says it"
-            assert policy.room(engineer, [choice]).live(choice) == expected, "as a request asks it"
+            assert policy.usage(engineer, [choice]).live(choice) == expected, "as a request asks it"
             seen["counted"] += expected[0]
     assert seen["counted"] > 0
 
@@ -125,10 +125,10 @@ def test_a_grants_limits_are_counted_among_the_tokens_under_it_alone(
         (catalog.deployer, "token_open_of_team (team_id=? AND service_account_id=?)"),
         (catalog.admin_account, "token_in_quota (workspace_id=?)"),
     ):
-        choice = policy.choice_for(engineer, platform, account)
+        choice = policy.entitlement_for(engineer, platform, account)
         assert choice is not None
         with CaptureQueriesContext(connection) as queries:
-            policy.room(engineer, [choice])
+            policy.usage(engineer, [choice])
         [counting] = [one["sql"] for one in queries if "replaces_id" in one["sql"]]
         if connection.vendor == "sqlite":
             with connection.cursor() as cursor:

@@ -6,9 +6,9 @@ import pytest
 from kombu.exceptions import OperationalError
 
 from portal import tasks
-from portal.flows.sweep import sweep
 from portal.life import Effects
 from portal.models import State, Token, User
+from portal.scheduler import run_all as sweep
 
 pytestmark = pytest.mark.django_db
 

@@ -16,7 +16,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.template.response import TemplateResponse
 
-from portal import audit
+from portal import audit, requester
 from portal.access import words
 from portal.access.words import Change
 from portal.admin.records import LookOnly, PortalAdmin
@@ -24,7 +24,6 @@ from portal.flows.confirm_grants import confirm_grants
 from portal.forms.fields import legible
 from portal.models import Action, Connection, Grant, Membership, Team, User
 from portal.tasks import end_lost_access
-from portal.views import edge
 
 
 def _is_legible(text: str) -> None:
@@ -71,7 +70,7 @@ class AccessAdmin(PortalAdmin):
 
     def record(self, request: HttpRequest, changes: Iterable[Change]) -> None:
         """Write what was changed to the log, and end what was lost once it is committed."""
-        actor = edge.actor(request)
+        actor = requester.actor(request)
         audit.record_many(Action.ACCESS_CHANGED, list(changes), actor=actor, reason=words.BY_HAND)
         transaction.on_commit(lambda: end_lost_access(actor), robust=True)
 
@@ -245,7 +244,7 @@ class GrantAdmin(LookOnly):
     @admin.action(description="Confirm: grant again what AMG has changed")
     def confirm(self, request: HttpRequest, queryset: QuerySet[Grant]) -> TemplateResponse | None:
         ids = list(queryset.values_list("pk", flat=True))
-        confirmed = confirm_grants(ids, actor=edge.actor(request))
+        confirmed = confirm_grants(ids, actor=requester.actor(request))
         plural = "" if confirmed == 1 else "s"
         self.message_user(request, f"{confirmed} grant{plural} confirmed.", messages.SUCCESS)
         return None

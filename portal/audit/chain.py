@@ -21,7 +21,7 @@ TOLD = (
 """What a text says after number, format, key and time, in this order. Each is a column of that
 name, but for the token's id, which is called as the filters call it."""
 
-LINES_AT_A_TIME = 500
+BATCH_SIZE = 500
 
 
 class Link(NamedTuple):
@@ -82,7 +82,7 @@ def export_lines(
     for link in links:
         piece.append(export_line(link))
         hashes.append(link.hash)
-        if len(piece) >= LINES_AT_A_TIME:
+        if len(piece) >= BATCH_SIZE:
             count += len(piece)
             digest.update("".join(hashes).encode())
             yield "".join(piece).encode()

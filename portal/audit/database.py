@@ -2,14 +2,14 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from portal.audit.chain import TOLD, Head, moment
 from portal.audit.head import HeadMissingError, read_head
 from portal.audit.verify import BrokenError, Chain, Published, UnreadableError, key_id
 from portal.models import AuditEvent
 
-EVENTS_AT_A_TIME = 2000
+BATCH_SIZE = 2000
 
 _FIELDS = (
     *("seq", "prev_hash", "hash", "text", "format", "key_id", "at"),
@@ -23,10 +23,18 @@ _EMPTY = {
 """What stands in the columns of which an event's text says nothing."""
 
 
-def verify_database(keys: Sequence[bytes], published: Mapping[int, Published]) -> Head:
-    """Check every event; returns the last. Reads in pages: constant memory, and nothing is locked.
+class Verified(NamedTuple):
+    """The last event of an intact log, and under which key each stretch of it stands, in lines."""
 
-    Raises BrokenError with the first bad event, and UnreadableError when no key fits.
+    head: Head
+    keys: list[str]
+
+
+def verify_database(keys: Sequence[bytes], published: Mapping[int, Published]) -> Verified:
+    """Check every event, of which the last must be under the first of the keys.
+
+    Reads in pages: constant memory, and nothing is locked. Raises BrokenError with the first bad
+    event, and UnreadableError when no key fits.
     """
     chain = Chain(keys, published)
     try:
@@ -38,7 +46,8 @@ def verify_database(keys: Sequence[bytes], published: Mapping[int, Published]) -
         raise BrokenError(chain.seq + 1, f"is {error}") from None
     _compare_with_head(chain)
     chain.end()
-    return Head(chain.seq, chain.hash.decode())
+    chain.succession.end(keys[0])
+    return Verified(Head(chain.seq, chain.hash.decode()), chain.succession.told(keys[0]))
 
 
 def _follow(chain: Chain) -> None:
@@ -46,7 +55,7 @@ def _follow(chain: Chain) -> None:
     misplaced = events.filter(seq__lt=1).first()
     if misplaced:
         raise BrokenError(misplaced[0], "has no place: the first event is 1")
-    while page := list(events.filter(seq__gt=chain.seq)[:EVENTS_AT_A_TIME]):
+    while page := list(events.filter(seq__gt=chain.seq)[:BATCH_SIZE]):
         for row in page:
             _check(chain, row)
 

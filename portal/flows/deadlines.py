@@ -68,7 +68,7 @@ def warn_of_ends() -> Effects:
         )
 
         def warn(work: Work, token: Token, kind: NoticeKind = kind) -> None:
-            work.tell(kind, token, to=[token.owner, *policy.desk_of(token.team)])
+            work.tell(kind, token, to=[token.owner, *policy.responsible_for(token.team)])
 
         effects += life.work_on_each(Token.objects.all(), condition, warn)
     return effects

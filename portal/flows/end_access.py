@@ -10,7 +10,7 @@ from portal import life, policy
 from portal.audit import SYSTEM, Actor
 from portal.life import Effects, Work, moves
 from portal.models import State
-from portal.models.queries import AT_A_TIME
+from portal.models.queries import BATCH_SIZE
 
 _HOW = {
     State.SEALED: moves.BEGIN_REVOCATION,
@@ -26,7 +26,7 @@ def end_access(*, actor: Actor = SYSTEM) -> Effects:
     effects = Effects()
     seen: list[uuid.UUID] = []
     due = policy.without_access().filter(state__in=policy.UNDELIVERED, cancel_requested=False)
-    while ids := list(due.exclude(pk__in=seen).values_list("pk", flat=True)[:AT_A_TIME]):
+    while ids := list(due.exclude(pk__in=seen).values_list("pk", flat=True)[:BATCH_SIZE]):
         seen += ids
         for pk in ids:
             with life.work(actor) as work:

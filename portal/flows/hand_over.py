@@ -22,27 +22,27 @@ def hand_over(token_id: uuid.UUID, *, to: str, actor: Actor, reason: str = "") -
     with life.work(actor) as work:
         token = work.lock(token_id)
         policy.require(policy.may_hand_over, actor.user, token)
-        if token.state not in policy.HANDABLE:
+        if token.state not in policy.CAN_BE_HANDED_OVER:
             raise WrongStateError(token, "handed over")
         before = token.owner
         wanted = mailbox.spellings(to)
-        heir = next((one for one in policy.heirs_of(token) if one.email in wanted), None)
+        heir = next((one for one in policy.possible_owners(token) if one.email in wanted), None)
         if heir is None:
             raise HandOverRefusedError(f"Choose somebody else of team {token.team.name}.")
-        choice = policy.choice_for(heir, token.team, token.service_account)
-        if choice is None:
+        entitlement = policy.entitlement_for(heir, token.team, token.service_account)
+        if entitlement is None:
             raise HandOverRefusedError("The team has no grant for this service account any more.")
-        limit = choice.limits.max_live_per_person
+        limit = entitlement.limits.max_live_per_person
         if limit is not None:
             # As in portal.flows.request: two at once would each find the last place.
             Team.objects.select_for_update(no_key=True).get(pk=token.team_id)
-        _, own = policy.room(heir, [choice]).live(choice)
+        _, own = policy.usage(heir, [entitlement]).live(entitlement)
         if limit is not None and own >= limit:
             raise HandOverRefusedError(
                 f"{heir.email} has as many live tokens under this grant as it allows: {limit}."
             )
         token.change(owner=heir)
-        told = [before, heir, *policy.desk_of(token.team)]
+        told = [before, heir, *policy.responsible_for(token.team)]
         work.tell(NoticeKind.HANDED_OVER, token, to=told, reason=reason)
         subject = f"~ token {token.name}: owner {before.email} → {heir.email}"
         work.record(Action.ACCESS_CHANGED, token=token, subject=subject, reason=reason)

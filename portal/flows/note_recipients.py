@@ -6,13 +6,13 @@ sweep, so that nothing waits for it during an upgrade, while both versions serve
 
 from portal.life import Effects
 from portal.models import Action, AuditEvent, Token, User
-from portal.models.queries import AT_A_TIME
+from portal.models.queries import BATCH_SIZE
 
 
 def note_recipients() -> Effects:
     """Set the recipient of delivered tokens that have none, some at a time."""
     unnoted = Token.objects.filter(recipient=None, delivered_at__isnull=False)
-    ids = list(unnoted.order_by("delivered_at").values_list("pk", flat=True)[:AT_A_TIME])
+    ids = list(unnoted.order_by("delivered_at").values_list("pk", flat=True)[:BATCH_SIZE])
     if ids:
         events = AuditEvent.objects.filter(token_id__in=ids, action=Action.TOKEN_DELIVERED)
         took = {event.token_id: event.actor_id for event in events}

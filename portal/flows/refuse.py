@@ -12,7 +12,7 @@ from portal.models import Action, LimitUse, User
 
 COUNTED_FOR = timedelta(minutes=5)
 """After a refusal was recorded, those like it are counted for this long, and told as one event."""
-AT_A_TIME = 200
+BATCH_SIZE = 200
 FORGOTTEN_AFTER = timedelta(days=1)
 """Every bucket has run empty by then."""
 
@@ -36,7 +36,7 @@ def refuse(exceeded: LimitExceededError, *, address: str | None, user_agent: str
 def record_counted_refusals() -> None:
     """Record, as one event each, what was counted until now; the sweep calls this."""
     over = LimitUse.objects.filter(told_at__lt=Now() - COUNTED_FOR)
-    for pk in over.values_list("pk", flat=True)[:AT_A_TIME]:
+    for pk in over.values_list("pk", flat=True)[:BATCH_SIZE]:
         with transaction.atomic():
             row = over.select_for_update(skip_locked=True, of=("self",), no_key=True)
             found = row.select_related("person").filter(pk=pk).first()
@@ -51,7 +51,7 @@ def record_counted_refusals() -> None:
 def forget_old_uses() -> None:
     """Delete the rows of buckets that nobody has used for long; the sweep calls this."""
     old = LimitUse.objects.filter(level_at__lt=Now() - FORGOTTEN_AFTER, told_at=None)
-    if ids := list(old.values_list("pk", flat=True)[:AT_A_TIME]):
+    if ids := list(old.values_list("pk", flat=True)[:BATCH_SIZE]):
         old.filter(pk__in=ids).delete()
 
 

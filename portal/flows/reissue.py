@@ -12,15 +12,15 @@ from django.db import IntegrityError, transaction
 
 from portal import life, policy, sealing
 from portal.access.words import duration
+from portal.amg import LONGEST_TOKEN_NAME
 from portal.audit import Actor
 from portal.flows.request import Requested, RequestRefusedError, TokenRequest, check, insert
 from portal.life import Work, WrongStateError, moves
 from portal.models import Action, NoticeKind, State, Token, User
 from portal.models.states import AWAITING_PEOPLE
-from portal.policy import Choice
+from portal.policy import Entitlement
 from portal.text import without_unseen
 
-LONGEST_NAME = 128
 MOST_NAMES = 100
 """Names that are tried before giving up."""
 SHORTEST_OVERLAP = 60
@@ -128,7 +128,7 @@ def _free_names(old: Token) -> Iterator[str]:
     start = max(numbers, default=1) + 1
     for number in range(start, start + MOST_NAMES):
         suffix = f"-{number}"
-        name = base[: LONGEST_NAME - len(suffix)] + suffix
+        name = base[: LONGEST_TOKEN_NAME - len(suffix)] + suffix
         if not Token.objects.holding_name(old.workspace_id, name).exists():
             yield name
 
@@ -141,11 +141,13 @@ def require_replaceable(old: Token) -> None:
         raise AlreadyReplacedError(old, replacement)
 
 
-def _insert_under_next_name(work: Work, wanted: TokenRequest, choice: Choice, old: Token) -> Token:
+def _insert_under_next_name(
+    work: Work, wanted: TokenRequest, entitlement: Entitlement, old: Token
+) -> Token:
     for name in _free_names(old):
         try:
             with transaction.atomic():
-                return insert(work, replace(wanted, name=name), choice)
+                return insert(work, replace(wanted, name=name), entitlement)
         except IntegrityError:
             continue  # somebody has just taken the name
     raise RequestRefusedError("name", "Every name that comes next is in use in this workspace.")

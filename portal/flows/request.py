@@ -11,7 +11,7 @@ from portal.audit import Actor
 from portal.life import Effects, Work, moves
 from portal.limits import LimitExceededError
 from portal.models import Action, ServiceAccount, Team, Token, User
-from portal.policy import Choice
+from portal.policy import Entitlement
 
 
 class RequestRefusedError(Exception):
@@ -65,9 +65,9 @@ def request(wanted: TokenRequest, *, actor: Actor) -> Requested:
     if owner is None:
         raise ValueError("a request has an owner")
     try:
-        choice = check(wanted, owner)
+        entitlement = check(wanted, owner)
         with life.work(actor) as work:
-            token = insert(work, wanted, choice)
+            token = insert(work, wanted, entitlement)
             # Only now: the first of two may have been on its way until here, and over since.
             if _sent_before(wanted, owner, but=token):
                 raise _SentBeforeError
@@ -86,7 +86,7 @@ def request(wanted: TokenRequest, *, actor: Actor) -> Requested:
     return Requested(token, is_new=True, effects=work.effects)
 
 
-def insert(work: Work, wanted: TokenRequest, choice: Choice) -> Token:
+def insert(work: Work, wanted: TokenRequest, entitlement: Entitlement) -> Token:
     """Insert the row of a checked request, and tell those who are to approve it.
 
     Raises RequestRefusedError or LimitExceededError when limits are reached, IntegrityError when
@@ -98,12 +98,12 @@ def insert(work: Work, wanted: TokenRequest, choice: Choice) -> Token:
         raise ValueError("a request has an owner")
     if owner == asker:
         limits.check_requests(owner)
-    if choice.limits.counts_live:
+    if entitlement.limits.counts_live:
         # One request of the team at a time: two at once would each find the last place.
         Team.objects.select_for_update(no_key=True).get(pk=wanted.team.pk)
-    shortage = policy.shortage(owner, choice, exempt=wanted.replaces)
-    if shortage is not None:
-        raise RequestRefusedError(shortage.field, shortage.message)
+    limit_reached = policy.limit_reached(owner, entitlement, exempt=wanted.replaces)
+    if limit_reached is not None:
+        raise RequestRefusedError(limit_reached.field, limit_reached.message)
     token = Token(
         owner=owner,
         asked_by="" if owner == asker else asker.email,
@@ -120,7 +120,7 @@ def insert(work: Work, wanted: TokenRequest, choice: Choice) -> Token:
         lineage_name=wanted.replaces.first_name if wanted.replaces else "",
         overlap_seconds=wanted.overlap_seconds,
     )
-    needs_approval = choice.limits.needs_approval
+    needs_approval = entitlement.limits.needs_approval
     if needs_approval and owner != asker and policy.may_approve(asker, token):
         # Who may agree to somebody else's request agrees by asking for them.
         token.approved_by, token.approved_at = asker.email, Now()
@@ -145,16 +145,16 @@ def name_is_taken(name: str) -> str:
     return f"The name “{name}” is in use in this workspace. Choose another."
 
 
-def check(wanted: TokenRequest, owner: User) -> Choice:
+def check(wanted: TokenRequest, owner: User) -> Entitlement:
     """The grant by which the request may be taken; raises RequestRefusedError."""
     account = wanted.service_account
-    choice = policy.choice_for(owner, wanted.team, account)
-    if choice is None:
+    entitlement = policy.entitlement_for(owner, wanted.team, account)
+    if entitlement is None:
         suspended = policy.suspension(owner, account.workspace.aws_id, account.aws_id)
         raise RequestRefusedError(
             "service_account", suspended or "Your team has no grant for this account."
         )
-    limits = choice.limits
+    limits = entitlement.limits
     if account.obstacle:
         raise RequestRefusedError("service_account", account.obstacle)
     if wanted.seconds_to_live > limits.max_ttl:
@@ -164,7 +164,7 @@ def check(wanted: TokenRequest, owner: User) -> Choice:
         )
     if limits.reason_required and not wanted.reason:
         raise RequestRefusedError("reason", "Say what the token is for: your team's policy asks.")
-    return choice
+    return entitlement
 
 
 def _sent_before(wanted: TokenRequest, owner: User, *, but: Token | None = None) -> Token | None:

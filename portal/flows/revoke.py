@@ -16,7 +16,7 @@ from portal.life.move import Move
 from portal.models import State, Team, Token
 from portal.models.states import LEASE
 
-TOKENS_AT_A_TIME = 100
+BATCH_SIZE = 100
 """Rows that one transaction ends; others wait for the log's head for 0.3 s at most (measured)."""
 LONGEST_PAUSE = 300.0
 """Seconds between two tries to delete a token at AWS."""
@@ -74,8 +74,8 @@ def revoke_many(
     if Token.objects.filter(team=team, pk__in=wanted).count() != len(wanted):
         raise Token.DoesNotExist
     ended = EndedMany()
-    for start in range(0, len(wanted), TOKENS_AT_A_TIME):
-        some = Token.objects.filter(pk__in=wanted[start : start + TOKENS_AT_A_TIME])
+    for start in range(0, len(wanted), BATCH_SIZE):
+        some = Token.objects.filter(pk__in=wanted[start : start + BATCH_SIZE])
         with life.work(actor) as work:
             for token in work.lock_each(some):
                 if policy.is_revocable(token):

@@ -13,7 +13,7 @@ from portal.models import Action, FailedSignIns, User
 
 COUNTED_FOR = timedelta(minutes=5)
 """After a failure was recorded, those like it are counted for this long, and told as one event."""
-AT_A_TIME = 200
+BATCH_SIZE = 200
 
 
 def signed_in(*, actor: Actor) -> None:
@@ -44,7 +44,7 @@ def sign_in_failed(typed: str, *, address: str | None, user_agent: str) -> None:
 def record_counted_failures() -> None:
     """Record, as one event each, what was counted until now; the sweep calls this."""
     over = FailedSignIns.objects.filter(since__lt=Now() - COUNTED_FOR)
-    for pk in over.values_list("pk", flat=True)[:AT_A_TIME]:
+    for pk in over.values_list("pk", flat=True)[:BATCH_SIZE]:
         with transaction.atomic():
             row = over.select_for_update(skip_locked=True).filter(pk=pk).first()
             if row is None:

@@ -1,55 +1,21 @@
-"""Moves whatever nobody else has moved. Runs every few seconds, on any number of hosts at once.
-
-Each job reads before it writes, and every write is conditional on the state it read: two sweeps at
-once do nothing twice.
-"""
+"""What the scheduler moves by itself, and what it finds for workers (portal.scheduler)."""
 
 import uuid
-from collections.abc import Callable
 from datetime import timedelta
-from operator import attrgetter
 
 from django.conf import settings
 from django.db.models import Q
 from django.db.models.functions import Now
 
-from portal import clock, life
-from portal.clock import Verdict
-from portal.flows import deadlines
-from portal.flows.end_access import end_access
-from portal.flows.end_sessions import end_sessions
-from portal.flows.note_recipients import note_recipients
-from portal.flows.refuse import forget_old_uses, record_counted_refusals
-from portal.flows.sign_in import record_counted_failures
+from portal import life
 from portal.life import Effects, moves
 from portal.models import Notice, PasswordMail, ServiceAccount, State, Token
 from portal.models.error_codes import ErrorCode
-from portal.models.queries import AT_A_TIME, TokenQuerySet
+from portal.models.queries import BATCH_SIZE, TokenQuerySet
 
 RING_AGAIN_AFTER = timedelta(seconds=30)
-LISTS_AT_A_TIME = 4
+MOST_LISTS = 4
 QUEUED_FOR_TOO_LONG = timedelta(hours=1)
-
-
-def sweep() -> Effects:
-    """Do everything that is due, once."""
-    effects = Effects()
-    end_sessions()
-    ends = clock.verdict()
-    for job, may_run in MOVING:
-        if may_run(ends):
-            effects += job()
-    effects.issue += ring_again(Token.objects.filter(state=State.QUEUED))
-    effects.revoke += ring_again(Token.objects.filter(state=State.REVOKING))
-    effects.settle = ring_again(Token.objects.unsettled())
-    effects.prune = accounts_to_prune()
-    effects.mail = mails_to_send()
-    effects.password_mail = password_mails_to_send()
-    effects.inventory = accounts_to_list()
-    record_counted_failures()
-    record_counted_refusals()
-    forget_old_uses()
-    return effects
 
 
 def release_expired_leases() -> Effects:
@@ -108,29 +74,7 @@ def end_revocations_that_time_overtook() -> Effects:
     )
 
 
-def _always(_: Verdict) -> bool:
-    return True
-
-
-_TOKENS, _KEYS, _REQUESTS = (
-    attrgetter(name) for name in ("may_end_tokens", "may_end_keys", "may_end_requests")
-)
-MOVING: tuple[tuple[Callable[[], Effects], Callable[[Verdict], bool]], ...] = (
-    (release_expired_leases, _always),
-    (fail_those_queued_too_long, _REQUESTS),
-    (end_access, _always),
-    (revoke_unclaimed, _KEYS),
-    (end_expired, _TOKENS),
-    (end_revocations_that_time_overtook, _TOKENS),
-    (deadlines.give_up_waiting, _REQUESTS),
-    (deadlines.end_overlaps, _TOKENS),
-    (deadlines.warn_of_ends, _TOKENS),
-    (note_recipients, _always),
-)
-"""What the sweep moves by itself, in this order, and what the database's clock must be good for."""
-
-
-def mails_to_send() -> list[int]:
+def mails_to_send() -> Effects:
     """Mails that are due and that no worker took, oldest first. Nobody else rings for them.
 
     At most twice the workers' number at a time: what a person waits for goes between them.
@@ -140,43 +84,60 @@ def mails_to_send() -> list[int]:
     ids = list(due.values_list("pk", flat=True)[: 2 * settings.WORKER_PROCESSES])
     if ids:
         Notice.objects.filter(pk__in=ids).update(rung_at=Now())
-    return ids
+    return Effects(mail=ids)
 
 
-def password_mails_to_send() -> list[int]:
+def password_mails_to_send() -> Effects:
     """Links that are to go out and that no worker took, oldest first; as many as other mails."""
     unheard = Q(rung_at=None) | Q(rung_at__lt=Now() - RING_AGAIN_AFTER)
     due = PasswordMail.objects.filter(unheard).due()
     ids = list(due.values_list("pk", flat=True)[: 2 * settings.WORKER_PROCESSES])
     if ids:
         PasswordMail.objects.filter(pk__in=ids).update(rung_at=Now())
-    return ids
+    return Effects(password_mail=ids)
 
 
-def accounts_to_prune() -> list[int]:
+def accounts_to_prune() -> Effects:
     """Service accounts with tokens whose time is over and that AWS still lists."""
     due = Token.objects.prunable().due().order_by("service_account")
-    return list(due.values_list("service_account", flat=True).distinct()[:AT_A_TIME])
+    return Effects(
+        prune=list(due.values_list("service_account", flat=True).distinct()[:BATCH_SIZE])
+    )
 
 
-def accounts_to_list() -> list[int]:
+def accounts_to_list() -> Effects:
     """Service accounts whose tokens AMG has not listed for a while.
 
     Few at a time: what a person waits for goes between them.
     """
     if not settings.INVENTORY_SECONDS:
-        return []
+        return Effects()
     long_ago = Now() - timedelta(seconds=settings.INVENTORY_SECONDS)
     due = ServiceAccount.objects.to_list().filter(
         Q(list_asked_at=None) | Q(list_asked_at__lt=long_ago)
     )
-    ids = list(due.order_by("list_asked_at", "pk").values_list("pk", flat=True)[:LISTS_AT_A_TIME])
+    ids = list(due.order_by("list_asked_at", "pk").values_list("pk", flat=True)[:MOST_LISTS])
     if ids:
         ServiceAccount.objects.filter(pk__in=ids).update(list_asked_at=Now())
-    return ids
+    return Effects(inventory=ids)
 
 
-def ring_again(tokens: TokenQuerySet) -> list[uuid.UUID]:
+def requests_to_issue() -> Effects:
+    """Queued requests that no worker took."""
+    return Effects(issue=_not_taken(Token.objects.filter(state=State.QUEUED)))
+
+
+def tokens_to_delete() -> Effects:
+    """Revoked tokens that AWS has not deleted, and that no worker took."""
+    return Effects(revoke=_not_taken(Token.objects.filter(state=State.REVOKING)))
+
+
+def tokens_to_settle() -> Effects:
+    """Tokens of which a request that has ended may have left one at AWS."""
+    return Effects(settle=_not_taken(Token.objects.unsettled()))
+
+
+def _not_taken(tokens: TokenQuerySet) -> list[uuid.UUID]:
     """Those of the rows that are due and that nobody took, oldest first.
 
     At most twice the workers' number at a time: a broker that comes back is not flooded.

@@ -5,10 +5,10 @@ from typing import Any, cast
 from django import forms
 
 from portal import policy
+from portal.amg import LONGEST_LIFETIME
 from portal.flows.reissue import SHORTEST_OVERLAP, overlap_limit
 from portal.forms.fields import PublicKeyField, ReasonField, WholeNumberField
 from portal.models import State, Token, User
-from portal.models.catalog import LONGEST_LIFETIME
 
 NO_KEY_PAIR = (
     "Your browser sent no public key, so there is nobody to seal the token's key to. Allow "

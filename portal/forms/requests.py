@@ -1,6 +1,5 @@
 """The form by which a token is requested."""
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -8,12 +7,10 @@ from django import forms
 from django.core.exceptions import ValidationError
 
 from portal import policy, sealing
+from portal.amg import LONGEST_LIFETIME, LONGEST_TOKEN_NAME, is_workspace_id
 from portal.forms.fields import WholeNumberField, legible
 from portal.models import ServiceAccount, Team, User
-from portal.models.catalog import LONGEST_LIFETIME
-from portal.policy import Choice
-
-WORKSPACE_ID = re.compile(r"g-[0-9a-f]{10}")
+from portal.policy import Entitlement
 
 
 class TokenRequestForm(forms.Form):
@@ -25,10 +22,12 @@ class TokenRequestForm(forms.Form):
     )
     team = forms.CharField(required=False, max_length=64)
     name = forms.CharField(
-        max_length=128,
+        max_length=LONGEST_TOKEN_NAME,
         error_messages={
             "required": "Give the token a name.",
-            "max_length": "A name has at most 128 characters; this one has %(show_value)d.",
+            "max_length": (
+                "A name has at most %(limit_value)d characters; this one has %(show_value)d."
+            ),
         },
     )
     seconds_to_live = WholeNumberField(
@@ -49,11 +48,11 @@ class TokenRequestForm(forms.Form):
     def __init__(self, data: Mapping[str, Any] | None = None, *, user: User, **kwargs: Any) -> None:
         super().__init__(data, **kwargs)
         self.user = user
-        self.choice: Choice | None = None
+        self.entitlement: Entitlement | None = None
 
     def clean_workspace(self) -> str:
         workspace: str = self.cleaned_data["workspace"]
-        if not WORKSPACE_ID.fullmatch(workspace):
+        if not is_workspace_id(workspace):
             raise ValidationError("A workspace's id is “g-” and ten characters of 0-9 and a-f.")
         return workspace
 
@@ -74,7 +73,7 @@ class TokenRequestForm(forms.Form):
         workspace, account = cleaned.get("workspace"), cleaned.get("service_account")
         if not workspace:
             return cleaned
-        matching = policy.choices_of(self.user, workspace, account) if account else []
+        matching = policy.entitlements_for(self.user, workspace, account) if account else []
         if not matching and policy.workspace_for(self.user, workspace) is None:
             self.add_error("workspace", "None of your teams has a grant for this workspace.")
         elif not account:
@@ -86,19 +85,19 @@ class TokenRequestForm(forms.Form):
                 or "None of your teams has a grant for this service account.",
             )
         elif team := cleaned.get("team"):
-            self.choice = next((c for c in matching if c.team.slug == team), None)
-            if self.choice is None:
+            self.entitlement = next((c for c in matching if c.team.slug == team), None)
+            if self.entitlement is None:
                 self.add_error("team", "This team of yours has no grant for this service account.")
         elif len(matching) > 1:
             names = ", ".join(c.team.slug for c in matching)
             self.add_error("team", f"Several of your teams have this account ({names}): choose.")
         else:
-            self.choice = matching[0]
+            self.entitlement = matching[0]
         return cleaned
 
     @property
     def chosen(self) -> tuple[Team, ServiceAccount]:
         """Team and account of a valid form."""
-        if self.choice is None:
+        if self.entitlement is None:
             raise ValueError("the form is not valid")
-        return self.choice.team, self.choice.service_account
+        return self.entitlement.team, self.entitlement.service_account

@@ -25,7 +25,7 @@ from portal.audit import SYSTEM, Actor
 from portal.life.effects import Effects
 from portal.life.move import Move
 from portal.models import Action, AuditEvent, NoticeKind, State, Token, User
-from portal.models.queries import AT_A_TIME, TokenQuerySet
+from portal.models.queries import BATCH_SIZE, TokenQuerySet
 
 _EVENT_ALONE = ("reason", "aws_request_id", "subject")
 """Fields of an event that are given with a move and need not stand in a column."""
@@ -163,11 +163,11 @@ def work(actor: Actor, *, rings: bool = True) -> Iterator[Work]:
 def work_on_each(rows: TokenQuerySet, condition: Q, act: Callable[[Work, Token], None]) -> Effects:
     """Have ``act`` work on each of the rows that meets ``condition``, one transaction a row.
 
-    As the portal itself. At most AT_A_TIME rows; those that somebody else holds are left to the
+    As the portal itself. At most BATCH_SIZE rows; those that somebody else holds are left to the
     next time.
     """
     effects = Effects()
-    for pk in rows.filter(condition).values_list("pk", flat=True)[:AT_A_TIME]:
+    for pk in rows.filter(condition).values_list("pk", flat=True)[:BATCH_SIZE]:
         with work(SYSTEM, rings=False) as unit:
             token = rows.filter(condition).lock_if_free(pk)
             if token is not None:

@@ -2,7 +2,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("portal", "0017_scale")]
+    dependencies = [("portal", "0018_audit_keys")]
 
     operations = [
         migrations.CreateModel(

@@ -16,7 +16,7 @@ from portal.models.states import HOLDING_PLACE, OPEN, State
 
 SURELY_OVER = timedelta(minutes=5)
 """How long before AWS's own clock a token must have ended to be deleted: ours may be fast."""
-AT_A_TIME = 200
+BATCH_SIZE = 200
 """Rows that one job of the sweep moves at once."""
 
 if TYPE_CHECKING:

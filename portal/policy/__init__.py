@@ -5,11 +5,10 @@ from portal.policy.approval import (
     approvable_tokens,
     approvers_of,
     current_terms,
-    desk_of,
     may_approve,
     may_reissue,
 )
-from portal.policy.auditing import findable_tokens, led_by, may_audit, may_find_by_key
+from portal.policy.auditing import findable_tokens, may_audit, may_find_by_key
 from portal.policy.desk import (
     ENDABLE,
     Reach,
@@ -20,23 +19,24 @@ from portal.policy.desk import (
     readable_teams,
 )
 from portal.policy.grants import (
-    Choice,
+    Entitlement,
     Limits,
-    choice_for,
-    choices,
-    choices_of,
+    entitlement_for,
+    entitlements,
+    entitlements_for,
     has_grant_in,
     limits_for,
     suspension,
 )
 from portal.policy.handover import (
-    HANDABLE,
-    MOST_HEIRS,
-    first_heirs_of,
-    heirs_like,
-    heirs_of,
+    CAN_BE_HANDED_OVER,
+    MOST_POSSIBLE_OWNERS,
+    first_possible_owners,
     may_hand_over,
+    possible_owners,
+    possible_owners_like,
 )
+from portal.policy.leads import leading, leads, led_by, responsible_for
 from portal.policy.lost import UNDELIVERED, why_without_access, without_access
 from portal.policy.offer import Offer, offer, offer_like, workspace_for
 from portal.policy.outliving import outlives_its_end, outliving
@@ -44,7 +44,6 @@ from portal.policy.overlaps import longest_overlap, overlap_of
 from portal.policy.rights import (
     CANCELLABLE,
     REVOCABLE,
-    leads,
     may_change_access,
     may_receive,
     may_revoke,
@@ -52,38 +51,37 @@ from portal.policy.rights import (
     require,
     teams_of,
 )
-from portal.policy.room import Room, Shortage, room, shortage
+from portal.policy.usage import LimitReached, Usage, limit_reached, usage
 
 __all__ = [
     "CANCELLABLE",
+    "CAN_BE_HANDED_OVER",
     "ENDABLE",
-    "HANDABLE",
-    "MOST_HEIRS",
+    "MOST_POSSIBLE_OWNERS",
     "REVOCABLE",
     "UNDELIVERED",
-    "Choice",
     "CurrentTerms",
+    "Entitlement",
+    "LimitReached",
     "Limits",
     "Offer",
     "Reach",
-    "Room",
-    "Shortage",
+    "Usage",
     "approvable_tokens",
     "approvers_of",
-    "choice_for",
-    "choices",
-    "choices_of",
     "current_terms",
-    "desk_of",
+    "entitlement_for",
+    "entitlements",
+    "entitlements_for",
     "findable_tokens",
-    "first_heirs_of",
+    "first_possible_owners",
     "has_grant_in",
-    "heirs_like",
-    "heirs_of",
     "is_cancellable",
     "is_revocable",
+    "leading",
     "leads",
     "led_by",
+    "limit_reached",
     "limits_for",
     "longest_overlap",
     "may_approve",
@@ -101,13 +99,15 @@ __all__ = [
     "outlives_its_end",
     "outliving",
     "overlap_of",
+    "possible_owners",
+    "possible_owners_like",
     "reach",
     "readable_teams",
     "require",
-    "room",
-    "shortage",
+    "responsible_for",
     "suspension",
     "teams_of",
+    "usage",
     "why_without_access",
     "without_access",
     "workspace_for",

@@ -107,7 +107,7 @@ class TeamGrants:
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class Entitlement:
     """A service account that a person may request a token for, as a member of a team."""
 
     team: Team
@@ -122,7 +122,7 @@ class Choice:
         account = self.service_account
         grant = self.grants.governing(account.workspace_id, account.pk)
         if grant is None:
-            raise LookupError("a choice has a grant")
+            raise LookupError("a entitlement has a grant")
         return grant
 
     @property
@@ -131,7 +131,7 @@ class Choice:
         return self.grant.counted_with
 
 
-def choices(user: User, workspace: Workspace) -> list[Choice]:
+def entitlements(user: User, workspace: Workspace) -> list[Entitlement]:
     """Every account of a workspace that ``user`` may request a token for, once for each team."""
     teams = _teams(user, workspace.pk)
     if not teams:
@@ -139,14 +139,14 @@ def choices(user: User, workspace: Workspace) -> list[Choice]:
     found = []
     for account in _accounts(workspace.pk):
         account.workspace = workspace
-        found += _choices_of(teams, account)
+        found += _entitlements(teams, account)
     return found
 
 
-def choices_of(user: User, workspace: str, account: str) -> list[Choice]:
+def entitlements_for(user: User, workspace: str, account: str) -> list[Entitlement]:
     """The same for one account, by AWS's ids: what is sent is checked without looking at others."""
     found = _account.one(workspace, account)
-    return [] if found is None else _choices_of(_teams(user, found.workspace_id), found)
+    return [] if found is None else _entitlements(_teams(user, found.workspace_id), found)
 
 
 def _teams(user: User, workspace_id: int) -> list[tuple[Team, TeamGrants]]:
@@ -157,22 +157,24 @@ def _teams(user: User, workspace_id: int) -> list[tuple[Team, TeamGrants]]:
     return [(team, TeamGrants(grants)) for team, grants in by_team.items()]
 
 
-def _choices_of(teams: Iterable[tuple[Team, TeamGrants]], account: ServiceAccount) -> list[Choice]:
+def _entitlements(
+    teams: Iterable[tuple[Team, TeamGrants]], account: ServiceAccount
+) -> list[Entitlement]:
     return [
-        Choice(team, account, limits, grants)
+        Entitlement(team, account, limits, grants)
         for team, grants in teams
         if (limits := grants.limits(account)) is not None
     ]
 
 
-def choice_for(user: User, team: Team, account: ServiceAccount) -> Choice | None:
+def entitlement_for(user: User, team: Team, account: ServiceAccount) -> Entitlement | None:
     """What ``user`` may ask for as a member of ``team``; None when nothing (any more)."""
     if not user.is_active:
         return None
     rows = _grants(user.pk, account.workspace_id)
     grants = TeamGrants(grant for grant in rows if grant.team_id == team.pk)
     limits = grants.limits(account)
-    return Choice(team, account, limits, grants) if limits is not None else None
+    return Entitlement(team, account, limits, grants) if limits is not None else None
 
 
 def has_grant_in(user: User, workspace: Workspace) -> bool:
@@ -181,9 +183,9 @@ def has_grant_in(user: User, workspace: Workspace) -> bool:
 
 
 def limits_for(user: User, team: Team, account: ServiceAccount) -> Limits | None:
-    """The limits of ``choice_for``; None when ``user`` may ask for nothing (any more)."""
-    choice = choice_for(user, team, account)
-    return choice.limits if choice else None
+    """The limits of ``entitlement_for``; None when ``user`` may ask for nothing (any more)."""
+    entitlement = entitlement_for(user, team, account)
+    return entitlement.limits if entitlement else None
 
 
 def suspension(user: User, workspace: str, account: str) -> str:

@@ -6,10 +6,10 @@ from portal.models import State, Team, Token, User
 from portal.models.prepared import Prepared
 from portal.policy.desk import may_manage
 
-MOST_HEIRS = 100
+MOST_POSSIBLE_OWNERS = 100
 """People to choose from on a page; of more, its script asks for those that fit what is typed."""
 
-HANDABLE = (State.ACTIVE,)
+CAN_BE_HANDED_OVER = (State.ACTIVE,)
 """States in which the key is where it is used, and only the owner has to change."""
 
 
@@ -18,23 +18,23 @@ def may_hand_over(user: User, token: Token) -> bool:
     return user.is_active and (token.owner_id == user.pk or may_manage(user, token.team))
 
 
-def heirs_of(token: Token) -> list[User]:
+def possible_owners(token: Token) -> list[User]:
     """Who may become the token's owner: the other people of its team, while the team is open."""
-    return _heirs(token.team_id, token.owner_id)
+    return _owners(token.team_id, token.owner_id)
 
 
-def first_heirs_of(token: Token) -> list[User]:
-    """The first of them by address, at most one more than MOST_HEIRS: for a page."""
-    return _first_heirs(token.team_id, token.owner_id)
+def first_possible_owners(token: Token) -> list[User]:
+    """The first of them by address, at most one more than MOST_POSSIBLE_OWNERS: for a page."""
+    return _first_owners(token.team_id, token.owner_id)
 
 
-def heirs_like(token: Token, text: str) -> list[User]:
-    """Those whose address or name holds a text, at most one more than MOST_HEIRS."""
+def possible_owners_like(token: Token, text: str) -> list[User]:
+    """Those whose address or name holds a text, at most one more than MOST_POSSIBLE_OWNERS."""
     like = Q(email__icontains=text) | Q(name__icontains=text)
-    return list(_heirs_of(token.team_id, token.owner_id).filter(like)[: MOST_HEIRS + 1])
+    return list(_others(token.team_id, token.owner_id).filter(like)[: MOST_POSSIBLE_OWNERS + 1])
 
 
-def _heirs_of(team_id: int, owner_id: int) -> QuerySet[User]:
+def _others(team_id: int, owner_id: int) -> QuerySet[User]:
     team = Team.objects.filter(pk=team_id, closed_at=None)
     return (
         User.objects.filter(is_active=True, memberships__team__in=team)
@@ -43,7 +43,8 @@ def _heirs_of(team_id: int, owner_id: int) -> QuerySet[User]:
     )
 
 
-_heirs = Prepared(_heirs_of, like=[-1, -2])
-_first_heirs = Prepared(
-    lambda team_id, owner_id: _heirs_of(team_id, owner_id)[: MOST_HEIRS + 1], like=[-1, -2]
+_owners = Prepared(_others, like=[-1, -2])
+_first_owners = Prepared(
+    lambda team_id, owner_id: _others(team_id, owner_id)[: MOST_POSSIBLE_OWNERS + 1],
+    like=[-1, -2],
 )

@@ -7,7 +7,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from portal.models import Grant, ServiceAccount, User, Workspace
 from portal.models.prepared import Prepared
-from portal.policy.room import Room, counted
+from portal.policy.usage import Usage, counted
 
 MOST_OFFERED = 1000
 """Workspaces that are listed; more are found by a part of their name."""
@@ -19,7 +19,7 @@ class Offer:
     """Workspaces by name, and how full each is; ``is_cut`` when there are more of them."""
 
     workspaces: list[Workspace]
-    room: Room
+    usage: Usage
     is_cut: bool = False
 
 
@@ -60,8 +60,8 @@ def _granted(user_id: int) -> QuerySet[Workspace]:
 
 
 def _offer(workspaces: list[Any], *, is_cut: bool) -> Offer:
-    room = Room(by_workspace={one.pk: (one.used, one.expired) for one in workspaces})
-    return Offer(workspaces, room, is_cut)
+    usage = Usage(by_workspace={one.pk: (one.used, one.expired) for one in workspaces})
+    return Offer(workspaces, usage, is_cut)
 
 
 _offered = Prepared(lambda user_id: counted(_granted(user_id))[: MOST_OFFERED + 1], like=[-1])

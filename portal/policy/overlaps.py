@@ -1,7 +1,7 @@
 """How long an old token may work on beside the one that takes its place: the team's maximum."""
 
+from portal.amg import LONGEST_LIFETIME
 from portal.models import Token, User
-from portal.models.catalog import LONGEST_LIFETIME
 from portal.policy.grants import limits_for
 
 

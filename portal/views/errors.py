@@ -7,12 +7,13 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.utils import timezone
 
+from portal import requester
 from portal.limits import LimitExceededError, table
 from portal.models import User
 from portal.outage import is_outage
-from portal.views import edge, limiting, outage
-from portal.views.edge import wants_json
-from portal.views.unsent import too_old
+from portal.requester import wants_json
+from portal.views import limiting, outage
+from portal.views.too_old import too_old
 
 
 def _answer(request: HttpRequest, status: int, title: str, message: str) -> HttpResponse:
@@ -67,11 +68,11 @@ def too_many_requests(request: HttpRequest) -> HttpResponse:
         request,
         LimitExceededError(
             table.ACCOUNT,
-            f"{user.pk if user else edge.address(request)}",
+            f"{user.pk if user else requester.address(request)}",
             now=now,
             retry_at=now + timedelta(minutes=1),
             person=user,
-            address=None if user else edge.address(request),
+            address=None if user else requester.address(request),
         ),
     )
 

@@ -12,11 +12,11 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
-from portal import policy
+from portal import policy, requester
 from portal.forms.selects import MOST_OFFERED, found, typed
 from portal.models import Drift, ListedToken, ServiceAccount, Token, Workspace
-from portal.views import edge, paging
-from portal.views.edge import answers_json
+from portal.requester import answers_json
+from portal.views import paging
 from portal.views.paging import Stretch
 from portal.views.unread import for_operators
 
@@ -78,7 +78,7 @@ def workspaces(request: HttpRequest) -> JsonResponse:
 
 
 def _auditors_only(request: HttpRequest) -> None:
-    if not policy.may_audit(edge.person(request)):
+    if not policy.may_audit(requester.person(request)):
         raise PermissionDenied("The inventory opens to auditors and admins alone.")
 
 

@@ -8,10 +8,9 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
 
-from portal import limits
+from portal import limits, requester
 from portal.flows.refuse import refuse
 from portal.limits import Limit, LimitExceededError
-from portal.views import edge
 
 P = ParamSpec("P")
 View = Callable[Concatenate[HttpRequest, P], HttpResponseBase]
@@ -24,7 +23,7 @@ def limited(limit: Limit, methods: Collection[str] = ("POST",)) -> Callable[[Vie
         @wraps(view)
         def guarded(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
             if request.method in methods:
-                person = edge.person(request)
+                person = requester.person(request)
                 limits.take(limit, str(person.pk), person=person)
             return view(request, *args, **kwargs)
 
@@ -41,8 +40,8 @@ def answer(
 ) -> HttpResponse:
     """429 with ``Retry-After``, on ``page`` where what was typed is to be kept; as JSON for
     programs. The audit log is told."""
-    refuse(exceeded, address=edge.address(request), user_agent=edge.user_agent(request))
-    if edge.wants_json(request):
+    refuse(exceeded, address=requester.address(request), user_agent=requester.user_agent(request))
+    if requester.wants_json(request):
         told = {
             "message": str(exceeded),
             "retry_after": exceeded.seconds,

@@ -20,8 +20,7 @@ from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 from django_structlog import middlewares as django_structlog
 
-from portal import outage
-from portal.views import edge
+from portal import outage, requester
 
 RETRY_AFTER = 5
 """Seconds. A restart takes no longer, and a failover not much."""
@@ -99,7 +98,7 @@ def unavailable(request: HttpRequest, error: BaseException) -> HttpResponse:
     """503 for somebody whose request has met this error of the database."""
     outage.note(error)
     message = NOT_SAVED if outage.takes_no_writes(error) else AWAY
-    if edge.wants_json(request):
+    if requester.wants_json(request):
         response: HttpResponse = JsonResponse(
             {"message": f"{message} Try again in a few seconds."}, status=503
         )

@@ -11,7 +11,7 @@ from portal.audit.chain import moment
 BYTE_ORDER_MARK = "\ufeff"
 """Without it Excel takes a file for one in the machine's old code page."""
 
-ROWS_AT_A_TIME = 500
+BATCH_SIZE = 500
 
 _SIGN = (
     r"[=+@\-\u2212\uff1d\uff0b\uff20\uff0d\ufe66\ufe62\ufe6b\ufe63"
@@ -46,7 +46,7 @@ def lines(heading: Sequence[str], rows: Iterable[Sequence[Any]]) -> Iterator[byt
     writer.writerow(heading)
     for row in rows:
         writer.writerow(map(cell, row))
-        if len(made) >= ROWS_AT_A_TIME:
+        if len(made) >= BATCH_SIZE:
             yield "".join(made).encode()
             made.clear()
     yield "".join(made).encode()

@@ -4,8 +4,8 @@
  * The page has the accounts of the workspace that it came with; those of another are asked for when it is chosen.
  *
  * @typedef {{slug: string, name: string, max_ttl: number, default_ttl: number,
- *   reason_required: boolean, needs_approval: boolean, room: string, shortage: string}} Team
- *   lifetimes in seconds; `room` and `shortage` are sentences about its limits, or empty
+ *   reason_required: boolean, needs_approval: boolean, room: string, limit_reached: string}} Team
+ *   lifetimes in seconds; `room` and `limit_reached` are sentences about its limits, or empty
  * @typedef {{id: string, name: string, role: string, obstacle: string, teams: Team[]}} Account
  * @typedef {{id: string, name: string, obstacle: string, room: string}} Workspace
  * @typedef {{workspace: Workspace, accounts: Account[]}} Details
@@ -95,8 +95,8 @@ export function wireChoices(form, onChange) {
     accountNote.replaceChildren(workspace && !account && accounts.value ? NOT_GRANTED : "");
     if (account) accountNote.append(roleBadge(account.role), ` ${account.obstacle || (ROLES.get(account.role) ?? "")}`);
     const team = chosenTeam();
-    roomNote.textContent = team ? team.shortage || team.room : "";
-    roomNote.classList.toggle("wrong", Boolean(team?.shortage));
+    roomNote.textContent = team ? team.limit_reached || team.room : "";
+    roomNote.classList.toggle("wrong", Boolean(team?.limit_reached));
     for (const refresh of refreshes) refresh();
     onChange({ workspace, account, team });
   }

@@ -16,7 +16,6 @@ from portal.flows.collect import collect
 from portal.flows.issue import issue
 from portal.flows.request import TokenRequest, request
 from portal.flows.revoke import cancel
-from portal.flows.sweep import sweep
 from portal.life import WrongStateError
 from portal.models import (
     Action,
@@ -31,6 +30,7 @@ from portal.models import (
     Token,
     User,
 )
+from portal.scheduler import run_all as sweep
 from tests.conftest import Catalog, acting
 from tests.grafana.sandbox_process import SandboxProcess
 from tests.person import KeyPair

@@ -17,7 +17,6 @@ from portal.flows.deliver import Confirmation, deliver
 from portal.flows.issue import issue
 from portal.flows.mail import mail
 from portal.flows.mail_password import mail_password
-from portal.flows.sweep import sweep
 from portal.grafana import heard
 from portal.grafana.errors import GrafanaError
 from portal.models import (
@@ -30,6 +29,7 @@ from portal.models import (
     Token,
     User,
 )
+from portal.scheduler import run_all as sweep
 from tests.conftest import acting, asked_for
 from tests.grafana.sandbox_process import SandboxProcess
 

@@ -14,10 +14,10 @@ from portal import audit, life
 from portal.flows.collect import NotNowError, collect
 from portal.flows.deliver import Confirmation, deliver
 from portal.flows.issue import issue
-from portal.flows.sweep import sweep
 from portal.life import WrongStateError
 from portal.models import Action, Approval, AuditEvent, Grant, State, Token, User
 from portal.models.queries import TokenManager
+from portal.scheduler import run_all as sweep
 from tests.conftest import acting, asked_for
 from tests.person import KeyPair
 

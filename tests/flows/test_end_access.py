@@ -9,7 +9,6 @@ from django.utils import timezone
 from portal import policy
 from portal.audit import SYSTEM
 from portal.flows.end_access import end_access
-from portal.flows.sweep import sweep
 from portal.models import (
     Action,
     AuditEvent,
@@ -22,6 +21,7 @@ from portal.models import (
     Token,
     User,
 )
+from portal.scheduler import run_all as sweep
 from tests.conftest import Catalog, acting
 
 pytestmark = pytest.mark.django_db

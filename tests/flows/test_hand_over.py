@@ -9,7 +9,6 @@ from django.utils import timezone
 
 from portal import audit, notify, policy
 from portal.flows.hand_over import HandOverRefusedError, hand_over
-from portal.flows.sweep import sweep
 from portal.life import WrongStateError
 from portal.models import (
     Action,
@@ -23,6 +22,7 @@ from portal.models import (
     User,
 )
 from portal.models.flags import Flag, count_open
+from portal.scheduler import run_all as sweep
 from tests.conftest import acting
 
 pytestmark = pytest.mark.django_db
@@ -119,10 +119,10 @@ def test_only_other_people_of_the_team_get_it(
     User.objects.filter(pk=teammate.pk).update(is_active=False)
     for nobody in (engineer, teammate, outsider):
         assert refusal(token, nobody, lead) == "Choose somebody else of team Platform."
-    assert list(policy.heirs_of(token)) == [lead]
+    assert list(policy.possible_owners(token)) == [lead]
     Team.objects.filter(pk=platform.pk).update(closed_at=timezone.now())
     token.refresh_from_db()
-    assert list(policy.heirs_of(token)) == []
+    assert list(policy.possible_owners(token)) == []
 
 
 def test_who_gets_it_could_have_asked_for_it(

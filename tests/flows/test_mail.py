@@ -16,7 +16,6 @@ from pytest_django import Settings
 from portal import notify
 from portal.flows.mail import mail
 from portal.flows.revoke import cancel, revoke
-from portal.flows.sweep import sweep
 from portal.models import (
     Action,
     AuditEvent,
@@ -28,6 +27,7 @@ from portal.models import (
     Token,
     User,
 )
+from portal.scheduler import run_all as sweep
 from tests.conftest import acting
 
 pytestmark = pytest.mark.django_db

@@ -15,7 +15,7 @@ from portal.flows.revoke import delete_at_aws, revoke, revoke_many
 from portal.flows.take_inventory import take_inventory
 from portal.life import WrongStateError
 from portal.models import Action, AuditEvent, Drift, ListedToken, State, Token, User
-from portal.views import explain
+from portal.views.tokens import explain
 from tests.conftest import acting, asked_for
 from tests.grafana.sandbox_process import SandboxProcess
 

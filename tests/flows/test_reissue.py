@@ -20,9 +20,9 @@ from portal.flows.issue import issue
 from portal.flows.reissue import AlreadyReplacedError, ReissueTerms, next_name, reissue
 from portal.flows.request import RequestRefusedError, TokenRequest, request
 from portal.flows.revoke import delete_at_aws, revoke
-from portal.flows.sweep import sweep
 from portal.life import WrongStateError
 from portal.models import Action, Approval, AuditEvent, Grant, State, Team, Token, User
+from portal.scheduler import run_all as sweep
 from tests.conftest import Catalog, acting, asked_for
 from tests.person import KeyPair
 

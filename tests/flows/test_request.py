@@ -16,7 +16,7 @@ from portal.flows import request as flow
 from portal.flows.request import RequestRefusedError, TokenRequest
 from portal.life import moves
 from portal.models import Action, AuditEvent, Grant, State, Team, Token, User
-from portal.policy import Choice
+from portal.policy import Entitlement
 from tests.conftest import Catalog, acting
 from tests.person import KeyPair
 
@@ -34,7 +34,7 @@ def test_a_click_that_came_between_looking_and_writing_is_the_same_request(
     check = flow.check
     first: list[flow.Requested] = []
 
-    def check_while_the_other_click_arrives(*arguments: Any) -> Choice:
+    def check_while_the_other_click_arrives(*arguments: Any) -> Entitlement:
         monkeypatch.setattr(flow, "check", check)
         first.append(flow.request(wish, actor=acting(engineer)))
         return check(*arguments)
@@ -161,7 +161,7 @@ def test_the_same_form_sent_twice_is_one_request_though_the_first_failed_at_once
     check = flow.check
     first: list[flow.Requested] = []
 
-    def check_while_the_other_click_fails(*arguments: Any) -> Choice:
+    def check_while_the_other_click_fails(*arguments: Any) -> Entitlement:
         monkeypatch.setattr(flow, "check", check)
         first.append(flow.request(wish, actor=acting(engineer)))
         with life.work(SYSTEM) as work:

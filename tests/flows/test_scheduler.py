@@ -2,33 +2,36 @@
 
 import json
 import threading
+import types
 from pathlib import Path
 
 import pytest
-from django.db import connections
+from django.db import OperationalError, connections
 
-from portal.audit import SYSTEM
+from portal import scheduler
+from portal.audit import SYSTEM, Actor
 from portal.flows.sync_catalog import Synced, sync_catalog
 from portal.models import Connection, ServiceAccount, Workspace
+from portal.scheduler import TABLE, CatalogReaders, Job, Scheduler
 from tests.grafana.sandbox_process import SandboxProcess
-from tests.product import run_python
+from tests.product import run_python, within
 
 WHILE_AWS_HANGS = """
 import json, os, signal, threading, time, django
 django.setup()
 from django.core.management import call_command
 call_command("migrate", verbosity=0)
-from portal.management.commands import sweep as command
+from portal import scheduler
 from portal.models import Connection, Heartbeat
 Connection.objects.create(name="main")
-command.SYNC_AGAIN_SECONDS = command.HEARTBEAT_SECONDS = 0.0
-sweep, counted = command.sweep, []
+scheduler.READ_AGAIN_SECONDS = 0.0
+turn, counted = scheduler.Scheduler.turn, []
 
-def counting():
+def counting(self):
     counted.append(time.monotonic())
-    return sweep()
+    turn(self)
 
-command.sweep = counting
+scheduler.Scheduler.turn = counting
 
 def stop_later():
     time.sleep(3)
@@ -82,3 +85,87 @@ def test_two_that_read_a_new_catalog_at_once_store_it_once(aws: SandboxProcess) 
     assert [one.unread for one in read] == [[], [], [], []]
     assert (Workspace.objects.count(), ServiceAccount.objects.count()) == (3, 12)
     assert sum(one.changes for one in read) == 15
+
+
+def counted(job: list[str], name: str, *, every: float = 0.0) -> Job:
+    return Job(name, lambda: job.append(name), every)
+
+
+def test_a_job_runs_again_when_its_time_has_come(monkeypatch: pytest.MonkeyPatch) -> None:
+    ran: list[str] = []
+    now = 100.0
+    monkeypatch.setattr(scheduler, "time", types.SimpleNamespace(monotonic=lambda: now))
+    jobs = [counted(ran, "each turn"), counted(ran, "a minute", every=60.0)]
+    running = Scheduler(jobs)
+    for now in (100.0, 101.0, 159.0, 161.0):  # noqa: B007 (the jobs' clock)
+        running.turn()
+    assert (ran.count("each turn"), ran.count("a minute")) == (4, 2)
+
+
+def test_a_job_with_an_error_of_ours_rests_and_keeps_no_other_from_running(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    ran: list[str] = []
+
+    def broken() -> None:
+        ran.append("broken")
+        raise RuntimeError("no such thing")
+
+    now = 100.0
+    monkeypatch.setattr(scheduler, "time", types.SimpleNamespace(monotonic=lambda: now))
+    running = Scheduler([Job("it breaks", broken), counted(ran, "after it")])
+    for now in (100.0, 102.0, 104.0, 161.0):  # noqa: B007 (the jobs' clock)
+        running.turn()
+    assert (ran.count("broken"), ran.count("after it")) == (2, 4)
+    lines = [one for one in caplog.records if one.getMessage() == "job.failed"]
+    assert [one.__dict__["job"] for one in lines] == ["it breaks", "it breaks"]
+
+
+def test_without_a_database_the_turn_ends_and_the_next_begins(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ran: list[str] = []
+    outages = iter([OperationalError("server closed the connection unexpectedly"), None])
+
+    def asks() -> None:
+        if error := next(outages):
+            raise error
+        ran.append("asked")
+
+    running = Scheduler([Job("asks", asks), counted(ran, "after it")])
+    running.turn()
+    assert ran == []
+    running.turn()
+    assert ran == ["asked", "after it"]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_connection_that_hangs_keeps_no_other_from_being_read(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in ("hangs", "healthy"):
+        Connection.objects.create(name=name)
+    end, read = threading.Event(), []
+
+    def reading(row: Connection, *, actor: Actor) -> Synced:
+        if row.name == "hangs":
+            end.wait(20)
+        read.append(row.name)
+        return Synced(row.name)
+
+    monkeypatch.setattr(scheduler, "sync_catalog", reading)
+    monkeypatch.setattr(scheduler, "READ_AGAIN_SECONDS", 0.0)
+    readers = CatalogReaders()
+    readers.turn()
+    try:
+        assert within(5, lambda: read == ["healthy"])
+        readers.turn()
+        assert read == ["healthy"], "neither is due"
+    finally:
+        end.set()
+    assert within(5, lambda: read == ["healthy", "hangs"])
+
+
+def test_each_job_has_a_name_of_its_own() -> None:
+    names = [job.name for job in TABLE]
+    assert len(names) == len(set(names))

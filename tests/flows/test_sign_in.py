@@ -8,8 +8,8 @@ from django.db.models import F
 from pytest_django import Settings
 
 from portal.flows.sign_in import COUNTED_FOR, sign_in_failed
-from portal.flows.sweep import sweep
 from portal.models import AuditEvent, FailedSignIns, User
+from portal.scheduler import run_all as sweep
 
 pytestmark = pytest.mark.django_db
 

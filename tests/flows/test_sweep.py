@@ -14,9 +14,9 @@ from portal.flows.issue import issue
 from portal.flows.prune import prune
 from portal.flows.recover import settle
 from portal.flows.revoke import delete_at_aws, revoke
-from portal.flows.sweep import sweep
 from portal.grafana.clients import client_for
 from portal.models import Action, AuditEvent, State, Token, User
+from portal.scheduler import run_all as sweep
 from tests.conftest import acting, asked_for
 from tests.grafana.sandbox_process import SandboxProcess
 

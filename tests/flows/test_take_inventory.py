@@ -12,7 +12,7 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from portal.flows.issue import issue
-from portal.flows.sweep import LISTS_AT_A_TIME, accounts_to_list
+from portal.flows.sweep import MOST_LISTS, accounts_to_list
 from portal.flows.take_inventory import take_inventory
 from portal.models import (
     Action,
@@ -225,17 +225,17 @@ def test_our_rows_learn_when_a_key_was_last_used(
 def test_a_sweep_asks_for_few_accounts_at_a_time_and_for_each_once(
     catalog: Catalog, settings: Settings
 ) -> None:
-    assert accounts_to_list() == [], "switched off in tests"
+    assert accounts_to_list().inventory == [], "switched off in tests"
     settings.INVENTORY_SECONDS = 900
     asked: list[int] = []
-    while ids := accounts_to_list():
-        assert len(ids) <= LISTS_AT_A_TIME
+    while ids := accounts_to_list().inventory:
+        assert len(ids) <= MOST_LISTS
         asked += ids
     assert sorted(asked) == sorted(ServiceAccount.objects.values_list("pk", flat=True))
     ServiceAccount.objects.filter(pk=catalog.deployer.pk).update(
         list_asked_at=timezone.now() - timedelta(seconds=901)
     )
-    assert accounts_to_list() == [catalog.deployer.pk]
+    assert accounts_to_list().inventory == [catalog.deployer.pk]
 
 
 @pytest.mark.usefixtures("enqueued")

@@ -15,7 +15,8 @@ from portal.flows.issue import issue
 from portal.flows.sync_catalog import sync_catalog
 from portal.grafana.clients import forget_clients
 from portal.models import Connection, Heartbeat, State, Token, User, Workspace
-from portal.views import explain, health
+from portal.views import health
+from portal.views.tokens import explain
 from tests.conftest import Catalog, asked_for
 from tests.grafana.sandbox_process import SandboxProcess
 

@@ -111,8 +111,8 @@ def how_it_came_out(token: Token, *acts: str) -> tuple[Any, ...]:
     end_expired()
     row = Token.objects.for_pages().get(pk=token.pk)
     replacements = Token.objects.filter(replaces=row, state__in=HOLDING_PLACE)
-    heirs = tuple(sorted(replacements.values_list("owner__email", flat=True)))
-    return (row.state, row.owner.email, row.ended_by, heirs, *acts)
+    possible_owners = tuple(sorted(replacements.values_list("owner__email", flat=True)))
+    return (row.state, row.owner.email, row.ended_by, possible_owners, *acts)
 
 
 def said(act: Act, stage: Stage, token: Token) -> str:

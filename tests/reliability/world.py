@@ -28,12 +28,12 @@ from portal.flows.issue import issue
 from portal.flows.prune import prune
 from portal.flows.recover import settle
 from portal.flows.revoke import delete_at_aws
-from portal.flows.sweep import sweep
 from portal.grafana import clients, heard
 from portal.grafana.client import Client
 from portal.grafana.errors import GrafanaError, OutcomeUnknown
 from portal.grafana.types import CreatedToken, Operation, TokenList
 from portal.models import AuditEvent, Clock, Connection, Notice, Token
+from portal.scheduler import run_all as sweep
 from tests.grafana.sandbox_process import SandboxProcess
 
 SIGNATURE_SECONDS = 300.0

@@ -35,7 +35,7 @@ EXPRESSIONS = {
 }
 """Addresses that are regular expressions, and a path that each of them matches."""
 JSON = re.compile(
-    r"tokens/(name|accounts|workspaces|[^/]+/(status|sealed|delivered|heirs))/"
+    r"tokens/(name|accounts|workspaces|[^/]+/(status|sealed|delivered|possible-owners))/"
     r"|team/.*/(status|people|accounts)/"
     r"|audit/(teams|workspaces)/"
     r"|inventory/workspaces/"

@@ -56,7 +56,7 @@ POST token-reissue        active              302   404    404    403    302   4
 POST token-reissue        revoked             302   404    404    403    409   409   409   403   403
 POST token-hand-over      active              302   404    404    403    302   302   302   403   302
 POST token-hand-over      queued              302   404    404    403    409   409   409   403   409
-GET  token-heirs          active              401   404    404    403    200   200   200   403   200
+GET  token-possible-owners active             401   404    404    403    200   200   200   403   200
 
 GET  teams                -                   302   302    302    302    302   200   302   200   200
 GET  team                 team                302   404    404    200    200   404   200   200   200

@@ -23,7 +23,7 @@ from portal.models import (
     User,
     Workspace,
 )
-from portal.views import catalog as catalog_views
+from portal.views.tokens import catalog as catalog_views
 from tests import big_catalog
 from tests.conftest import Catalog
 from tests.views.conftest import Post
@@ -74,7 +74,7 @@ def test_a_workspace_is_answered_with_its_accounts_that_one_may_ask_for(
                 "reason_required": False,
                 "needs_approval": False,
                 "room": "",
-                "shortage": "",
+                "limit_reached": "",
             }
         ],
     }

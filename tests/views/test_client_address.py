@@ -4,8 +4,8 @@ import pytest
 from django.test import Client, RequestFactory
 from pytest_django import Settings
 
+from portal.client_address import client_address, parse_address
 from portal.models import AuditEvent, User
-from portal.views.client_address import client_address, parse_address
 
 PEER = "192.0.2.7"
 

@@ -13,9 +13,9 @@ from django.test import Client
 from django.utils import timezone
 
 from portal import sealing, wakeup
-from portal.flows.sweep import sweep
 from portal.models import AuditEvent, State, Token, User
-from portal.views import delivery
+from portal.scheduler import run_all as sweep
+from portal.views.tokens import deliver
 from tests.conftest import Catalog
 from tests.person import KeyPair
 from tests.views.conftest import KEY, Post, opened
@@ -408,7 +408,7 @@ def test_a_wait_ends_as_soon_as_it_is_rung(
     later: Any,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(delivery, "LOOK_AGAIN_SECONDS", 60.0)
+    monkeypatch.setattr(deliver, "LOOK_AGAIN_SECONDS", 60.0)
     token = in_state(State.QUEUED)
 
     answered = threading.Event()
@@ -463,8 +463,8 @@ def test_a_wait_ends_after_its_time(in_state: Callable[[State], Token], browser:
 def test_a_longer_wait_than_15_seconds_is_cut(
     in_state: Callable[[State], Token], browser: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert delivery.LONGEST_WAIT == 15
-    monkeypatch.setattr(delivery, "LONGEST_WAIT", 0.5)
+    assert deliver.LONGEST_WAIT == 15
+    monkeypatch.setattr(deliver, "LONGEST_WAIT", 0.5)
     token = in_state(State.QUEUED)
     for wait in ("86400", "9" * 400):
         seconds, answer = timed(browser, url(token, "sealed") + f"?wait={wait}")

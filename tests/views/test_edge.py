@@ -18,7 +18,7 @@ from django.test import Client
 from structlog.testing import capture_logs
 
 from portal.models import State, Token, User
-from portal.views import tokens
+from portal.views.tokens import new
 from tests.product import run_python
 from tests.views.every_path import JSON, OPEN_TO_ALL, PATHS, STANDS_ON
 
@@ -117,7 +117,7 @@ def break_a_page(world: World, monkeypatch: pytest.MonkeyPatch) -> Any:
     def broken(_: User) -> str:
         raise RuntimeError("broken")
 
-    monkeypatch.setattr(tokens, "suggested_name", broken)
+    monkeypatch.setattr(new, "suggested_name", broken)
     world.engineer.raise_request_exception = False
     return world.engineer.get("/tokens/new/")
 
@@ -248,8 +248,8 @@ def sign_in_as_a_proxy_reports_it(data_dir: Path, **environment: str) -> dict[st
 def test_behind_tls_cookies_are_secure_and_bound_to_the_host(tmp_path: Path) -> None:
     answer = sign_in_as_a_proxy_reports_it(
         tmp_path,
-        PORTAL_ORIGIN="https://tokens.example.com",
-        ALLOWED_HOSTS="tokens.example.com,testserver",
+        PORTAL_ORIGIN="https://request.example.com",
+        ALLOWED_HOSTS="request.example.com,testserver",
         PORTAL_TRUSTED_PROXIES="1",
     )
     assert answer["status"] == [200, 302, 200]
@@ -271,8 +271,8 @@ def test_behind_tls_cookies_are_secure_and_bound_to_the_host(tmp_path: Path) -> 
 def test_without_a_trusted_proxy_nobody_can_pretend_to_have_come_by_tls(tmp_path: Path) -> None:
     answer = sign_in_as_a_proxy_reports_it(
         tmp_path,
-        PORTAL_ORIGIN="https://tokens.example.com",
-        ALLOWED_HOSTS="tokens.example.com,testserver",
+        PORTAL_ORIGIN="https://request.example.com",
+        ALLOWED_HOSTS="request.example.com,testserver",
     )
     assert answer["status"] == [301, 301, 200]
     assert answer["location"].startswith("https://")

@@ -14,12 +14,13 @@ from django.db.models import F
 from django.test import Client, RequestFactory
 from pytest_django import Settings
 
-from portal.flows.sweep import sweep
 from portal.limits import LimitExceededError
 from portal.models import AuditEvent, LimitUse, User
 from portal.notify import compose_password_link
+from portal.scheduler import run_all as sweep
 from portal.sessions import SessionStore
-from portal.views import limiting, signin
+from portal.views import limiting
+from portal.views.accounts import adapter
 from tests.servers import free_port
 
 pytestmark = pytest.mark.django_db
@@ -204,7 +205,7 @@ def test_ten_thousand_tries_from_two_hundred_addresses_are_few_guesses(
         )
         request.user, request.session = AnonymousUser(), SessionStore()
         try:
-            signin.AccountAdapter().authenticate(request, email=person.email, password=WRONG)
+            adapter.AccountAdapter().authenticate(request, email=person.email, password=WRONG)
         except LimitExceededError as exceeded:
             limiting.answer(request, exceeded)
             refused += 1
@@ -294,7 +295,7 @@ def test_a_sign_in_that_ended_in_an_error_is_not_counted(
         raise DatabaseError
 
     with monkeypatch.context() as broken:
-        broken.setattr(signin, "sign_in_failed", fail)
+        broken.setattr(adapter, "sign_in_failed", fail)
         for _ in range(12):
             with pytest.raises(DatabaseError):
                 attempt(person.email, WRONG)

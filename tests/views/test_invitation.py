@@ -19,7 +19,7 @@ from pytest_django import Settings
 from portal.flows import invite as invite_flow
 from portal.logs import formatter
 from portal.models import Action, AuditEvent, User
-from portal.views import invitation
+from portal.views.accounts import invitation
 
 pytestmark = pytest.mark.django_db
 

@@ -14,9 +14,9 @@ from django.db.models import F
 from django.test import Client
 from pytest_django import Settings
 
-from portal.flows.sweep import sweep
 from portal.limits import Limit, table
 from portal.models import AuditEvent, LimitUse, State, Token, User
+from portal.scheduler import run_all as sweep
 from tests.conftest import Catalog
 from tests.person import KeyPair
 from tests.views.conftest import Post

@@ -47,9 +47,9 @@ def test_of_a_large_team_a_hundred_are_offered_and_the_others_found(
     client = sign_in(engineer)
     html = client.get(f"/tokens/{token.pk}/").content.decode()
     assert html.count("<option>p") == 100
-    assert f'data-options-url="/tokens/{token.pk}/heirs/"' in html
+    assert f'data-options-url="/tokens/{token.pk}/possible-owners/"' in html
     for text, count, is_cut in (("P29", 10, False), ("person 1", 100, True), ("nobody", 0, False)):
-        told = client.get(f"/tokens/{token.pk}/heirs/", {"q": text}).json()
+        told = client.get(f"/tokens/{token.pk}/possible-owners/", {"q": text}).json()
         assert (len(told["options"]), told["is_cut"]) == (count, is_cut)
 
 

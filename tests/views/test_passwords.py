@@ -16,8 +16,8 @@ from pytest_django import Settings
 
 from portal import tasks
 from portal.flows.mail_password import mail_password
-from portal.flows.sweep import sweep
 from portal.models import AuditEvent, Heartbeat, LimitUse, PasswordMail, User
+from portal.scheduler import run_all as sweep
 from tests.servers import free_port
 
 pytestmark = pytest.mark.django_db

@@ -13,11 +13,11 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from portal.flows.sweep import sweep
 from portal.flows.take_inventory import _foreign, _note_last_use, _vanished
 from portal.grafana.types import TokenSummary
 from portal.models import Grant, ServiceAccount, State, Team, Token, User
 from portal.models.states import ENDED, OPEN
+from portal.scheduler import run_all as sweep
 from tests.conftest import Catalog
 
 pytestmark = pytest.mark.django_db

@@ -68,7 +68,7 @@ def test_of_two_who_end_the_same_twenty_each_token_ends_once(
     enqueued: list[tuple[str, str]],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("portal.flows.revoke.TOKENS_AT_A_TIME", 4)
+    monkeypatch.setattr("portal.flows.revoke.BATCH_SIZE", 4)
     tokens = [str(make_token(engineer, state=State.ACTIVE).pk) for _ in range(20)]
     answers = at_once(
         two_leads,

@@ -27,7 +27,7 @@ from portal.models import (
     User,
     Workspace,
 )
-from portal.policy import Choice
+from portal.policy import Entitlement
 from tests.conftest import Catalog
 from tests.person import KeyPair
 from tests.views.conftest import KEY, Post
@@ -37,7 +37,8 @@ pytestmark = pytest.mark.django_db
 FORM = "/tokens/new/"
 SMALL_KEY = rsa.generate_private_key(public_exponent=65537, key_size=1024).public_key()
 CURVE_KEY = ec.generate_private_key(ec.SECP256R1()).public_key()
-ODD_EXPONENT = rsa.RSAPublicNumbers(e=3, n=(1 << 2047) + 12345).public_key()
+ODD_EXPONENT = rsa.RSAPublicNumbers(e=3, n=(1 << 3071) + 12345).public_key()
+EVEN_MODULUS = rsa.RSAPublicNumbers(e=65537, n=(1 << 3071) + 12346).public_key()
 
 
 def spki(key: rsa.RSAPublicKey | ec.EllipticCurvePublicKey) -> str:
@@ -215,8 +216,9 @@ REFUSED = [
     ("public_key", "AAAA", "not a DER SubjectPublicKeyInfo"),
     ("public_key", "A" * 5000, "too long"),
     ("public_key", spki(CURVE_KEY), "not an RSA key"),
-    ("public_key", spki(SMALL_KEY), "has 1024 bits; 2048 to 4096 are accepted"),
+    ("public_key", spki(SMALL_KEY), "has 1024 bits; 3072 to 4096 are accepted"),
     ("public_key", spki(ODD_EXPONENT), "exponent is not 65537"),
+    ("public_key", spki(EVEN_MODULUS), "weak: its modulus is even"),
 ]
 
 
@@ -394,7 +396,7 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[Any]]:
     check = request_flow.check
     both_have_checked = threading.Barrier(2, timeout=10)
 
-    def checked(*arguments: Any) -> Choice:
+    def checked(*arguments: Any) -> Entitlement:
         choice = check(*arguments)
         both_have_checked.wait()
         return choice
@@ -591,7 +593,7 @@ def test_the_form_says_beforehand_how_much_of_the_limits_is_used(
     assert workspace["room"] == (
         "It has 3 of AMG's 100 tokens, 1 of them expired and being cleaned up."
     )
-    assert (grant["room"], grant["shortage"]) == ("", "")
+    assert (grant["room"], grant["limit_reached"]) == ("", "")
     Grant.objects.filter(team=platform).update(max_live=20, max_live_per_person=5)
     _, grant = offered(browser)
     assert grant["room"] == (
@@ -599,7 +601,7 @@ def test_the_form_says_beforehand_how_much_of_the_limits_is_used(
     )
     Grant.objects.filter(team=platform).update(max_live=2)
     _, grant = offered(browser)
-    assert grant["shortage"].startswith("Team Platform has 2 live or requested tokens")
+    assert grant["limit_reached"].startswith("Team Platform has 2 live or requested tokens")
 
 
 def test_the_form_says_beforehand_that_a_workspace_is_full(

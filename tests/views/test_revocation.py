@@ -219,7 +219,7 @@ def test_many_go_in_several_transactions_and_all_of_them(
     engineer: User,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("portal.flows.revoke.TOKENS_AT_A_TIME", 2)
+    monkeypatch.setattr("portal.flows.revoke.BATCH_SIZE", 2)
     tokens = [make_token(engineer, state=State.ACTIVE) for _ in range(5)]
     answer = post(as_lead, URL, person="engineer@example.com", reason=WHY)
     assert states(*tokens) == ["revoking"] * 5

@@ -11,8 +11,8 @@ from django.test import Client
 from django.utils import timezone
 
 from portal.flows.end_sessions import end_sessions
-from portal.flows.sweep import sweep
 from portal.models import AuditEvent, Grant, Membership, Role, Team, User
+from portal.scheduler import run_all as sweep
 from tests.conftest import acting
 
 pytestmark = pytest.mark.django_db

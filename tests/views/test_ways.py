@@ -11,8 +11,8 @@ from django.core.cache import cache
 from django.http import HttpResponse
 from django.test import Client, RequestFactory
 
+from portal import drafts
 from portal.models import Membership, Role, State, Team, Token, User
-from portal.views import unsent
 from tests.views.every_path import JSON, OPEN_TO_ALL, PATHS, STANDS_ON, TOKEN_ID
 
 pytestmark = pytest.mark.django_db
@@ -337,7 +337,7 @@ def test_the_page_after_a_form_that_was_taken_names_it(
 def test_a_form_is_named_as_it_was_answered(status: int, location: str, said: str) -> None:
     request = RequestFactory().post("/tokens/new/", TYPED)
     response = HttpResponse(status=status, headers={"Location": location} if location else {})
-    unsent.note_answer(request, response)
+    drafts.note_answer(request, response)
     noted = response.cookies["forms"].value if response.cookies else ""
     assert noted == (said and f"{said}{'a' * 32}")
 

@@ -7,14 +7,14 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
+from portal import requester
 from portal.audit import keys
 from portal.audit.chain import TOLD, Link, export_lines
 from portal.flows.export_audit import Export, export_audit
+from portal.forms.audit import AuditFilterForm
 from portal.limits import table
 from portal.reading.events import stream
 from portal.reading.filters import Filter
-from portal.views import edge
-from portal.views.audit.filters import AuditFilterForm
 from portal.views.audit.log import auditors_only
 from portal.views.limiting import limited
 from portal.views.spreadsheet import lines
@@ -32,7 +32,7 @@ def as_csv(request: HttpRequest) -> HttpResponseBase:
         return _refuse(request, form)
     if request.method == "HEAD":
         return _download(iter(()), "csv", "text/csv; charset=utf-8")
-    export = export_audit(form.wanted, "csv", actor=edge.actor(request))
+    export = export_audit(form.wanted, "csv", actor=requester.actor(request))
     return _download(_csv(form.wanted, export), "csv", "text/csv; charset=utf-8")
 
 
@@ -47,7 +47,7 @@ def as_jsonl(request: HttpRequest) -> HttpResponseBase:
     if request.method == "HEAD":
         return _download(iter(()), "jsonl", "application/jsonl")
     wanted = form.wanted
-    export = export_audit(wanted, "jsonl", actor=edge.actor(request))
+    export = export_audit(wanted, "jsonl", actor=requester.actor(request))
     links = stream(wanted, list(Link._fields), up_to=export.head.seq)
     told = export_lines(
         map(Link._make, links),

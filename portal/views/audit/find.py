@@ -8,10 +8,8 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_http_methods
 
-from portal import policy
+from portal import policy, requester
 from portal.limits import table
-from portal.models import Membership, Role, Team
-from portal.views import edge
 from portal.views.limiting import limited
 
 SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -39,7 +37,7 @@ class FingerprintForm(forms.Form):
 @limited(table.FINDS)
 def find(request: HttpRequest) -> HttpResponse:
     """The token that a key belongs to, as far as the person may know of it; or that none does."""
-    user = edge.person(request)
+    user = requester.person(request)
     if not policy.may_find_by_key(user):
         raise PermissionDenied(
             "Team leads, auditors and admins look up whose token a key is: ask one of them to."
@@ -59,10 +57,5 @@ def find(request: HttpRequest) -> HttpResponse:
     if token is not None:
         context["may_revoke"] = policy.may_revoke(user, token)
         context["is_revocable"] = policy.is_revocable(token)
-        context["leads"] = _leads(token.team)
+        context["leads"] = [lead.email for lead in policy.responsible_for(token.team)]
     return render(request, "audit/find.html", context)
-
-
-def _leads(team: Team) -> list[str]:
-    leads = Membership.objects.filter(team=team, role=Role.LEAD)
-    return list(leads.order_by("user__email").values_list("user__email", flat=True))

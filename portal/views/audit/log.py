@@ -11,15 +11,14 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_safe
 
-from portal import policy
+from portal import policy, requester
+from portal.converters import whole_number
+from portal.forms.audit import AuditFilterForm
 from portal.models import AuditEvent, Token
 from portal.reading.charts import charts as read_charts
 from portal.reading.events import page, story
-from portal.views import edge
 from portal.views.audit.drawing import draw
-from portal.views.audit.filters import AuditFilterForm
 from portal.views.audit.table import rows
-from portal.views.numbers import whole_number
 
 P = ParamSpec("P")
 View = Callable[Concatenate[HttpRequest, P], HttpResponseBase]
@@ -30,7 +29,7 @@ def auditors_only(view: View[P]) -> View[P]:
 
     @wraps(view)
     def guarded(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
-        if not policy.may_audit(edge.person(request)):
+        if not policy.may_audit(requester.person(request)):
             raise PermissionDenied(
                 "The audit log opens to auditors and admins alone: ask an admin of this portal."
             )

@@ -9,11 +9,11 @@ from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from portal.audit import SYSTEM, Actor
+from portal.forms.audit import team_choices, workspace_choices
 from portal.forms.selects import found, typed
 from portal.models import ServiceAccount, User
-from portal.views.audit.filters import team_choices, workspace_choices
+from portal.requester import answers_json
 from portal.views.audit.log import auditors_only
-from portal.views.edge import answers_json
 
 MOST = 300
 _WITHOUT_ACCOUNT = (SYSTEM.label, Actor(unknown=True).label)

@@ -12,7 +12,7 @@ from django.utils.safestring import SafeString, mark_safe
 from django.utils.text import Truncator
 
 from portal.models import AuditEvent
-from portal.views.ui import breakable, moment, named, outcome_badge, typed
+from portal.templatetags.pages import breakable, moment, named, outcome_badge, typed
 
 LONGEST_NOTE = 80
 _NONE = '<span class="soft">–</span>'

@@ -1,0 +1,233 @@
+"""What the scheduler does: one table of jobs, run in this order on any number of hosts at once.
+
+A job finds what is due by a question of its own, and does it or names it for a task. It reads
+before it writes, and every write is conditional on what it read: two at once do nothing twice.
+"""
+
+import functools
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from operator import attrgetter
+
+from django.conf import settings
+from django.db import DatabaseError, InterfaceError, connection
+
+from portal import clock, gateway, outage, tasks
+from portal.audit import SYSTEM
+from portal.audit.publishing import publish_head
+from portal.clock import Verdict
+from portal.flows import deadlines, sweep
+from portal.flows.end_access import end_access
+from portal.flows.end_sessions import end_sessions
+from portal.flows.note_recipients import note_recipients
+from portal.flows.refuse import forget_old_uses, record_counted_refusals
+from portal.flows.sign_in import record_counted_failures
+from portal.flows.sync_catalog import SYNC_SECONDS, sync_catalog
+from portal.incidents import Incident
+from portal.life import Effects
+from portal.models import Connection, Heartbeat
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """``every`` is how many seconds lie between two runs at least; 0.0 runs it in each turn."""
+
+    name: str
+    run: Callable[[], Effects | object]
+    every: Callable[[], float] | float = 0.0
+    may_run: Callable[[Verdict], bool] | None = None
+    """By what is known of the database's clock, where the job ends something by it."""
+
+    @property
+    def pause(self) -> float:
+        return self.every() if callable(self.every) else self.every
+
+
+def show_life() -> None:
+    """This process is alive; and so is a worker, if one takes the task."""
+    Heartbeat.beat("scheduler")
+    outage.over(has_written=True)
+    tasks.ask_for_heartbeat()
+
+
+_TOKENS, _KEYS, _REQUESTS = (
+    attrgetter(name) for name in ("may_end_tokens", "may_end_keys", "may_end_requests")
+)
+MOVES_AND_MESSAGES = (
+    Job("end sessions of people who lost what they may do", end_sessions),
+    Job("requeue attempts whose lease ended", sweep.release_expired_leases),
+    Job(
+        "fail requests that waited for an hour", sweep.fail_those_queued_too_long, may_run=_REQUESTS
+    ),
+    Job("end requests and sealed keys of people who lost access", end_access),
+    Job("revoke keys that nobody fetched", sweep.revoke_unclaimed, may_run=_KEYS),
+    Job("expire tokens whose time is over", sweep.end_expired, may_run=_TOKENS),
+    Job(
+        "end revocations that time overtook",
+        sweep.end_revocations_that_time_overtook,
+        may_run=_TOKENS,
+    ),
+    Job(
+        "cancel requests that people did not answer in a week",
+        deadlines.give_up_waiting,
+        may_run=_REQUESTS,
+    ),
+    Job("revoke replaced tokens whose overlap is over", deadlines.end_overlaps, may_run=_TOKENS),
+    Job("mail owners whose token ends soon", deadlines.warn_of_ends, 10.0, _TOKENS),
+    Job("note the recipients of keys that an older version delivered", note_recipients, 10.0),
+    Job("have queued requests issued", sweep.requests_to_issue),
+    Job("have revoked tokens deleted at AWS", sweep.tokens_to_delete),
+    Job("have creates of unknown outcome settled", sweep.tokens_to_settle),
+    Job("have expired tokens pruned at AWS", sweep.accounts_to_prune),
+    Job("have mails sent", sweep.mails_to_send),
+    Job("have links to set a password sent", sweep.password_mails_to_send),
+    Job("have AMG's own lists of tokens read", sweep.accounts_to_list),
+    Job("record refused sign-ins as one event each", record_counted_failures),
+    Job("record met limits as one event each", record_counted_refusals),
+    Job("forget limits that nobody met for a day", forget_old_uses, 300.0),
+)
+TABLE = (
+    # First, because it is what tells of a log that takes no events any more.
+    Job("publish the audit log's head", publish_head, lambda: settings.AUDIT_HEAD_SECONDS),
+    *MOVES_AND_MESSAGES,
+    Job("show that scheduler and workers live", show_life, 20.0),
+)
+"""Beside it the catalog of each connection is read by a thread of its own (CatalogReaders)."""
+
+PAUSE_AFTER_ERROR = 60.0
+"""Seconds for which a job rests that met an error of ours; the others go on."""
+READ_AGAIN_SECONDS = 15.0
+"""After the start, and after a reading that missed a part; twice as long each time it does so."""
+
+
+def run_all(jobs: tuple[Job, ...] = MOVES_AND_MESSAGES) -> Effects:
+    """Run each job once, whenever it ran last, and return what is left to do."""
+    effects = Effects()
+    verdict = functools.cache(clock.verdict)
+    for job in jobs:
+        if job.may_run is not None and not job.may_run(verdict()):
+            continue
+        done = job.run()
+        if isinstance(done, Effects):
+            effects += done
+    return effects
+
+
+class Scheduler:
+    """Runs the table again and again."""
+
+    def __init__(self, jobs: Iterable[Job] = TABLE) -> None:
+        self._due = dict.fromkeys(jobs, 0.0)
+        """By ``time.monotonic()``."""
+        self._incident = Incident("scheduler")
+
+    def turn(self) -> None:
+        """Run each job that is due. Without a database the turn ends: the others need it too."""
+        try:
+            verdict = functools.cache(clock.verdict)
+            for job, due in self._due.items():
+                if time.monotonic() < due:
+                    continue
+                if job.may_run is None or job.may_run(verdict()):
+                    self._due[job] = time.monotonic() + self._run(job)
+        except (DatabaseError, InterfaceError) as error:
+            # The database comes back or it does not: either way there is a next turn.
+            if outage.is_outage(error):
+                outage.note(error)
+            else:
+                self._incident.note(error, is_misconfigured=True)
+                connection.close()
+        else:
+            outage.over(has_written=False)
+            self._incident.over()
+
+    def _run(self, job: Job) -> float:
+        """Run it; returns the pause until it is due again."""
+        try:
+            done = job.run()
+            if isinstance(done, Effects):
+                tasks.follow_up(done)
+        except (DatabaseError, InterfaceError):
+            raise
+        except Exception:
+            log.exception("job.failed", extra={"job": job.name})
+            return PAUSE_AFTER_ERROR
+        return job.pause
+
+
+@dataclass(slots=True)
+class _Reader:
+    thread: threading.Thread | None = None
+    due: float = 0.0
+    again: float = READ_AGAIN_SECONDS
+    """The pause after a reading that misses a part."""
+
+
+@dataclass(slots=True)
+class CatalogReaders:
+    """Reads the catalog of each connection, beside the table and beside the other connections: AWS
+    may be slow, and nobody else must wait for it."""
+
+    _readers: dict[int, _Reader] = field(default_factory=dict)
+
+    def turn(self) -> None:
+        """Start what is due. Raises DatabaseError or InterfaceError."""
+        now = time.monotonic()
+        for row in Connection.objects.all():
+            first = _Reader(due=now + READ_AGAIN_SECONDS)
+            reader = self._readers.setdefault(row.pk, first)
+            if (reader.thread is None or not reader.thread.is_alive()) and now >= reader.due:
+                reader.thread = threading.Thread(target=_read, args=(row, reader), daemon=True)
+                reader.thread.start()
+
+
+def _read(row: Connection, reader: _Reader) -> None:
+    is_whole = False
+    try:
+        is_whole = not sync_catalog(row, actor=SYSTEM).unread
+        gateway.note_heard()
+    except (DatabaseError, InterfaceError) as error:
+        outage.note(error)
+    except Exception:
+        log.exception("catalog.failed", extra={"connection": row.name})
+    finally:
+        connection.close()
+    if is_whole:
+        reader.due, reader.again = time.monotonic() + SYNC_SECONDS, READ_AGAIN_SECONDS
+    else:
+        reader.due = time.monotonic() + reader.again
+        reader.again = min(2 * reader.again, SYNC_SECONDS)
+
+
+ASK_THE_TIME_SECONDS = 30.0
+"""Between two looks at whether AWS has to be asked what time it is."""
+
+
+@dataclass(slots=True)
+class TimeAsker:
+    """Has AWS say what time it is there, beside the table as well; at once, so that what is over
+    need not wait for the first reading of a catalog."""
+
+    _thread: threading.Thread | None = None
+
+    def turn(self) -> None:
+        """Start to ask, unless the last time that it was asked still goes on."""
+        if self._thread is None or not self._thread.is_alive():
+            self._thread = threading.Thread(target=_ask_the_time, daemon=True)
+            self._thread.start()
+
+
+def _ask_the_time() -> None:
+    try:
+        gateway.ask_the_time(Connection.objects.all())
+    except (DatabaseError, InterfaceError) as error:
+        outage.note(error)
+    except Exception:
+        log.exception("clock.not_asked")
+    finally:
+        connection.close()

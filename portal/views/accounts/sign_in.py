@@ -1,0 +1,33 @@
+"""The sign-in's page."""
+
+from typing import Any
+
+from allauth.account.views import LoginView
+from django.http import HttpRequest, HttpResponse
+
+from portal.limits import LimitExceededError
+from portal.views import limiting
+
+WAYS_IN = (
+    "A browser that you have signed in with before lets you in at once, and so does one in which "
+    "you set a new password by the link below."
+)
+
+
+class SignInView(LoginView):
+    """allauth's, which keeps the page and the address that was typed when a limit is met."""
+
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        try:
+            response: HttpResponse = super().post(request, *args, **kwargs)
+        except LimitExceededError as exceeded:
+            self.get_form().add_error(None, f"{exceeded} {WAYS_IN}")
+            return limiting.answer(request, exceeded, page=self._page)
+        return response
+
+    def _page(self) -> HttpResponse:
+        page: HttpResponse = self.form_invalid(self.get_form())
+        return page
+
+
+sign_in = SignInView.as_view()

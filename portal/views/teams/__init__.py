@@ -1,0 +1,1 @@
+"""A team's desk, and what is done from there to many tokens at once."""

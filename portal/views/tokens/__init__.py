@@ -1,0 +1,1 @@
+"""Pages and actions of one token, and of one's own."""

@@ -1,0 +1,73 @@
+"""How people answer a request: a lead agrees or refuses, the recipient collects. POST only."""
+
+import uuid
+
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+
+from portal import policy, requester
+from portal.flows.approve import approve as approve_request
+from portal.flows.approve import deny as deny_request
+from portal.flows.collect import NotNowError
+from portal.flows.collect import collect as collect_token
+from portal.forms import ApproveForm, CollectForm, DenyForm
+from portal.life import moves
+from portal.limits import table
+from portal.models import Token
+from portal.tasks import follow_up
+from portal.views.limiting import limited
+from portal.views.tokens import page
+from portal.views.tokens.deliver import RECIPIENT_ALONE
+from portal.views.tokens.find import visible_token
+from portal.views.way_back import posted_from
+
+
+@posted_from("token")
+@limited(table.ANSWERS)
+def approve(request: HttpRequest, token_id: uuid.UUID) -> HttpResponse:
+    """Agree to a request, or to less of it."""
+    token = _find_answerable(request, token_id)
+    moves.APPROVE.require(token)
+    form = ApproveForm(request.POST, token=token)
+    if not form.is_valid():
+        return page.page(request, token, status=422, approve_form=form)
+    follow_up(approve_request(token.pk, actor=requester.actor(request), **form.cleaned_data))
+    return redirect("token", token.pk)
+
+
+@posted_from("token")
+@limited(table.ANSWERS)
+def deny(request: HttpRequest, token_id: uuid.UUID) -> HttpResponse:
+    """Refuse a request, and say why."""
+    token = _find_answerable(request, token_id)
+    moves.DENY.require(token)
+    form = DenyForm(request.POST)
+    if not form.is_valid():
+        return page.page(request, token, status=422, deny_form=form)
+    follow_up(deny_request(token.pk, actor=requester.actor(request), **form.cleaned_data))
+    return redirect("token", token.pk)
+
+
+@posted_from("token")
+def collect(request: HttpRequest, token_id: uuid.UUID) -> HttpResponse:
+    """Have the token made for the browser that sends its public key."""
+    token = visible_token(request, token_id)
+    if not policy.may_receive(requester.person(request), token):
+        raise PermissionDenied(RECIPIENT_ALONE)
+    form = CollectForm(request.POST)
+    if not form.is_valid():
+        moves.COLLECT.require(token)
+        return page.page(request, token, status=422, collect_form=form)
+    try:
+        collected = collect_token(token.pk, actor=requester.actor(request), **form.cleaned_data)
+    except NotNowError as not_now:
+        return page.page(request, token, status=409, collect_obstacle=str(not_now))
+    follow_up(collected.effects)
+    return redirect("token", token.pk)
+
+
+def _find_answerable(request: HttpRequest, token_id: uuid.UUID) -> Token:
+    token = visible_token(request, token_id)
+    policy.require(policy.may_approve, requester.person(request), token)
+    return token

@@ -1,0 +1,64 @@
+"""A token's page: its progress, then its key once for its recipient, then its record."""
+
+import uuid
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_safe
+
+from portal import policy, requester
+from portal.models import State, Token
+from portal.views.tokens import explain, new
+from portal.views.tokens.find import visible_token
+
+
+@require_safe
+def detail(request: HttpRequest, token_id: uuid.UUID) -> HttpResponse:
+    """The token's page, with what the person may do to it."""
+    return page(request, visible_token(request, token_id))
+
+
+def page(request: HttpRequest, token: Token, *, status: int = 200, **more: Any) -> HttpResponse:
+    """The token's page; ``more`` are the forms that were sent from it, and what they met."""
+    user = requester.person(request)
+    is_recipient = policy.may_receive(user, token)
+    may_revoke = policy.is_revocable(token) and policy.may_revoke(user, token)
+    may_hand_over = token.state in policy.CAN_BE_HANDED_OVER and policy.may_hand_over(user, token)
+    replacements = _replacements(token)
+    return render(
+        request,
+        "tokens/detail.html",
+        {
+            "token": token,
+            "message": explain.message(token),
+            "trouble": explain.error(token),
+            "is_recipient": is_recipient,
+            "may_revoke": may_revoke,
+            "may_cancel": policy.is_cancellable(token) and policy.may_revoke(user, token),
+            "may_answer": token.state == State.AWAITING_APPROVAL
+            and policy.may_approve(user, token),
+            "overlap": policy.overlap_of(token)
+            if token.state == State.AWAITING_RECIPIENT
+            else None,
+            "may_collect": is_recipient and token.state == State.AWAITING_RECIPIENT,
+            "may_reissue": may_revoke
+            and token.is_open
+            and policy.may_reissue(user, token)
+            and not any(one.holds_place for one in replacements),
+            "key_known_to": token.recipient if token.recipient_id != token.owner_id else None,
+            "possible_owners": policy.first_possible_owners(token) if may_hand_over else (),
+            "most_possible_owners": policy.MOST_POSSIBLE_OWNERS,
+            "replacements": replacements,
+            "try_again_url": new.try_again_url(token),
+            **more,
+        },
+        status=status,
+    )
+
+
+def _replacements(token: Token) -> list[Token]:
+    """What was to take its place. While a browser waits for the key there is none to look for."""
+    if token.waits_for_key or token.state in (State.AWAITING_APPROVAL, State.AWAITING_RECIPIENT):
+        return []
+    return Token.objects.replacing(token)
