@@ -14,7 +14,7 @@ from typing import TypeVar
 from django.db import DatabaseError
 from django.db.models.functions import Now
 
-from portal import clock, pace
+from portal import clock, pace, places
 from portal.grafana.clients import client_for
 from portal.grafana.errors import GrafanaError, ThrottlingException
 from portal.grafana.types import (
@@ -158,6 +158,8 @@ class Gateway:
             answer = call()
         except GrafanaError as error:
             _Ear.heard = _Ear.heard or error.answered
+            if not error.answered:
+                places.note_silence(self._connection.name)
             if error.refuses_caller:
                 self._note_refused(error)
             elif error.answered:

@@ -1,11 +1,13 @@
 """How many of a worker's places one connection may fill: one that hangs leaves room for others.
 
 A call to AWS may take 10 s, one to STS twice that, and a worker has a dozen places. With several
-connections none fills all of them: what finds no place is put aside, and whoever leaves a place
-takes up the next. With one connection there is nothing to share, and nothing is asked.
+connections, a quarter of a host's places is kept for those that have few; and a connection that has
+left a call without an answer lately has few until it answers again. What finds no place is put
+aside, and whoever leaves a place of that connection sends it to the workers again. With one
+connection there is nothing to share, and nothing is asked.
 
-The state lies in Valkey or Redis, for each host. While that is away nobody is put aside. Nothing
-depends on what is put aside here: it is queued in the database, and the sweep rings for it again.
+The state lies in Valkey or Redis; while that is away nobody is put aside. Nothing depends on what
+is put aside here: it is queued in the database, and the sweep asks for it again after 30 s.
 """
 
 import os
@@ -26,25 +28,41 @@ HELD_FOR = 35
 """Seconds after which a place is free whatever became of its holder: a task runs for 30 at most."""
 PUT_ASIDE_FOR = 3600
 """Seconds."""
+SILENT_FOR = 30
+"""Seconds for which a call that was not answered counts. While all hang, the next one ends earlier:
+after 20 s."""
 COUNTED_EVERY = 60.0
 """Seconds."""
+ASK_AGAIN_SECONDS = 5.0
+"""A server that does not answer is left alone so long: each try may cost a second of somebody's."""
 
 _incident = Incident("places")
 
-# KEYS: the places of a connection on this host, and what is put aside for it on any host.
+# KEYS: this host's places, what is put aside for the connection on any host, and its silence.
+# A member is whose the place is: the holder's 32 digits, and the connection's name.
 _TAKE = """
 local now = redis.call('TIME'); now = now[1] + now[2] / 1000000
-redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now)
-redis.call('ZREMRANGEBYSCORE', KEYS[1], now + ARGV[2], '+inf')
-if redis.call('ZCARD', KEYS[1]) >= tonumber(ARGV[1]) then
-  redis.call('ZADD', KEYS[2], 'NX', now, ARGV[4])
-  redis.call('EXPIRE', KEYS[2], ARGV[5])
-  return 0
+local own, all = 0, 0
+local held = redis.call('ZRANGE', KEYS[1], 0, -1, 'WITHSCORES')
+for i = 1, #held, 2 do
+  local age = now - held[i + 1]
+  if age < -1 or age > tonumber(ARGV[6]) then
+    redis.call('ZREM', KEYS[1], held[i])
+  else
+    all = all + 1
+    if string.sub(held[i], 33) == ARGV[1] then own = own + 1 end
+  end
 end
-redis.call('ZADD', KEYS[1], now + ARGV[2] - 1, ARGV[3])
-redis.call('EXPIRE', KEYS[1], ARGV[2])
-redis.call('ZREM', KEYS[2], ARGV[4])
-return 1
+local few, most = tonumber(ARGV[4]), tonumber(ARGV[5])
+if own < few or (all < most and redis.call('EXISTS', KEYS[3]) == 0) then
+  redis.call('ZADD', KEYS[1], now, ARGV[2] .. ARGV[1])
+  redis.call('EXPIRE', KEYS[1], ARGV[6])
+  redis.call('ZREM', KEYS[2], ARGV[3])
+  return 1
+end
+redis.call('ZADD', KEYS[2], 'NX', now, ARGV[3])
+redis.call('EXPIRE', KEYS[2], ARGV[7])
+return 0
 """
 _LEAVE = """
 redis.call('ZREM', KEYS[1], ARGV[1])
@@ -60,48 +78,44 @@ class Place:
     holder: str = ""
 
 
-def share(places: int, connections: int) -> int:
-    """How many of a host's places one of so many connections may fill.
+class _Own:
+    """What this process knows; times by ``time.monotonic()``."""
 
-    All but a quarter are shared by all others: when each of these hangs, there is room left. Of
-    many connections not all hang: each has a sixth, at least.
-    """
-    if connections < 2:
-        return places
-    free = max(1, places // 4)
-    others = (places - free) // (connections - 1)
-    return max(1, min(places - free, max(places // 6, others)))
-
-
-class _Counted:
-    """How many connections there are, as this process last counted them."""
-
-    at = float("-inf")
     connections = 0
+    counted_at = float("-inf")
+    is_away_until = float("-inf")
+    """When the server may be asked again."""
+
+
+def few(places: int) -> int:
+    """Of a host's places those that a connection may always have."""
+    return max(1, places // 6)
+
+
+def most(places: int) -> int:
+    """How many of a host's places may be taken before a connection gets no more than few."""
+    return places - max(1, places // 4)
 
 
 def are_shared() -> bool:
     """Whether there are several connections. Asks the database once a minute."""
-    if time.monotonic() - _Counted.at > COUNTED_EVERY:
+    if time.monotonic() - _Own.counted_at > COUNTED_EVERY:
         used = Workspace.objects.present().filter(connection=OuterRef("pk"))
-        _Counted.connections = Connection.objects.filter(Exists(used)).count()
-        _Counted.at = time.monotonic()
-    return _Counted.connections > 1
+        _Own.connections = Connection.objects.filter(Exists(used)).count()
+        _Own.counted_at = time.monotonic()
+    return _Own.connections > 1
 
 
 def take(connection: str, work: str) -> Place | None:
-    """A place for work of a connection; None where it has filled its share, and ``work`` (a text
-    that says what it is) was put aside."""
+    """A place for work of a connection; None where it gets none now, and ``work`` (a text that says
+    what it is) was put aside."""
+    places = settings.WORKER_PROCESSES
     holder = uuid.uuid4().hex
-    most = share(settings.WORKER_PROCESSES, _Counted.connections)
-    try:
-        is_taken = _server().eval(
-            _TAKE, 2, *_keys(connection), most, HELD_FOR, holder, work, PUT_ASIDE_FOR
-        )
-    except redis.RedisError as error:
-        _note(error)
+    keys = (_key("places", socket.gethostname()), *_keys_of(connection))
+    limits = (few(places), most(places), HELD_FOR, PUT_ASIDE_FOR)
+    is_taken = _ask("eval", _TAKE, len(keys), *keys, connection, holder, work, *limits)
+    if is_taken is None:
         return Place()
-    _incident.over()
     return Place(connection, holder) if is_taken else None
 
 
@@ -109,25 +123,39 @@ def leave(place: Place) -> str:
     """Give the place back; what was put aside first, and is to be done now, or ""."""
     if not place.holder:
         return ""
+    keys = (_key("places", socket.gethostname()), _keys_of(place.connection)[0])
+    found = _ask("eval", _LEAVE, len(keys), *keys, place.holder + place.connection)
+    return found.decode() if isinstance(found, bytes) else ""
+
+
+def note_silence(connection: str) -> None:
+    """A call was not answered: others may not be, either, so that this connection gets few."""
+    _ask("set", _keys_of(connection)[1], 1, ex=SILENT_FOR)
+
+
+def _keys_of(connection: str) -> tuple[str, str]:
+    return _key("put-aside", connection), _key("silent", connection)
+
+
+def _key(what: str, whose: str) -> str:
+    return f"portal:{what}:{whose}"
+
+
+def _ask(command: str, *arguments: object, **options: object) -> object:
+    """The server's answer; None while it is away."""
+    if time.monotonic() < _Own.is_away_until:
+        return None
     try:
-        found = _server().eval(_LEAVE, 2, *_keys(place.connection), place.holder)
+        answer: object = getattr(_server(), command)(*arguments, **options)
     except redis.RedisError as error:
-        _note(error)
-        return ""
-    return found.decode() if isinstance(found, bytes) else str(found)
-
-
-def _keys(connection: str) -> tuple[str, str]:
-    return (
-        f"portal:places:{connection}:{socket.gethostname()}",
-        f"portal:put-aside:{connection}",
-    )
-
-
-def _note(error: redis.RedisError) -> None:
-    _incident.note(error, is_misconfigured=valkey.is_misconfigured(error))
-    for server in _servers.values():
-        server.connection_pool.disconnect()
+        _Own.is_away_until = time.monotonic() + ASK_AGAIN_SECONDS
+        _incident.note(error, is_misconfigured=valkey.is_misconfigured(error))
+        # Its name may lead to another server by now, one that takes writes.
+        for server in [*_servers.values()]:
+            server.connection_pool.disconnect()
+        return None
+    _incident.over()
+    return answer
 
 
 _servers: dict[int, redis.Redis] = {}
@@ -135,7 +163,8 @@ _servers: dict[int, redis.Redis] = {}
 
 def _server() -> redis.Redis:
     """This process's connection, made on first use, hence after fork."""
-    if os.getpid() not in _servers:
-        _servers.clear()
-        _servers[os.getpid()] = settings.CACHE.connect(socket_timeout=1, socket_connect_timeout=1)
-    return _servers[os.getpid()]
+    found = _servers.get(os.getpid())
+    if found is None:
+        found = settings.CACHE.connect(socket_timeout=1, socket_connect_timeout=1)
+        _servers[os.getpid()] = found
+    return found

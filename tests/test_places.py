@@ -1,6 +1,7 @@
 """A connection fills only its share of a worker's places, and nothing is lost or late for that."""
 
 import json
+import socket
 import uuid
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -13,22 +14,25 @@ from pytest_django import Settings
 from portal import places, tasks
 from portal.life import Effects
 from portal.models import Connection, ServiceAccount, Token, User, Workspace
-from portal.places import share
+from portal.places import few, most
 from portal.valkey import Server
 from tests.conftest import Catalog
 from tests.servers import free_port
 
 pytestmark = pytest.mark.django_db
 
+PLACES = 12
+
 
 @pytest.fixture(autouse=True)
-def server() -> Iterator[redis.Redis]:
-    places._Counted.at = float("-inf")
+def server(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[redis.Redis]:
+    monkeypatch.setattr(places._Own, "counted_at", float("-inf"))
+    monkeypatch.setattr(places._Own, "is_away_until", float("-inf"))
+    settings.WORKER_PROCESSES = PLACES
     with redis.Redis.from_url(portal_settings.CACHE_URL, decode_responses=True) as found:
         found.flushdb()
         yield found
         found.flushdb()
-    places._Counted.at = float("-inf")
 
 
 @pytest.fixture
@@ -59,73 +63,127 @@ def sent(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, Any]]:
 # -- How many -------------------------------------------------------------------------------------
 
 
-def test_one_connection_may_fill_all() -> None:
-    assert [share(12, connections) for connections in (0, 1)] == [12, 12]
-
-
 @pytest.mark.parametrize("number", [2, 4, 8, 12, 48])
-@pytest.mark.parametrize("connections", [2, 3, 4])
-def test_there_is_room_left_when_every_other_connection_hangs(
-    number: int, connections: int
-) -> None:
-    others = connections - 1
-    if others < number:
-        assert others * share(number, connections) < number
+def test_when_one_connection_has_all_that_it_may_have_another_has_some(number: int) -> None:
+    assert 1 <= few(number) <= number - most(number)
 
 
-@pytest.mark.parametrize("connections", [2, 3, 10, 100])
-def test_each_has_a_sixth_at_least(connections: int) -> None:
-    assert share(12, connections) >= 2
-    assert share(1, connections) == 1
+def test_with_one_place_each_connection_may_have_it() -> None:
+    assert (few(1), most(1)) == (1, 0)
 
 
 # -- Taking and leaving ---------------------------------------------------------------------------
 
 
+def take_all(connection: str) -> list[places.Place]:
+    """All that it gets."""
+    taken: list[places.Place] = []
+    while (place := places.take(connection, f"work {len(taken)}")) is not None:
+        assert place.holder, "the server is asked"
+        taken.append(place)
+    return taken
+
+
+def forget_what_waits(server: redis.Redis) -> None:
+    for key in server.scan_iter("portal:put-aside:*"):
+        server.delete(key)
+
+
+def test_a_connection_gets_all_places_but_a_quarter_and_another_still_a_few() -> None:
+    assert len(take_all("busy")) == most(PLACES)
+    assert len(take_all("other")) == few(PLACES)
+    assert len(take_all("third")) == few(PLACES)
+
+
+def test_one_that_left_a_call_without_an_answer_gets_few_until_that_is_long_ago(
+    server: redis.Redis,
+) -> None:
+    places.note_silence("hangs")
+    assert 0 < server.ttl("portal:silent:hangs") <= places.SILENT_FOR
+    assert len(take_all("hangs")) == few(PLACES)
+    assert len(take_all("healthy")) == most(PLACES) - few(PLACES)
+    server.delete("portal:silent:hangs")
+    assert len(take_all("hangs")) == 0, "all that may be taken is taken"
+
+
 def test_what_finds_no_place_is_put_aside_once_and_taken_up_by_who_leaves(
-    catalog: Catalog, other: ServiceAccount
+    server: redis.Redis,
 ) -> None:
-    assert places.are_shared()
-    most = share(portal_settings.WORKER_PROCESSES, 2)
-    taken = [places.take("other", f"work {n}") for n in range(most)]
-    assert None not in taken
+    taken = take_all("busy")
+    forget_what_waits(server)
     for _ in range(2):
-        assert [places.take("other", work) for work in ("first", "second")] == [None, None]
-    assert places.take("main", "of the other connection") is not None
-    left = [places.leave(one) for one in taken if one is not None]
-    assert left == ["first", "second", *[""] * (most - 2)]
-    assert places.take("other", "again") is not None
+        assert [places.take("busy", work) for work in ("first", "second")] == [None, None]
+    assert places.take("other", "of the other connection") is not None
+    assert places.leave(taken.pop()) == "first"
+    assert places.leave(taken.pop()) == "second"
+    assert places.leave(taken.pop()) == ""
+    assert places.take("busy", "again") is not None
 
 
-def test_a_place_whose_holder_died_is_free_again_and_so_is_one_of_a_clock_that_jumped(
-    other: ServiceAccount, server: redis.Redis, settings: Settings
+def test_what_gets_a_place_is_put_aside_no_more(server: redis.Redis) -> None:
+    taken = take_all("busy")
+    forget_what_waits(server)
+    assert places.take("busy", "rung again by the sweep") is None
+    server.zrem("portal:places:" + socket.gethostname(), taken[0].holder + "busy")
+    assert places.take("busy", "rung again by the sweep") is not None
+    assert [places.leave(one) for one in taken[1:]] == [""] * (most(PLACES) - 1)
+
+
+def test_each_host_has_places_of_its_own_and_any_may_take_up_what_another_put_aside(
+    server: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settings.WORKER_PROCESSES = 2
-    places.are_shared()
-    assert places.take("other", "one") is not None
-    assert places.take("other", "two") is None
+    take_all("busy")
+    forget_what_waits(server)
+    assert places.take("busy", "put aside on one host") is None
+    monkeypatch.setattr(socket, "gethostname", lambda: "worker-2")
+    elsewhere = places.take("busy", "on another")
+    assert elsewhere is not None
+    assert places.leave(elsewhere) == "put aside on one host"
+
+
+@pytest.mark.parametrize("held_since", [1.0, 4e9])
+def test_a_place_whose_holder_died_is_free_again_and_so_is_one_of_a_clock_that_jumped(
+    server: redis.Redis, held_since: float
+) -> None:
+    taken = take_all("busy")
     [key] = server.keys("portal:places:*")
     assert 0 < server.ttl(key) <= places.HELD_FOR
-    [holder] = server.zrange(key, 0, -1)
-    for score in (1.0, 4e9):
-        server.zadd(key, {holder: score})
-        place = places.take("other", "three")
-        assert place is not None, score
-        places.leave(place)
+    server.zadd(key, {taken[0].holder + "busy": held_since})
+    assert places.take("busy", "the next") is not None
+    assert places.take("busy", "one too many") is None
 
 
-def test_without_the_server_nobody_is_put_aside(other: ServiceAccount, settings: Settings) -> None:
-    settings.WORKER_PROCESSES = 1
+def test_without_the_server_nobody_is_put_aside_and_it_is_asked_rarely(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
     settings.CACHE = Server.parse(f"redis://127.0.0.1:{free_port()}/0")
-    places._servers.clear()
-    places.are_shared()
-    try:
-        for _ in range(3):
-            place = places.take("other", "work")
-            assert place is not None
-            assert places.leave(place) == ""
-    finally:
-        places._servers.clear()
+    connect = places._server
+
+    def counting() -> redis.Redis:
+        asked.append(1)
+        return connect()
+
+    monkeypatch.setattr(places, "_servers", {})
+    monkeypatch.setattr(places, "_server", counting)
+    for _ in range(PLACES + 1):
+        place = places.take("busy", "work")
+        assert place is not None
+        assert places.leave(place) == ""
+    places.note_silence("busy")
+    assert len(asked) == 1
+    places._Own.is_away_until = float("-inf")
+    places.take("busy", "work")
+    assert len(asked) == 2
+
+
+def test_a_place_that_was_taken_before_the_server_went_away_is_left_without_an_error(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    place = places.take("busy", "work")
+    assert place is not None
+    monkeypatch.setattr(places._Own, "is_away_until", float("inf"))
+    assert places.leave(place) == ""
 
 
 # -- The tasks ------------------------------------------------------------------------------------
@@ -150,13 +208,6 @@ def done(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, Any]]:
     return asked
 
 
-def fill(connection: str) -> list[places.Place]:
-    places.are_shared()
-    most = share(portal_settings.WORKER_PROCESSES, 2)
-    taken = [places.take(connection, "hangs") for _ in range(most)]
-    return [one for one in taken if one is not None]
-
-
 def test_every_task_that_calls_aws_waits_for_a_place_and_comes_when_one_is_free(
     make_token: Callable[..., Token],
     engineer: User,
@@ -164,9 +215,11 @@ def test_every_task_that_calls_aws_waits_for_a_place_and_comes_when_one_is_free(
     catalog: Catalog,
     done: list[tuple[str, Any]],
     sent: list[tuple[str, Any]],
+    server: redis.Redis,
 ) -> None:
     token, healthy = make_token(engineer, service_account=other), make_token(engineer)
-    held = fill("other")
+    held = take_all("other")
+    forget_what_waits(server)
     pk = str(token.pk)
     tasks.issue_token(pk)
     tasks.revoke_token(pk)
