@@ -18,7 +18,7 @@ from django.utils import timezone
 from portal.grafana import heard
 from portal.grafana.heard import WHOLE_SECOND, steady
 from portal.incidents import Incident
-from portal.models import Clock, Token
+from portal.models import Clock, Heartbeat, Notice, PasswordMail, ServiceAccount, Token
 
 TOLERANCE = timedelta(minutes=1)
 COUNTS_FOR = 86_400.0
@@ -205,6 +205,8 @@ def _keep(whose: str, reading: Reading, now: datetime) -> bool:
     was_off = row is not None and row.off_since is not None
     if row is None or was_off != reading.is_off or not now - KEPT_EVERY < row.at <= now:
         was_behind = row is not None and was_off and row.ahead < 0
+        if row is not None and was_off and row.ahead > 0 and not reading.is_off:
+            _let_nobody_wait_for_what_was_ahead(now)
         values = {"ahead": reading.ahead, "at": now}
         if reading.is_off:
             since = row.off_since if row is not None else None
@@ -213,6 +215,21 @@ def _keep(whose: str, reading: Reading, now: datetime) -> bool:
             values |= {"off_since": None} | ({"rests_until": now + REST} if was_behind else {})
         Clock.objects.update_or_create(pk=whose, defaults=values)
     return reading.is_off
+
+
+def _let_nobody_wait_for_what_was_ahead(now: datetime) -> None:
+    """Forget pauses that were stamped by a clock that was ahead: by the right one, they last hours.
+
+    With them go some that are meant: whoever is asked too early answers so.
+    """
+    for model in (Token, Notice, PasswordMail):
+        rows = model._default_manager
+        rows.filter(not_before__gt=now).update(not_before=None)
+        rows.filter(rung_at__gt=now).update(rung_at=None)
+    Token.objects.filter(lease_until__gt=now + TOLERANCE).update(lease_until=now + TOLERANCE)
+    Token.objects.filter(waits_since__gt=now).update(waits_since=now)
+    ServiceAccount.objects.filter(list_asked_at__gt=now).update(list_asked_at=None)
+    Heartbeat.objects.filter(at__gt=now).update(at=now)
 
 
 def _in_words(whose: str, ahead: float) -> str:

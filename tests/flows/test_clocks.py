@@ -22,9 +22,11 @@ from portal.grafana.errors import GrafanaError
 from portal.models import (
     Clock,
     Connection,
+    Heartbeat,
     Notice,
     NoticeKind,
     PasswordMail,
+    ServiceAccount,
     State,
     Token,
     User,
@@ -268,6 +270,33 @@ def test_no_mail_is_given_up_by_a_clock_that_is_off(
     assert (notice.dropped_at is None) == is_off
     assert PasswordMail.objects.exists() == is_off
     assert outbox.outbox == []
+
+
+@pytest.mark.parametrize("seconds", OFF)
+def test_once_a_clock_that_was_ahead_is_right_nobody_waits_for_what_it_wrote(
+    aws: SandboxProcess, make_token: Callable[..., Token], engineer: User, seconds: int
+) -> None:
+    queued = asked_for(make_token(engineer))
+    held = make_token(engineer, state=State.ISSUING, attempt=1, lease_until=timezone.now())
+    notice = Notice.objects.create(token=queued, recipient=engineer, kind=NoticeKind.REVOKED)
+    is_ahead = seconds < 0
+    set_apart(aws, seconds)
+    written = timezone.now() + timedelta(seconds=max(0, -seconds) + 30)
+    for rows in (Token.objects.filter(pk=queued.pk), Notice.objects.filter(pk=notice.pk)):
+        rows.update(not_before=written, rung_at=written)
+    Token.objects.filter(pk=held.pk).update(lease_until=written + timedelta(seconds=45))
+    ServiceAccount.objects.update(list_asked_at=written)
+    Heartbeat.objects.update_or_create(kind="worker", defaults={"at": written})
+    set_apart(aws, 0)
+    waiting = [Token.objects.get(pk=queued.pk).not_before, Notice.objects.get().rung_at]
+    assert waiting == ([None, None] if is_ahead else [written, written])
+    lease = Token.objects.get(pk=held.pk).lease_until
+    assert lease is not None
+    assert lease < timezone.now() + timedelta(seconds=80)
+    if is_ahead:
+        assert queued.pk in sweep().issue
+        assert Heartbeat.objects.get(kind="worker").at <= timezone.now()
+        assert not ServiceAccount.objects.exclude(list_asked_at=None).exists()
 
 
 # -- What is said of it ---------------------------------------------------------------------------
