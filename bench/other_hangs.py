@@ -219,7 +219,7 @@ def tell(measured: dict[tuple[str, str], Measured], facts: dict[str, Any]) -> No
             for who in (ALONE, AT_ONCE):
                 well, hangs = (report.quantile(found[who, how], 0.5) for how in (WELL, HANGS))
                 what = f"{who}, p50 while {kind}, beyond p50 while all is well"
-                targets.append(Target(what, hangs - well, max(20, well / 2)))
+                targets.append(Target(what, hangs - well, round(max(20, well / 2))))
     report.show("Overhead of a healthy connection's tokens", headings, rows)
     for target in targets:
         print(f"  {target}")
