@@ -12,7 +12,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.http import require_safe
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, generate_latest
 
-from portal import clock, notify, outage, valkey
+from portal import clock, endpoints, notify, outage, valkey
 from portal.client_address import client_address
 from portal.flows.sync_catalog import SYNC_SECONDS
 from portal.grafana.errors import NoAnswer, NotSent
@@ -46,7 +46,7 @@ def readyz(request: HttpRequest) -> JsonResponse:
 
     ``database`` with 200 is one that takes no writes, ``aws_credentials`` that AWS does not take
     the portal's credentials, or its clock, ``clock`` that one of ours is more than a minute from
-    AWS's, so that nothing ends by it.
+    AWS's, so that nothing ends by it, ``allowed_hosts`` that every page answers 400.
     """
     if closed := _closed(request):
         return JsonResponse({"status": closed[1]}, status=closed[0])
@@ -63,6 +63,8 @@ def readyz(request: HttpRequest) -> JsonResponse:
         answer.headers["Retry-After"] = "5"
         return answer
     degraded = [] if takes_writes else ["database"]
+    if not endpoints.lets_in(settings.PORTAL_ORIGIN, settings.ALLOWED_HOSTS):
+        degraded.append("allowed_hosts")
     if not _takes_writes("broker", settings.BROKER):
         degraded.append("broker")
     if settings.CACHE != settings.BROKER and not _takes_writes("cache", settings.CACHE):

@@ -297,3 +297,15 @@ def test_who_comes_by_a_proxy_from_elsewhere_is_not_from_this_network(
     settings.MONITOR_TOKEN = "a token of the monitor"
     right = {"authorization": "Bearer a token of the monitor", **forwarded}
     assert monitor.get(path, headers=right).status_code == 200
+
+
+@pytest.mark.usefixtures("all_alive")
+@pytest.mark.parametrize("hosts", [["other.example.com"], ["http://127.0.0.1"], ["127.0.0.1:8000"]])
+def test_readyz_names_hosts_that_let_nobody_in(
+    monitor: Client, settings: Settings, hosts: list[str]
+) -> None:
+    settings.PORTAL_ORIGIN = "http://127.0.0.1:8000"
+    settings.ALLOWED_HOSTS = hosts
+    assert monitor.get("/readyz").json()["degraded"] == ["allowed_hosts"]
+    settings.ALLOWED_HOSTS = [*hosts, "127.0.0.1"]
+    assert monitor.get("/readyz").json()["degraded"] == []
