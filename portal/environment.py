@@ -25,6 +25,10 @@ T = TypeVar("T")
 env = environ.FileAwareEnv().ENVIRON
 
 A_DATABASE = "a URL such as postgres://user:password@host/name"
+URLS = (
+    *("PORTAL_ORIGIN", "DATABASE_URL", "CELERY_BROKER_URL", "CACHE_URL", "EMAIL_URL"),
+    *("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_GRAFANA", "AWS_ENDPOINT_URL_STS"),
+)
 MARKS_OF_PRODUCTION = ("SECRET_KEY", "AUDIT_KEY", "CELERY_BROKER_URL")
 """The embedded default makes these for itself, and whoever sets them means servers."""
 EMBEDDED_FILE = "portal.env"
@@ -154,10 +158,11 @@ def secret(text: str) -> str:
     return text
 
 
-def require_strong(**secrets: str) -> None:
+def require_strong(secret_key: str, audit_key: str, monitor_token: str) -> None:
     """Refuse secrets that can be guessed, or that are the same: who learns one has both."""
+    names = ("SECRET_KEY", "AUDIT_KEY", "PORTAL_MONITOR_TOKEN")
     seen: dict[str, str] = {}
-    for name, value in secrets.items():
+    for name, value in zip(names, (secret_key, audit_key, monitor_token), strict=True):
         if not value:
             continue
         least, different = (32, 8) if name.endswith("_KEY") else (8, 5)

@@ -87,9 +87,7 @@ AUDIT_HEAD_MAIL = read(
 AUDIT_HEAD_SECONDS = environment.number("PORTAL_AUDIT_HEAD_SECONDS", 1, 86_400, default=3600)
 MONITOR_TOKEN = environment.text("PORTAL_MONITOR_TOKEN")
 if not EMBEDDED:
-    environment.require_strong(
-        SECRET_KEY=SECRET_KEY, AUDIT_KEY=AUDIT_KEY, PORTAL_MONITOR_TOKEN=MONITOR_TOKEN
-    )
+    environment.require_strong(SECRET_KEY, AUDIT_KEY, MONITOR_TOKEN)
 PASSWORD_SIGN_IN = environment.on_or_off("PORTAL_PASSWORD_SIGN_IN", default="on")
 DEMO_PASSWORD = environment.text("PORTAL_DEMO_PASSWORD") or (
     environment.text("GENERATED_DEMO_PASSWORD") if EMBEDDED and GRAFANA == "sandbox" else ""
@@ -156,12 +154,7 @@ EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = MAIL.user, MAIL.password
 EMAIL_USE_TLS, EMAIL_USE_SSL = MAIL.use_tls, MAIL.use_ssl
 EMAIL_TIMEOUT = 10
 WITHOUT_TLS = [
-    name
-    for name in (
-        *("PORTAL_ORIGIN", "DATABASE_URL", "CELERY_BROKER_URL", "CACHE_URL", "EMAIL_URL"),
-        *("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_GRAFANA", "AWS_ENDPOINT_URL_STS"),
-    )
-    if environment.on_or_off(f"{name}_WITHOUT_TLS", default="off")
+    name for name in environment.URLS if environment.on_or_off(f"{name}_WITHOUT_TLS", default="off")
 ]
 """The URLs that may lead to another machine without TLS (portal/unwise.py)."""
 DEFAULT_FROM_EMAIL = SERVER_EMAIL = read(

@@ -6,12 +6,10 @@ the main loop collects each request without waiting for any, and closes what tak
 (docs/decisions/0026).
 """
 
-import resource
 import socket
 import struct
 import sys
 import time
-from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
 from selectors import EVENT_READ
@@ -20,9 +18,10 @@ from typing import Any
 from django.conf import settings
 from gunicorn import util
 from gunicorn.http.errors import LimitRequestHeaders, LimitRequestLine
-from gunicorn.workers.gthread import TConn, ThreadWorker
+from gunicorn.workers.gthread import ThreadWorker
 
 from portal.serving.arriving import Arriving, Limits, TooLargeError
+from portal.serving.connection import Coming, Connection, most_waiting
 from portal.views.refused import refusal
 
 READ_SECONDS = 30.0
@@ -47,36 +46,6 @@ REFUSALS = {
     LimitRequestHeaders: HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
 }
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
-
-
-def most_waiting() -> int:
-    """How many connections may wait in one process: most of the files that it may open."""
-    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return max(64, min(1000, soft - 200))
-
-
-class Connection(TConn):  # type: ignore[misc]  # gunicorn has no types
-    """One that the main loop closes without waiting for the other side."""
-
-    def __init__(self, worker: "Worker", *args: Any) -> None:
-        super().__init__(worker.cfg, *args)
-        self._worker = worker
-
-    def close(self, graceful: bool = False) -> None:
-        if graceful:
-            self._worker.linger(self)
-        else:
-            super().close()
-
-
-@dataclass(slots=True)
-class Coming:
-    """A request that is being collected."""
-
-    since: float
-    request: Arriving
-    is_watched: bool = False
-    """Whether the main loop looks for more of it: most come whole at once."""
 
 
 class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
@@ -113,7 +82,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
         for option in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
             sock.setsockopt(socket.SOL_SOCKET, option, struct.pack("ll", STALLED_SECONDS, 0))
         self.nr_conns += 1
-        self.enqueue_req(Connection(self, sock, address, listener.getsockname()))
+        self.enqueue_req(Connection(self.linger, self.cfg, sock, address, listener.getsockname()))
 
     def enqueue_req(self, conn: Connection) -> None:
         """Collect its next request; what has come with the last one is a part of it."""
