@@ -2,7 +2,8 @@
 
 Prints how many states there are, how deep they go and how long it took. Then each step of the
 protocol is taken away in turn, and spin must find a run that breaks the promise: the table in
-docs/RELIABILITY.md. ``--wide`` allows more attempts, for some minutes. Exit 1 where a run breaks it that must not, or none does that must.
+docs/RELIABILITY.md. ``--wide`` allows more attempts, for some minutes. Exit 1 where a run breaks
+the promise that must not, or none does that must.
 """
 
 import re
