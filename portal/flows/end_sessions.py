@@ -11,9 +11,9 @@ from typing import NamedTuple
 from django.db import transaction
 from django.db.models import Exists, F, OuterRef, Q
 
-from portal import audit, sessions
+from portal import audit, policy, sessions
 from portal.audit import SYSTEM, Actor
-from portal.models import Action, Membership, Role, User
+from portal.models import Action, User
 
 CLOSED = "closed"
 """What stands in ``rights_seen`` of somebody who may not sign in; otherwise it holds their rights
@@ -62,7 +62,7 @@ def end_sessions(*, actor: Actor = SYSTEM, of: User | None = None) -> None:
 
 
 def _changes(of: User | None) -> list[_Change]:
-    leads = Membership.objects.filter(role=Role.LEAD, team__closed_at=None)
+    leads = policy.leading()
     if of is not None:
         leads = leads.filter(user=of)
     led: dict[int, list[str]] = defaultdict(list)
