@@ -166,7 +166,8 @@ class StepUpMiddleware:
         if not isinstance(exception, StepUpRequiredError) or match is None:
             return None
         if wants_json(request):
-            address = reverse("account_reauthenticate")
+            way = way_back(request, match.func, match.kwargs)
+            address = reverse("account_reauthenticate", query={"next": way})
             message = "Prove again that it is you first: nothing has happened yet."
             return JsonResponse({"message": message, "reauthenticate": address}, status=401)
         return to_confirmation(request, way_back(request, match.func, match.kwargs))
