@@ -80,12 +80,12 @@ class ErringProvider(Provider):
     def sign_out_token(self, **changed: Any) -> str:
         """A message of back-channel logout."""
         now = int(time.time())
-        event = {"http://schemas.openid.net/event/backchannel-logout": {}}
+        event: dict[str, Any] = {"http://schemas.openid.net/event/backchannel-logout": {}}
         said = {"iss": self.issuer, "aud": CLIENT, "iat": now, "exp": now + 120, "events": event}
         return self.sign(_changed(said | {"jti": f"{time.monotonic_ns()}"}, changed))
 
     def unsigned(self, claims: dict[str, Any]) -> str:
-        return jwt.encode(claims, None, algorithm="none")
+        return jwt.encode(claims, "", algorithm="none")
 
     def signed_with_the_public_key(self, claims: dict[str, Any]) -> str:
         """HS256 with what everybody may know as the secret."""

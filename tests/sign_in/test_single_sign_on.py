@@ -323,7 +323,9 @@ def test_a_sign_out_at_the_provider_ends_the_session_here(
     other = Browser()
     other.sign_in(teammate.email)
     [sid] = [one.number for one in provider.sessions.values() if one.person is somebody]
-    message = provider.sign_out_token(**({"sub": somebody.subject} if by == "sub" else {"sid": sid}))
+    message = provider.sign_out_token(
+        **({"sub": somebody.subject} if by == "sub" else {"sid": sid})
+    )
     told = Browser(enforce_csrf_checks=True)
     url = "/accounts/oidc/sso/logout/"
     assert told.post(url, {"logout_token": message}).status_code == 200

@@ -1,4 +1,4 @@
-"""What needs a fresh proof that it is still the person, and what does not, for both kinds of them."""
+"""What needs a fresh proof that it is still the person, for both kinds of people."""
 
 import time
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Single sign-on by OpenID Connect: to the provider and back, and what the provider calls itself."""
+"""Single sign-on by OpenID Connect: to the provider and back, and sign-outs that it tells of."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -72,7 +72,7 @@ def callback(request: HttpRequest) -> HttpResponse:
     provider = _provider()
     state = _state(request)
     attempt = Attempt(state["nonce"], state["code_verifier"])
-    answer = dict(request.GET.items())
+    answer = {name: str(value) for name, value in request.GET.items()}
     with _waiting():
         proof = openid.prove(provider, answer, attempt, callback=_callback_url())
     if state["confirms"]:
@@ -138,8 +138,8 @@ def _callback_url() -> str:
 
 
 def _state(request: HttpRequest) -> dict[str, Any]:
-    """What this browser's session kept for this answer. Raises SignInError where it kept nothing."""
-    state = statekit.unstash_state(
+    """What this session kept for this answer. Raises SignInError where it kept nothing."""
+    state: dict[str, Any] | None = statekit.unstash_state(
         request, provider_id=STATE, state_id=request.GET.get("state", "")
     )
     if state is None:
