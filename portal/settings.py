@@ -9,9 +9,7 @@ import os
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
-from csp.constants import NONE, SELF
-
-from portal import accounts, endpoints, environment, mailbox
+from portal import accounts, content_security, endpoints, environment, mailbox, openid_settings
 from portal.environment import read, refuse
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -89,6 +87,10 @@ MONITOR_TOKEN = environment.text("PORTAL_MONITOR_TOKEN")
 if not EMBEDDED:
     environment.require_strong(SECRET_KEY, AUDIT_KEY, MONITOR_TOKEN)
 PASSWORD_SIGN_IN = environment.on_or_off("PORTAL_PASSWORD_SIGN_IN", default="on")
+OPENID, SIGN_IN_PORT, HAS_OWN_PROVIDER = openid_settings.settings(
+    port=PORT, beside_sandbox=EMBEDDED and GRAFANA == "sandbox"
+)
+STEP_UP_SECONDS = environment.number("PORTAL_STEP_UP_SECONDS", 1, 86_400, default=300)
 DEMO_PASSWORD = environment.text("PORTAL_DEMO_PASSWORD") or (
     environment.text("GENERATED_DEMO_PASSWORD") if EMBEDDED and GRAFANA == "sandbox" else ""
 )
@@ -176,6 +178,7 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "allauth",
     "allauth.account",
+    "allauth.socialaccount",
     "csp",
     "django_structlog",
 ]
@@ -194,6 +197,8 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "portal.views.accounts.known_browsers.KnownBrowserMiddleware",
     "portal.middleware.LimitsMiddleware",
+    "portal.middleware.PasswordsMiddleware",
+    "portal.middleware.StepUpMiddleware",
     "portal.middleware.SignInRequiredMiddleware",  # before CSRF: the anonymous are told to sign in
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
@@ -266,15 +271,7 @@ SECURE_REFERRER_POLICY = "same-origin"
 SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 FILE_UPLOAD_HANDLERS = ["portal.uploads.NoFiles"]
-CONTENT_SECURITY_POLICY = {
-    "DIRECTIVES": {
-        "default-src": [NONE],
-        **{f"{kind}-src": [SELF] for kind in ("script", "style", "img", "font", "connect")},
-        "form-action": [SELF],
-        "base-uri": [NONE],
-        "frame-ancestors": [NONE],
-    }
-}
+CONTENT_SECURITY_POLICY = content_security.POLICY
 
 # -- Logs ---------------------------------------------------------------------------------------
 
