@@ -9,7 +9,7 @@ import uuid
 from portal import life, policy
 from portal.audit import SYSTEM, Actor
 from portal.life import Effects, Work, moves
-from portal.models import State
+from portal.models import State, User
 from portal.models.queries import BATCH_SIZE
 
 _HOW = {
@@ -18,14 +18,18 @@ _HOW = {
 }
 
 
-def end_access(*, actor: Actor = SYSTEM) -> Effects:
+def end_access(*, actor: Actor = SYSTEM, of: User | None = None) -> Effects:
     """End every open request and every undelivered key whose owner has lost access.
+
+    ``of`` is the one person who may have lost anything; without, everybody is looked at.
 
     Each in a short transaction of its own, conditional on the state that it was found in.
     """
     effects = Effects()
     seen: list[uuid.UUID] = []
     due = policy.without_access().filter(state__in=policy.UNDELIVERED, cancel_requested=False)
+    if of is not None:
+        due = due.filter(owner=of)
     while ids := list(due.exclude(pk__in=seen).values_list("pk", flat=True)[:BATCH_SIZE]):
         seen += ids
         for pk in ids:

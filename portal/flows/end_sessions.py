@@ -37,13 +37,15 @@ class _Change(NamedTuple):
         return f"no longer {', '.join(gone).replace('lead:', 'lead of ')}" if gone else ""
 
 
-def end_sessions(*, actor: Actor = SYSTEM) -> None:
+def end_sessions(*, actor: Actor = SYSTEM, of: User | None = None) -> None:
     """End them, each person's in a short transaction, and note what everybody can do now.
+
+    ``of`` is the one person who may have lost anything; without, everybody is looked at.
 
     The epoch makes it final: a session of the older one is no session, whatever becomes of its row
     and of the person's rights later.
     """
-    changes = _changes()
+    changes = _changes(of)
     losing = {change.person_id for change in changes if change.lost}
     open_sessions = sessions.of_people(losing) if losing else {}
     for change in changes:
@@ -59,8 +61,10 @@ def end_sessions(*, actor: Actor = SYSTEM) -> None:
                 audit.record(Action.SESSION_ENDED, actor=actor, subject=subject, count=ended)
 
 
-def _changes() -> list[_Change]:
+def _changes(of: User | None) -> list[_Change]:
     leads = policy.leading()
+    if of is not None:
+        leads = leads.filter(user=of)
     led: dict[int, list[str]] = defaultdict(list)
     for user_id, slug in leads.values_list("user", "team__slug"):
         led[user_id].append(f"lead:{slug}")
@@ -68,7 +72,7 @@ def _changes() -> list[_Change]:
     concerned = (Q(is_active=True) & (some | Exists(leads.filter(user=OuterRef("pk"))))) | (
         Q(is_active=False) & ~Q(rights_seen=CLOSED)
     )
-    people = User.objects.filter(concerned).values_list(
+    people = User.objects.filter(concerned, **({"pk": of.pk} if of else {})).values_list(
         "pk", "email", "is_active", "is_admin", "is_auditor", "rights_seen"
     )
     found = []

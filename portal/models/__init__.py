@@ -2,11 +2,21 @@
 
 from portal.models.audit import Action, AuditEvent, AuditHead, Outcome
 from portal.models.catalog import Approval, Connection, Grant, ServiceAccount, Workspace
+from portal.models.identities import PersonGroup, ProviderSession
 from portal.models.inventory import Drift, ListedToken
 from portal.models.limits import LimitUse
 from portal.models.notices import Notice, NoticeKind
 from portal.models.password_mails import PasswordMail
-from portal.models.people import GroupRight, Membership, OnLeaving, Right, Role, Team, User
+from portal.models.people import (
+    GroupRight,
+    Membership,
+    NamedRole,
+    OnLeaving,
+    Right,
+    Role,
+    Team,
+    User,
+)
 from portal.models.runtime import FailedSignIns, Heartbeat
 from portal.models.states import State
 from portal.models.tokens import Token
@@ -25,11 +35,14 @@ __all__ = [
     "LimitUse",
     "ListedToken",
     "Membership",
+    "NamedRole",
     "Notice",
     "NoticeKind",
     "OnLeaving",
     "Outcome",
     "PasswordMail",
+    "PersonGroup",
+    "ProviderSession",
     "Right",
     "Role",
     "ServiceAccount",
