@@ -1,0 +1,152 @@
+"""The identity provider as its metadata describes it: who it is, where it is, how it signs."""
+
+import logging
+import threading
+import time
+from pathlib import Path
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+import requests
+from lxml import etree
+from onelogin.saml2.idp_metadata_parser import OneLogin_Saml2_IdPMetadataParser as Parser
+
+from portal.saml.configured import LOOPBACK, is_url
+from portal.saml.errors import ProviderAwayError, away
+
+log = logging.getLogger(__name__)
+
+FRESH_SECONDS = 3600.0
+"""After this the metadata is read again: providers change their keys, and say so there first."""
+STALE_SECONDS = 24 * 3600.0
+"""For which a copy serves on while the provider does not answer."""
+AGAIN_SECONDS = 30.0
+"""Between two readings, whatever asks for them."""
+READING_SECONDS = 10.0
+MOST_BYTES = 1_000_000
+MD = "urn:oasis:names:tc:SAML:2.0:metadata"
+
+
+class IdentityProvider(NamedTuple):
+    """Where a sign-in is sent, who must have issued its answer, and whose keys must sign it."""
+
+    entity_id: str
+    sso_url: str
+    certificates: tuple[str, ...]
+
+
+class MetadataError(ValueError):
+    """What was read is no metadata of one identity provider. The message completes "it ..."."""
+
+
+class Source:
+    """The metadata at one place, kept in this process.
+
+    Not in the shared cache: whoever could write there could sign in as anybody.
+    """
+
+    def __init__(self, place: str) -> None:
+        self.place = place
+        self._lock = threading.Lock()
+        self._kept: IdentityProvider | None = None
+        self._read_at = self._tried_at = float("-inf")
+        self._error: ProviderAwayError | None = None
+
+    def provider(self, *, anew: bool = False) -> IdentityProvider:
+        """The provider; ``anew`` asks for a reading that is not older than AGAIN_SECONDS.
+
+        Raises ProviderAwayError.
+        """
+        now = time.monotonic()
+        if self._kept and not anew and now < self._read_at + FRESH_SECONDS:
+            return self._kept
+        with self._lock:
+            if now >= self._tried_at + AGAIN_SECONDS:
+                self._read()
+        if self._kept and time.monotonic() < self._read_at + STALE_SECONDS:
+            return self._kept
+        raise self._error or away("provider_away")
+
+    def _read(self) -> None:
+        try:
+            self._kept = parse(load(self.place))
+            self._read_at, self._error = time.monotonic(), None
+        except ProviderAwayError as error:
+            self._error = error
+            log.warning("saml.metadata_unread", extra={"code": error.code})
+        finally:
+            self._tried_at = time.monotonic()
+
+
+_sources: dict[str, Source] = {}
+
+
+def source(place: str) -> Source:
+    """What this process keeps of the metadata at ``place``."""
+    return _sources.setdefault(place, Source(place))
+
+
+def load(place: str) -> bytes:
+    """The metadata's text. Raises ProviderAwayError."""
+    try:
+        return _fetched(place) if is_url(place) else Path(place).read_bytes()
+    except (OSError, ValueError):  # of requests too
+        raise away("provider_away") from None
+
+
+def _fetched(url: str) -> bytes:
+    until = time.monotonic() + READING_SECONDS
+    with requests.get(url, timeout=5, stream=True, headers={"Accept": "*/*"}) as answer:
+        if not all(map(_is_safe, [one.url for one in (*answer.history, answer)])):
+            raise ValueError("was sent to an address without https")
+        if answer.status_code != requests.codes.ok:
+            raise ValueError(f"answered {answer.status_code}")
+        text = b""
+        for chunk in answer.iter_content(65_536):
+            text += chunk
+            if len(text) > MOST_BYTES or time.monotonic() > until:
+                raise ValueError("is too much, or too slow")
+    return text
+
+
+def _is_safe(url: str) -> bool:
+    parts = urlsplit(url)
+    return parts.scheme == "https" or bool(LOOPBACK.fullmatch(parts.hostname or ""))
+
+
+def parse(text: bytes) -> IdentityProvider:
+    """The one identity provider that the metadata describes. Raises ProviderAwayError."""
+    try:
+        return _parsed(text)
+    except MetadataError as error:
+        raise away("metadata", why=str(error)) from None
+
+
+def _parsed(text: bytes) -> IdentityProvider:
+    try:
+        root = etree.fromstring(
+            text, etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False)
+        )
+    except (etree.XMLSyntaxError, ValueError):
+        raise MetadataError("it is no XML") from None
+    if root.getroottree().docinfo.doctype:
+        raise MetadataError("it has a document type")
+    found = [one.getparent() for one in root.iter(f"{{{MD}}}IDPSSODescriptor")]
+    if len(found) != 1 or found[0] is None:
+        raise MetadataError(f"it describes {len(found)} identity providers, not one")
+    told = Parser.parse(etree.tostring(found[0]))
+    provider = told.get("idp", {})
+    if told.get("security", {}).get("authnRequestsSigned"):
+        raise MetadataError("the provider wants signed requests, which the portal does not send")
+    url = provider.get("singleSignOnService", {}).get("url", "")
+    if not provider.get("entityId") or not is_url(url) or not _is_safe(url):
+        raise MetadataError("no address for sign-in by HTTP-Redirect, or none with https, is in it")
+    signing = provider.get("x509certMulti", {}).get("signing") or [provider.get("x509cert", "")]
+    if not all(signing) or not _signs(found[0]):
+        raise MetadataError("no certificate for signatures is in it")
+    return IdentityProvider(provider["entityId"], url, tuple(dict.fromkeys(signing)))
+
+
+def _signs(descriptor: "etree._Element") -> bool:
+    keys = descriptor.iterfind(f"{{{MD}}}IDPSSODescriptor/{{{MD}}}KeyDescriptor")
+    return any(key.get("use") in (None, "signing") for key in keys)
