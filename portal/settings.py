@@ -11,9 +11,8 @@ from urllib.parse import quote, urlsplit
 
 from csp.constants import NONE, SELF
 
-from portal import accounts, environment
+from portal import accounts, environment, saml_settings
 from portal.environment import read, refuse
-from portal.saml import configured as saml
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -223,7 +222,7 @@ AUTHENTICATION_BACKENDS = ["portal.views.signin.Backend"]
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "/tokens/"
 globals().update(accounts.settings(limits=RATE_LIMITS))
-globals().update(saml.settings(origin=PORTAL_ORIGIN))
+globals().update(saml_settings.settings(origin=PORTAL_ORIGIN))
 REFUSAL_SECONDS = 1.0
 """A wrong password is refused after this time, or later: that somebody exists costs some
 milliseconds of it, which nobody can see."""

@@ -13,7 +13,8 @@ from typing import Any
 
 from lxml import etree
 
-from portal.saml.errors import SamlError, error
+from portal.identity.person import SignInError
+from portal.identity.saml.errors import error
 
 MOST_BYTES = 1_500_000
 """Of the document. 5,000 groups with their type spelled out at each are 900 kB."""
@@ -45,7 +46,7 @@ _ID_NAMES = {"id", "{http://www.w3.org/xml/1998/namespace}id"}
 
 
 def read(encoded: str) -> tuple[str, Any]:
-    """The document that was posted in base64, as text and as its root element. Raises SamlError."""
+    """The document that was posted in base64, as text and as its root element. Raises SignInError."""
     text = _text(encoded)
     parser = etree.XMLParser(resolve_entities=False, no_network=True, huge_tree=False)
     try:
@@ -142,9 +143,9 @@ def encoded(text: str) -> str:
     return base64.b64encode(text.encode()).decode()
 
 
-def _unreadable(why: str) -> SamlError:
+def _unreadable(why: str) -> SignInError:
     return error("unreadable", why=why)
 
 
-def _wrapped(why: str) -> SamlError:
+def _wrapped(why: str) -> SignInError:
     return error("wrapped", why=why)

@@ -1,20 +1,17 @@
 """The identity provider as its metadata describes it: who it is, where it is, how it signs."""
 
-import logging
 import threading
 import time
 from pathlib import Path
 from typing import NamedTuple
-from urllib.parse import urlsplit
 
-import requests
 from lxml import etree
 from onelogin.saml2.idp_metadata_parser import OneLogin_Saml2_IdPMetadataParser as Parser
 
-from portal.saml.configured import LOOPBACK, is_url
-from portal.saml.errors import ProviderAwayError, away
-
-log = logging.getLogger(__name__)
+from portal.saml_settings import is_url
+from portal.identity.person import SignInError
+from portal.identity.saml.errors import error as refused
+from portal.identity.wire import away, exchange, nonsense
 
 FRESH_SECONDS = 3600.0
 """After this the metadata is read again: providers change their keys, and say so there first."""
@@ -22,8 +19,6 @@ STALE_SECONDS = 24 * 3600.0
 """For which a copy serves on while the provider does not answer."""
 AGAIN_SECONDS = 30.0
 """Between two readings, whatever asks for them."""
-READING_SECONDS = 10.0
-MOST_BYTES = 1_000_000
 MD = "urn:oasis:names:tc:SAML:2.0:metadata"
 
 
@@ -50,12 +45,12 @@ class Source:
         self._lock = threading.Lock()
         self._kept: IdentityProvider | None = None
         self._read_at = self._tried_at = float("-inf")
-        self._error: ProviderAwayError | None = None
+        self._error: SignInError | None = None
 
     def provider(self, *, anew: bool = False) -> IdentityProvider:
         """The provider; ``anew`` asks for a reading that is not older than AGAIN_SECONDS.
 
-        Raises ProviderAwayError.
+        Raises SignInError.
         """
         now = time.monotonic()
         if self._kept and not anew and now < self._read_at + FRESH_SECONDS:
@@ -65,15 +60,14 @@ class Source:
                 self._read()
         if self._kept and time.monotonic() < self._read_at + STALE_SECONDS:
             return self._kept
-        raise self._error or away("provider_away")
+        raise self._error or away("no metadata yet")
 
     def _read(self) -> None:
         try:
             self._kept = parse(load(self.place))
             self._read_at, self._error = time.monotonic(), None
-        except ProviderAwayError as error:
+        except SignInError as error:
             self._error = error
-            log.warning("saml.metadata_unread", extra={"code": error.code})
         finally:
             self._tried_at = time.monotonic()
 
@@ -87,39 +81,27 @@ def source(place: str) -> Source:
 
 
 def load(place: str) -> bytes:
-    """The metadata's text. Raises ProviderAwayError."""
-    try:
-        return _fetched(place) if is_url(place) else Path(place).read_bytes()
-    except (OSError, ValueError):  # of requests too
-        raise away("provider_away") from None
-
-
-def _fetched(url: str) -> bytes:
-    until = time.monotonic() + READING_SECONDS
-    with requests.get(url, timeout=5, stream=True, headers={"Accept": "*/*"}) as answer:
-        if not all(map(_is_safe, [one.url for one in (*answer.history, answer)])):
-            raise ValueError("was sent to an address without https")
-        if answer.status_code != requests.codes.ok:
-            raise ValueError(f"answered {answer.status_code}")
-        text = b""
-        for chunk in answer.iter_content(65_536):
-            text += chunk
-            if len(text) > MOST_BYTES or time.monotonic() > until:
-                raise ValueError("is too much, or too slow")
-    return text
-
-
-def _is_safe(url: str) -> bool:
-    parts = urlsplit(url)
-    return parts.scheme == "https" or bool(LOOPBACK.fullmatch(parts.hostname or ""))
+    """The metadata's text. Raises SignInError."""
+    if not is_url(place):
+        try:
+            return Path(place).read_bytes()
+        except OSError as failure:
+            raise away(f"PORTAL_SAML_METADATA: {type(failure).__name__}") from None
+    what = "the provider's SAML metadata"
+    answer = exchange("GET", place, what, headers={"Accept": "*/*"})
+    if answer.status >= 500 or answer.status == 429:
+        raise away(f"{what}: HTTP {answer.status}")
+    if answer.status != 200:
+        raise nonsense(f"{what}: HTTP {answer.status}")
+    return answer.body
 
 
 def parse(text: bytes) -> IdentityProvider:
-    """The one identity provider that the metadata describes. Raises ProviderAwayError."""
+    """The one identity provider that the metadata describes. Raises SignInError."""
     try:
         return _parsed(text)
-    except MetadataError as error:
-        raise away("metadata", why=str(error)) from None
+    except MetadataError as failure:
+        raise refused("metadata", why=str(failure)) from None
 
 
 def _parsed(text: bytes) -> IdentityProvider:
@@ -139,8 +121,8 @@ def _parsed(text: bytes) -> IdentityProvider:
     if told.get("security", {}).get("authnRequestsSigned"):
         raise MetadataError("the provider wants signed requests, which the portal does not send")
     url = provider.get("singleSignOnService", {}).get("url", "")
-    if not provider.get("entityId") or not is_url(url) or not _is_safe(url):
-        raise MetadataError("no address for sign-in by HTTP-Redirect, or none with https, is in it")
+    if not provider.get("entityId") or not is_url(url):
+        raise MetadataError("no address for sign-in by HTTP-Redirect is in it that has https")
     signing = provider.get("x509certMulti", {}).get("signing") or [provider.get("x509cert", "")]
     if not all(signing) or not _signs(found[0]):
         raise MetadataError("no certificate for signatures is in it")

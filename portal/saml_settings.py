@@ -1,6 +1,5 @@
 """The settings of sign-in by SAML, which a start reads whether the extra is installed or not."""
 
-import re
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -8,9 +7,9 @@ from urllib.parse import urlsplit
 
 from portal import environment
 from portal.environment import read, refuse
+from portal.openid_settings import is_loopback
 
 EXTRA = "requirements-saml.txt"
-LOOPBACK = re.compile(r"localhost|127(\.[0-9]{1,3}){3}|::1")
 NAMED = ("PORTAL_SAML_METADATA", "PORTAL_SAML_EMAIL_ATTRIBUTE", "PORTAL_SAML_GROUPS_ATTRIBUTE")
 
 
@@ -57,7 +56,7 @@ def where_metadata_is(text: str) -> str:
         url = urlsplit(text)
         host = url.hostname or ""
         _ = url.port  # raises ValueError for what is none
-        if not host or (url.scheme == "http" and not LOOPBACK.fullmatch(host)):
+        if not host or (url.scheme == "http" and not is_loopback(host)):
             raise ValueError
         return text
     if "://" in text or not Path(text).is_file():

@@ -19,9 +19,10 @@ from onelogin.saml2.response import OneLogin_Saml2_Response
 from onelogin.saml2.settings import OneLogin_Saml2_Settings
 
 from portal.saml import document
-from portal.saml.document import SAML
-from portal.saml.errors import SamlError, error
-from portal.saml.metadata import IdentityProvider
+from portal.identity.saml.document import SAML
+from portal.identity.person import SignInError
+from portal.identity.saml.errors import error
+from portal.identity.saml.metadata import IdentityProvider
 
 CLOCKS = timedelta(seconds=60)
 """By which the provider's clock and ours may differ."""
@@ -66,12 +67,12 @@ class Answer:
 
 
 def verify(encoded: str, provider: IdentityProvider) -> Answer:
-    """Read an answer as it was posted. Raises SamlError."""
+    """Read an answer as it was posted. Raises SignInError."""
     text, root = document.read(encoded)
     assertion = root.find(f"{SAML}Assertion")
     try:
         _check_signed(text, provider)
-    except SamlError as wrong:
+    except SignInError as wrong:
         if wrong.code == "recipient" and assertion is not None:
             _checked(root, assertion)  # says more exactly what is wrong: it may have come too late
         raise
@@ -177,7 +178,7 @@ def _confirmed(root: Any, assertion: Any, now: datetime) -> list[datetime]:
             continue
         try:
             until = _check_times(data, now)
-        except SamlError as other:
+        except SignInError as other:
             wrong = other
             continue
         found += [until] if until else []

@@ -2,37 +2,18 @@
 
 from django.conf import settings
 
-
-class SamlError(Exception):
-    """A sign-in that ends on a page.
-
-    ``code`` goes into the audit log; ``status`` is the page's. The message says what happened and
-    what to do next, and holds nothing of what was sent.
-    """
-
-    def __init__(self, code: str, message: str, *, status: int) -> None:
-        super().__init__(message)
-        self.code = code
-        self.status = status
+from portal.identity.person import SignInError
 
 
-class ProviderAwayError(SamlError):
-    """The provider's metadata can't be had, or used."""
+def error(code: str, **said: str) -> SignInError:
+    """What is wrong with an answer, or with the metadata; ``said`` is what the message leaves open.
 
-
-def error(code: str, **said: str) -> SamlError:
-    """Something is wrong with an answer; ``said`` is what its message leaves open."""
+    It holds nothing of what was sent."""
     told = {"audience": settings.SAML_ENTITY_ID, "acs": settings.SAML_ACS, **said}
-    return SamlError(code, _MESSAGES[code].format(**told), status=_STATUS.get(code, 403))
+    return SignInError(code, _MESSAGES[code].format(**told), status=_STATUS.get(code, 403))
 
 
-def away(code: str, **said: str) -> ProviderAwayError:
-    return ProviderAwayError(code, _MESSAGES[code].format(**said), status=_STATUS[code])
-
-
-_STATUS = {"missing": 400, "unreadable": 400, "too_large": 400, "provider_away": 503} | {
-    "metadata": 502
-}
+_STATUS = {"missing": 400, "unreadable": 400, "too_large": 400, "metadata": 502}
 _ANEW = "Begin anew at the portal's sign-in page; if it happens twice, tell an admin."
 _MESSAGES = {
     # What can't be read
@@ -80,6 +61,4 @@ _MESSAGES = {
     # The provider itself
     "metadata": "The portal can't use what your sign-in provider says of itself: {why}. Tell an "
     "operator of this portal: PORTAL_SAML_METADATA names it.",
-    "provider_away": "Your sign-in provider does not answer, or not with its SAML metadata. Try "
-    "again in a minute; if it stays so, tell an operator of this portal.",
 }

@@ -7,8 +7,8 @@ from xml.sax.saxutils import escape
 from onelogin.saml2.authn_request import OneLogin_Saml2_Authn_Request
 from onelogin.saml2.settings import OneLogin_Saml2_Settings
 
-from portal.saml.answer import library_settings
-from portal.saml.metadata import IdentityProvider
+from portal.identity.saml.answer import library_settings
+from portal.identity.saml.metadata import IdentityProvider
 
 LONGEST_RELAY_STATE = 80
 """Bytes: SAML bindings, section 3.4.3."""

@@ -1,18 +1,16 @@
 """Who somebody is, by what a provider's answer says of them."""
 
 from collections.abc import Mapping
-from typing import NamedTuple
 
 from django.conf import settings
 
 from portal import mailbox
-from portal.saml.answer import Answer
-from portal.saml.errors import error
+from portal.identity.person import Identity
+from portal.identity.saml.answer import Answer
+from portal.identity.saml.errors import error
 
 EMAIL_FORMAT = "urn:oasis:names:tc:SAML:1.1:nameid-format:emailAddress"
 TRANSIENT = "urn:oasis:names:tc:SAML:2.0:nameid-format:transient"
-LONGEST_SUBJECT = 191
-"""Characters: what django-allauth keeps of one."""
 
 CLAIMS = "http://schemas.xmlsoap.org/ws/2005/05/identity/claims"
 EMAILS = ("email", "mail", f"{CLAIMS}/emailaddress", "urn:oid:0.9.2342.19200300.100.1.3")
@@ -24,51 +22,45 @@ VERIFIED = ("email_verified", "http://schemas.auth0.com/email_verified")
 NAMES = ("name", "displayName", f"{CLAIMS}/name", "urn:oid:2.16.840.1.113730.3.1.241")
 
 
-class Said(NamedTuple):
-    """What the provider says. ``email`` is None where it says none that the portal can believe.
 
-    ``groups`` is None where the provider has left them out for their number.
+def identity(provider: str, answer: Answer) -> Identity:
+    """Who the answer of the provider of this entity ID is about.
+
+    Raises SignInError where it does not say.
     """
-
-    subject: str
-    email: str | None
-    name: str
-    groups: list[str] | None
-
-
-def said(answer: Answer) -> Said:
-    """Who the answer is about. Raises SamlError where it does not say."""
     email = _email(answer)
     subject = answer.name_id
     if answer.name_id_format == EMAIL_FORMAT:
         subject = mailbox.folded(subject)
     elif answer.name_id_format == TRANSIENT:
         # A name for this one sign-in: only the address tells who it is.
-        subject = email or ""
-    if not subject or len(subject) > LONGEST_SUBJECT or not subject.isprintable():
+        subject = mailbox.folded(email)
+    if not subject:
         raise error("no_name_id")
-    return Said(subject, email, _first(answer.attributes, NAMES), _groups(answer.attributes))
+    return Identity(
+        provider=provider,
+        subject=subject,
+        email=email,
+        # Of a company's provider, whose word is what the portal goes by.
+        email_verified=_first(answer.attributes, VERIFIED).lower() not in ("false", "0"),
+        name=one_line(_first(answer.attributes, NAMES)),
+        groups=_groups(answer.attributes),
+    )
 
 
-def _email(answer: Answer) -> str | None:
+def _email(answer: Answer) -> str:
     named = settings.SAML_EMAIL_ATTRIBUTE
     found = _first(answer.attributes, (named,) if named else EMAILS)
-    if not found and answer.name_id_format == EMAIL_FORMAT:
-        found = answer.name_id
-    if _first(answer.attributes, VERIFIED).lower() in ("false", "0"):
-        return None
-    try:
-        return mailbox.canonical(found)
-    except mailbox.NotAnAddressError:
-        return None
+    return found or (answer.name_id if answer.name_id_format == EMAIL_FORMAT else "")
 
 
-def _groups(attributes: Mapping[str, list[str]]) -> list[str] | None:
+def _groups(attributes: Mapping[str, list[str]]) -> frozenset[str] | None:
+    """The groups; None where the provider has left them out for their number."""
     named = settings.SAML_GROUPS_ATTRIBUTE
     if any(name.endswith(LEFT_OUT) or (named and name == f"{named}.link") for name in attributes):
         return None
     names = (named,) if named else GROUPS
-    return list(dict.fromkeys(group for name in names for group in attributes.get(name, ())))
+    return frozenset(group for name in names for group in attributes.get(name, ()))
 
 
 def _first(attributes: Mapping[str, list[str]], names: tuple[str, ...]) -> str:
