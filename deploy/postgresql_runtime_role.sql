@@ -49,11 +49,14 @@ BEGIN
         portal_membership,
         portal_notice,
         portal_passwordmail,
+        portal_persongroup,
+        portal_providersession,
         portal_serviceaccount,
         portal_team,
         portal_token,
         portal_user,
-        portal_workspace
+        portal_workspace,
+        socialaccount_socialaccount
     TO portal_runtime;
 END
 $$;

@@ -17,6 +17,8 @@ BY_HAND = "Django's admin"
 """The reason of what an admin changed without one. What the demo's own access changes has none."""
 BY_GROUPS = "groups of single sign-on"
 """The reason of what a person's groups changed, at a sign-in or by provisioning."""
+BY_PROVIDER = "single sign-on"
+"""The reason of what an identity provider has changed of a person's name or address."""
 _UNITS = ((86_400, "d"), (3_600, "h"), (60, "m"), (1, "s"))
 
 

@@ -69,13 +69,27 @@ def to_sign_in(request: HttpRequest, way: str, *, at: str = settings.LOGIN_URL) 
 
     A way that is too long for an address is kept in a cookie of this browser meanwhile.
     """
-    address = resolve_url(at)
     if request.method == "POST":
         messages.warning(
             request,
             "You were signed out before you sent that, so nothing has happened yet. "
             "Sign in to go on where you were.",
         )
+    return _with_way_back(request, way, resolve_url(at))
+
+
+def to_confirmation(request: HttpRequest, way: str) -> HttpResponse:
+    """Send somebody to the page where they prove again that it is they, and on to ``way``."""
+    if request.method == "POST":
+        messages.warning(
+            request,
+            "You have proved that it is you. Nothing has happened yet: what you typed is below, "
+            "send it again.",
+        )
+    return _with_way_back(request, way, reverse("account_reauthenticate"))
+
+
+def _with_way_back(request: HttpRequest, way: str, address: str) -> HttpResponse:
     if len(way) <= LONGEST_NEXT:
         return redirect_to_login(way, address)
     path, _, query = way.partition("?")
