@@ -1,5 +1,6 @@
 """Every address of the portal. They are a contract: docs and bookmarks rely on them."""
 
+from django.conf import settings
 from django.contrib import admin
 from django.urls import include, path, register_converter
 from django.views.generic import RedirectView
@@ -97,6 +98,9 @@ urlpatterns = [
     ),
     path("admin/", admin.site.urls),
 ]
+
+if settings.SAML_INSTALLED:
+    urlpatterns.insert(0, path("accounts/saml/sso/", include("portal.views.accounts.saml_urls")))
 
 handler400 = "portal.views.errors.bad_request"
 handler403 = "portal.views.errors.permission_denied"

@@ -23,7 +23,7 @@ from urllib.parse import parse_qs, urlsplit
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
-    from saml2 import BINDING_HTTP_POST, BINDING_HTTP_REDIRECT, saml
+    from saml2 import BINDING_HTTP_REDIRECT, saml
     from saml2.config import IdPConfig
     from saml2.metadata import entity_descriptor
     from saml2.server import Server
@@ -248,7 +248,7 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
+    def log_message(self, format: str, *args: Any) -> None:
         """A test's output is its own."""
 
 

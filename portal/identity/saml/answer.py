@@ -16,19 +16,17 @@ from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 from onelogin.saml2.errors import OneLogin_Saml2_ValidationError
 from onelogin.saml2.response import OneLogin_Saml2_Response
-from onelogin.saml2.settings import OneLogin_Saml2_Settings
 
-from portal.saml import document
-from portal.identity.saml.document import SAML
 from portal.identity.person import SignInError
+from portal.identity.saml import document
+from portal.identity.saml.document import SAML
 from portal.identity.saml.errors import error
+from portal.identity.saml.library import UNSPECIFIED, library_settings
 from portal.identity.saml.metadata import IdentityProvider
 
 CLOCKS = timedelta(seconds=60)
 """By which the provider's clock and ours may differ."""
 BEARER = "urn:oasis:names:tc:SAML:2.0:cm:bearer"
-UNSPECIFIED = "urn:oasis:names:tc:SAML:1.1:nameid-format:unspecified"
-"""What the portal asks for: each provider sends the name that it is set up to send."""
 
 _Invalid = OneLogin_Saml2_ValidationError
 _CODES = {
@@ -79,34 +77,6 @@ def verify(encoded: str, provider: IdentityProvider) -> Answer:
     if assertion is None:
         raise error("invalid")
     return _checked(root, assertion)
-
-
-def library_settings(provider: IdentityProvider) -> OneLogin_Saml2_Settings:
-    """What python3-saml is to hold an answer against."""
-    return OneLogin_Saml2_Settings(
-        {
-            "strict": True,
-            "security": {
-                "wantAssertionsSigned": True,
-                "wantAttributeStatement": False,
-                "wantNameId": True,
-                "allowRepeatAttributeName": True,
-                "rejectDeprecatedAlgorithm": True,
-                "requestedAuthnContext": False,
-                "allowSingleLabelDomains": True,
-            },
-            "sp": {
-                "entityId": settings.SAML_ENTITY_ID,
-                "assertionConsumerService": {"url": settings.SAML_ACS},
-                "NameIDFormat": UNSPECIFIED,
-            },
-            "idp": {
-                "entityId": provider.entity_id,
-                "singleSignOnService": {"url": provider.sso_url},
-                "x509certMulti": {"signing": list(provider.certificates)},
-            },
-        }
-    )
 
 
 def _check_signed(text: str, provider: IdentityProvider) -> None:

@@ -7,7 +7,7 @@ from xml.sax.saxutils import escape
 from onelogin.saml2.authn_request import OneLogin_Saml2_Authn_Request
 from onelogin.saml2.settings import OneLogin_Saml2_Settings
 
-from portal.identity.saml.answer import library_settings
+from portal.identity.saml.library import about_us, library_settings
 from portal.identity.saml.metadata import IdentityProvider
 
 LONGEST_RELAY_STATE = 80
@@ -35,8 +35,7 @@ def request(provider: IdentityProvider, *, back: str, afresh: bool) -> Request:
     return Request(made.get_id(), f"{provider.sso_url}{separator}{urlencode(query)}")
 
 
-def metadata(provider: IdentityProvider) -> bytes:
-    """What the portal says of itself, for the provider to read."""
-    checked: OneLogin_Saml2_Settings = library_settings(provider)
-    found = checked.get_sp_metadata()
+def metadata() -> bytes:
+    """What the portal says of itself, for a provider to read."""
+    found = OneLogin_Saml2_Settings(about_us(), sp_validation_only=True).get_sp_metadata()
     return found if isinstance(found, bytes) else str(found).encode()

@@ -46,7 +46,7 @@ _ID_NAMES = {"id", "{http://www.w3.org/xml/1998/namespace}id"}
 
 
 def read(encoded: str) -> tuple[str, Any]:
-    """The document that was posted in base64, as text and as its root element. Raises SignInError."""
+    """What was posted in base64, as text and as its root element. Raises SignInError."""
     text = _text(encoded)
     parser = etree.XMLParser(resolve_entities=False, no_network=True, huge_tree=False)
     try:

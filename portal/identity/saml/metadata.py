@@ -8,10 +8,10 @@ from typing import NamedTuple
 from lxml import etree
 from onelogin.saml2.idp_metadata_parser import OneLogin_Saml2_IdPMetadataParser as Parser
 
-from portal.saml_settings import is_url
 from portal.identity.person import SignInError
 from portal.identity.saml.errors import error as refused
 from portal.identity.wire import away, exchange, nonsense
+from portal.saml_settings import is_url
 
 FRESH_SECONDS = 3600.0
 """After this the metadata is read again: providers change their keys, and say so there first."""

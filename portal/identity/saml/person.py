@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from django.conf import settings
 
 from portal import mailbox
+from portal.identity.claims import one_line
 from portal.identity.person import Identity
 from portal.identity.saml.answer import Answer
 from portal.identity.saml.errors import error
@@ -20,7 +21,6 @@ LEFT_OUT = "groups.link"
 """How the name of the attribute ends that Entra sends instead of more than 150 groups."""
 VERIFIED = ("email_verified", "http://schemas.auth0.com/email_verified")
 NAMES = ("name", "displayName", f"{CLAIMS}/name", "urn:oid:2.16.840.1.113730.3.1.241")
-
 
 
 def identity(provider: str, answer: Answer) -> Identity:
