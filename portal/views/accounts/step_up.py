@@ -91,11 +91,6 @@ def confirm_by_provider(request: HttpRequest, proof: Proof, *, way: str) -> Http
             email=request.user.email,
         )
     record_authentication(
-        request,
-        request.user,
-        method=METHOD,
-        provider=proof.identity.provider,
-        at=at,
-        confirmed=True,
+        request, request.user, method=METHOD, provider=proof.identity.provider, at=at, confirmed=True
     )
     return HttpResponseRedirect(way or settings.LOGIN_REDIRECT_URL)
