@@ -1,8 +1,8 @@
-"""The settings of sign-in by SAML, which a start reads whether the extra is installed or not."""
+"""The settings of single sign-on by SAML, read whether its extra is installed or not."""
 
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
 from portal import environment
@@ -10,7 +10,22 @@ from portal.environment import read, refuse
 from portal.openid_settings import is_loopback
 
 EXTRA = "requirements-saml.txt"
-NAMED = ("PORTAL_SAML_METADATA", "PORTAL_SAML_EMAIL_ATTRIBUTE", "PORTAL_SAML_GROUPS_ATTRIBUTE")
+NAMES = ("PORTAL_SAML_METADATA", "PORTAL_SAML_EMAIL_ATTRIBUTE", "PORTAL_SAML_GROUPS_ATTRIBUTE")
+
+
+@dataclass(frozen=True, slots=True)
+class Saml:
+    """A provider, and the portal as it is known there.
+
+    ``metadata`` is the provider's: a URL or the path of a file. ``entity_id`` and ``acs`` are the
+    portal's own, to the letter. An attribute without a name is looked for under the usual ones.
+    """
+
+    metadata: str
+    email_attribute: str
+    groups_attribute: str
+    entity_id: str
+    acs: str
 
 
 def is_installed() -> bool:
@@ -18,45 +33,42 @@ def is_installed() -> bool:
     return all(find_spec(name) is not None for name in ("onelogin", "xmlsec", "lxml"))
 
 
-def settings(*, origin: str) -> dict[str, Any]:
-    """Django's settings of these names; stops the start where one of them can't be followed."""
+def saml(*, origin: str, is_installed: bool) -> Saml | None:
+    """The provider that the environment names; None where it names none.
+
+    Stops the start where something is set and the extra is missing.
+    """
     metadata = read(
-        "PORTAL_SAML_METADATA",
+        NAMES[0],
         where_metadata_is,
         default="",
         wanted="the https URL of an identity provider's SAML metadata, or the path of a file that "
         "holds it",
     )
-    email, groups = (environment.text(name) for name in NAMED[1:])
-    installed = is_installed()
-    for name, value in zip(NAMED, (metadata, email, groups), strict=True):
-        if value and not installed:
-            refuse(
-                name,
-                f"needs what {EXTRA} adds, and it is not installed: "
-                f"pip install --require-hashes -r {EXTRA}",
-            )
-    return {
-        "SAML_INSTALLED": installed,
-        "SAML_METADATA": metadata,
-        "SAML_EMAIL_ATTRIBUTE": email,
-        "SAML_GROUPS_ATTRIBUTE": groups,
-        "SAML_ENTITY_ID": f"{origin}/accounts/saml/sso/metadata/",
-        "SAML_ACS": f"{origin}/accounts/saml/sso/acs/",
-    }
+    email, groups = (environment.text(name) for name in NAMES[1:])
+    given = dict(zip(NAMES, (metadata, email, groups), strict=True))
+    if name := next((name for name, value in given.items() if value and not is_installed), ""):
+        refuse(
+            name,
+            f"needs what {EXTRA} adds, and that is not installed: "
+            f"pip install --require-hashes -r {EXTRA}",
+        )
+    if not metadata:
+        return None
+    base = f"{origin}/accounts/saml/sso"
+    return Saml(metadata, email, groups, entity_id=f"{base}/metadata/", acs=f"{base}/acs/")
 
 
 def where_metadata_is(text: str) -> str:
-    """A URL that nobody on the way can change the answer of, or a file's path; may be empty."""
+    """A URL whose answer nobody on the way can change, or a file's path; may be empty."""
     if not text:
         return ""
     if not text.isprintable():
         raise ValueError
     if is_url(text):
         url = urlsplit(text)
-        host = url.hostname or ""
         _ = url.port  # raises ValueError for what is none
-        if not host or (url.scheme == "http" and not is_loopback(host)):
+        if not url.hostname or (url.scheme.lower() == "http" and not is_loopback(url.hostname)):
             raise ValueError
         return text
     if "://" in text or not Path(text).is_file():

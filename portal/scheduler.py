@@ -75,6 +75,7 @@ MOVES_AND_MESSAGES = (
     Job("record met limits as one event each", record_counted_refusals),
     Job("forget limits that nobody met for a day", forget_old_uses, 300.0),
     Job("forget sign-ins at the provider whose session is over", forget_provider_sessions, 300.0),
+    Job("forget answers of SAML whose time is over", forget_spent_assertions, 300.0),
 )
 TABLE = (
     # First, because it is what tells of a log that takes no events any more.

@@ -11,7 +11,7 @@ from urllib.parse import quote, urlsplit
 
 from csp.constants import NONE, SELF
 
-from portal import accounts, environment, openid_settings
+from portal import accounts, environment, openid_settings, saml_settings
 from portal.environment import read, refuse
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -89,13 +89,16 @@ MONITOR_TOKEN = environment.text("PORTAL_MONITOR_TOKEN")
 PASSWORD_SIGN_IN = environment.on_or_off("PORTAL_PASSWORD_SIGN_IN", default="on")
 OPENID = openid_settings.openid()
 """The provider of single sign-on by OpenID Connect, or None."""
+SAML_INSTALLED = saml_settings.is_installed()
+SAML = saml_settings.saml(origin=PORTAL_ORIGIN, is_installed=SAML_INSTALLED)
+"""The provider of single sign-on by SAML, or None."""
 SIGN_IN_PORT = read(
     "PORTAL_SANDBOX_SIGN_IN_PORT",
     environment.whole_number(1, 65535),
     default=str(PORT + 3 if PORT < 65533 else PORT - 3),
     wanted="a port, 1-65535",
 )
-HAS_OWN_PROVIDER = OPENID is None and EMBEDDED and GRAFANA == "sandbox"
+HAS_OWN_PROVIDER = OPENID is None and SAML is None and EMBEDDED and GRAFANA == "sandbox"
 """Whether the sandbox's provider runs, which asks for no password."""
 if HAS_OWN_PROVIDER:
     OPENID = openid_settings.of_sandbox(SIGN_IN_PORT)
@@ -237,7 +240,6 @@ AUTHENTICATION_BACKENDS = ["portal.views.signin.Backend"]
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "/tokens/"
 globals().update(accounts.settings(limits=RATE_LIMITS))
-globals().update(saml_settings.settings(origin=PORTAL_ORIGIN))
 REFUSAL_SECONDS = 1.0
 """A wrong password is refused after this time, or later: that somebody exists costs some
 milliseconds of it, which nobody can see."""

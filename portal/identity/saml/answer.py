@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from django.conf import settings
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 from onelogin.saml2.errors import OneLogin_Saml2_ValidationError
@@ -23,6 +22,7 @@ from portal.identity.saml.document import SAML
 from portal.identity.saml.errors import error
 from portal.identity.saml.library import UNSPECIFIED, library_settings
 from portal.identity.saml.metadata import IdentityProvider
+from portal.identity.saml.us import us
 
 CLOCKS = timedelta(seconds=60)
 """By which the provider's clock and ours may differ."""
@@ -80,7 +80,7 @@ def verify(encoded: str, provider: IdentityProvider) -> Answer:
 
 
 def _check_signed(text: str, provider: IdentityProvider) -> None:
-    scheme, _, rest = settings.SAML_ACS.partition("://")
+    scheme, _, rest = us().acs.partition("://")
     host, _, path = rest.partition("/")
     asked = {
         "https": "on" if scheme == "https" else "off",
@@ -103,11 +103,11 @@ def _checked(root: Any, assertion: Any) -> Answer:
     now = timezone.now()
     conditions = assertion.find(f"{SAML}Conditions")
     statement = assertion.find(f"{SAML}AuthnStatement")
-    if root.get("Destination") != settings.SAML_ACS:
+    if root.get("Destination") != us().acs:
         raise error("destination")
     restrictions = conditions.findall(f"{SAML}AudienceRestriction")
     named = [{_text(one) for one in each.findall(f"{SAML}Audience")} for each in restrictions]
-    if not named or not all(settings.SAML_ENTITY_ID in audiences for audiences in named):
+    if not named or not all(us().entity_id in audiences for audiences in named):
         raise error("audience")
     until = [_check_times(conditions, now), *_confirmed(root, assertion, now)]
     signed_in_at = _moment(statement.get("AuthnInstant"))
@@ -119,7 +119,7 @@ def _checked(root: Any, assertion: Any) -> Answer:
     name_id = assertion.find(f"{SAML}Subject/{SAML}NameID")
     if name_id is None or not _text(name_id):
         raise error("no_name_id")
-    if name_id.get("SPNameQualifier") not in (None, settings.SAML_ENTITY_ID):
+    if name_id.get("SPNameQualifier") not in (None, us().entity_id):
         raise error("audience")
     return Answer(
         assertion=assertion.get("ID"),
@@ -141,7 +141,7 @@ def _confirmed(root: Any, assertion: Any, now: datetime) -> list[datetime]:
         data = one.find(f"{SAML}SubjectConfirmationData")
         if one.get("Method") != BEARER or data is None:
             continue
-        if data.get("Recipient") != settings.SAML_ACS or not data.get("NotOnOrAfter"):
+        if data.get("Recipient") != us().acs or not data.get("NotOnOrAfter"):
             continue
         if (data.get("InResponseTo") or "") != request:
             wrong = error("request")

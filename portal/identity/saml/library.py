@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from django.conf import settings
 from onelogin.saml2.settings import OneLogin_Saml2_Settings
 
 from portal.identity.saml.metadata import IdentityProvider
@@ -28,8 +27,8 @@ def about_us() -> dict[str, Any]:
             "metadataCacheDuration": "",
         },
         "sp": {
-            "entityId": settings.SAML_ENTITY_ID,
-            "assertionConsumerService": {"url": settings.SAML_ACS},
+            "entityId": us().entity_id,
+            "assertionConsumerService": {"url": us().acs},
             "NameIDFormat": UNSPECIFIED,
         },
     }

@@ -2,13 +2,12 @@
 
 from collections.abc import Mapping
 
-from django.conf import settings
-
 from portal import mailbox
-from portal.identity.claims import one_line
+from portal.identity.claims import LONGEST_NAME
 from portal.identity.person import Identity
 from portal.identity.saml.answer import Answer
 from portal.identity.saml.errors import error
+from portal.identity.saml.us import us
 
 EMAIL_FORMAT = "urn:oasis:names:tc:SAML:1.1:nameid-format:emailAddress"
 TRANSIENT = "urn:oasis:names:tc:SAML:2.0:nameid-format:transient"
@@ -43,20 +42,20 @@ def identity(provider: str, answer: Answer) -> Identity:
         email=email,
         # Of a company's provider, whose word is what the portal goes by.
         email_verified=_first(answer.attributes, VERIFIED).lower() not in ("false", "0"),
-        name=one_line(_first(answer.attributes, NAMES)),
+        name=" ".join(_first(answer.attributes, NAMES).split())[:LONGEST_NAME],
         groups=_groups(answer.attributes),
     )
 
 
 def _email(answer: Answer) -> str:
-    named = settings.SAML_EMAIL_ATTRIBUTE
+    named = us().email_attribute
     found = _first(answer.attributes, (named,) if named else EMAILS)
     return found or (answer.name_id if answer.name_id_format == EMAIL_FORMAT else "")
 
 
 def _groups(attributes: Mapping[str, list[str]]) -> frozenset[str] | None:
     """The groups; None where the provider has left them out for their number."""
-    named = settings.SAML_GROUPS_ATTRIBUTE
+    named = us().groups_attribute
     if any(name.endswith(LEFT_OUT) or (named and name == f"{named}.link") for name in attributes):
         return None
     names = (named,) if named else GROUPS

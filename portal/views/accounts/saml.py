@@ -136,9 +136,9 @@ def metadata(request: HttpRequest) -> HttpResponse:
 
 
 def _source() -> Source:
-    if not settings.SAML_METADATA:
+    if settings.SAML is None:
         raise Http404
-    return source(settings.SAML_METADATA)
+    return source(settings.SAML.metadata)
 
 
 def _provider(found: Source, *, anew: bool = False) -> IdentityProvider:

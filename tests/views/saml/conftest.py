@@ -12,12 +12,15 @@ from pytest_django import Settings
 
 from portal.models import AuditEvent, Right, Team, User
 from portal.models.people import GroupRight
+from portal.saml_settings import Saml
 from tests.saml.process import ProviderProcess
 
 LOGIN = "/accounts/saml/sso/login/"
 ACS = "/accounts/saml/sso/acs/"
 FINISH = "/accounts/saml/sso/finish/"
 METADATA = "/accounts/saml/sso/metadata/"
+ENTITY_ID = f"{portal.PORTAL_ORIGIN}{METADATA}"
+ACS_URL = f"{portal.PORTAL_ORIGIN}{ACS}"
 AGENT = {"user-agent": "a browser"}
 
 
@@ -30,11 +33,10 @@ def process() -> Iterator[ProviderProcess]:
 @pytest.fixture
 def provider(process: ProviderProcess, settings: Settings, db: None) -> ProviderProcess:
     """The provider, and the portal set up for it; each has read the other's metadata."""
-    settings.SAML_METADATA = process.entity_id
-    settings.SAML_EMAIL_ATTRIBUTE = settings.SAML_GROUPS_ATTRIBUTE = ""
+    settings.SAML = Saml(process.entity_id, "", "", ENTITY_ID, ACS_URL)
     metadata = Client().get(METADATA)
     assert metadata.status_code == 200
-    process.meet(portal.SAML_ENTITY_ID, portal.SAML_ACS, metadata.text)
+    process.meet(ENTITY_ID, ACS_URL, metadata.text)
     return process
 
 

@@ -1,14 +1,16 @@
 """Sign-in by SAML as it should be: who comes in, as whom, and where they end."""
 
+from dataclasses import replace
+from typing import Any
+
 import pytest
-from django.conf import settings as portal
 from django.contrib.sessions.models import Session
 from django.test import Client
 from pytest_django import Settings
 
 from portal.models import AuditEvent, Membership, User
 from tests.saml.process import ProviderProcess
-from tests.views.saml.conftest import ACS, FINISH, LOGIN, Browser, events
+from tests.views.saml.conftest import ACS, ACS_URL, ENTITY_ID, FINISH, LOGIN, Browser, events
 
 pytestmark = pytest.mark.django_db
 
@@ -32,13 +34,13 @@ def test_the_request_says_what_iam_identity_center_takes(
     browser.begin()
     assert provider.asked(browser.sent["SAMLRequest"]) == {
         "id": browser.request,
-        "acs": portal.SAML_ACS,
-        "issuer": portal.SAML_ENTITY_ID,
+        "acs": ACS_URL,
+        "issuer": ENTITY_ID,
         "force_authn": None,
         "name_id_format": "urn:oasis:names:tc:SAML:1.1:nameid-format:unspecified",
         "destination": f"{provider.url}/sso",
     }
-    assert "?" not in portal.SAML_ACS
+    assert "?" not in ACS_URL
     assert set(browser.sent) == {"SAMLRequest", "RelayState"}
 
 
@@ -83,7 +85,11 @@ def test_the_cookie_of_an_arrival_goes_nowhere_else(engineer: User, browser: Bro
 def test_a_person_is_bound_to_the_subject_once_by_the_address(
     engineer: User, browser: Browser, name_id_format: str, sign_response: bool
 ) -> None:
-    told = {"format": name_id_format, "name_id": "a81b-7", "sign_response": sign_response}
+    told: dict[str, Any] = {
+        "format": name_id_format,
+        "name_id": "a81b-7",
+        "sign_response": sign_response,
+    }
     if name_id_format == "emailAddress":
         told["name_id"] = "Engineer@Example.com"
     browser.sign_in(**told, attributes={"email": ["engineer@example.com"]})
@@ -135,7 +141,7 @@ def test_groups_make_somebody_and_their_rights(mapping: None, browser: Browser) 
 def test_an_attribute_may_have_the_name_that_the_setting_gives(
     mapping: None, browser: Browser, settings: Settings
 ) -> None:
-    settings.SAML_EMAIL_ATTRIBUTE, settings.SAML_GROUPS_ATTRIBUTE = "Adresse", "memberOf"
+    settings.SAML = replace(settings.SAML, email_attribute="Adresse", groups_attribute="memberOf")
     browser.sign_in(
         format="persistent",
         name_id="17",
@@ -198,7 +204,7 @@ def test_the_sign_in_page_is_where_a_tile_of_the_provider_leads(
     engineer: User, browser: Browser
 ) -> None:
     answer = browser.client.get(LOGIN, {"next": "/team/"})
-    assert answer.headers["Location"] == "/accounts/login/?next=/team/"
+    assert answer.headers["Location"] == "/accounts/login/?next=%2Fteam%2F"
 
 
 def test_a_sign_in_that_began_at_the_provider_goes_on_by_a_button(
