@@ -82,7 +82,7 @@ def verify(encoded: str, provider: IdentityProvider) -> Answer:
 def _check_signed(text: str, provider: IdentityProvider) -> None:
     scheme, _, rest = us().acs.partition("://")
     host, _, path = rest.partition("/")
-    asked = {
+    asked: dict[str, Any] = {
         "https": "on" if scheme == "https" else "off",
         "http_host": host,
         "script_name": f"/{path}",

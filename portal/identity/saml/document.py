@@ -20,6 +20,8 @@ MOST_BYTES = 1_500_000
 """Of the document. 5,000 groups with their type spelled out at each are 900 kB."""
 MOST_TAGS = 60_000
 MOST_PREFIXES = 12_000
+MOST_IN_A_TAG = 200
+"""Attributes. A hundred thousand in one tag keep the parser busy for more than a minute."""
 DEEPEST = 30
 """Levels of elements; an answer has eight."""
 
@@ -77,6 +79,8 @@ def _text(encoded: str) -> str:
         raise _unreadable("holds a document type, a comment or an instruction")
     if text.count("<") > MOST_TAGS or text.count("xmlns") > MOST_PREFIXES:
         raise _unreadable("has too many elements")
+    if any(tag.count("=") > MOST_IN_A_TAG for tag in text.split("<")):
+        raise _unreadable("has too many attributes in one place")
     return text
 
 

@@ -5,6 +5,7 @@ from typing import Any
 from onelogin.saml2.settings import OneLogin_Saml2_Settings
 
 from portal.identity.saml.metadata import IdentityProvider
+from portal.identity.saml.us import us
 
 UNSPECIFIED = "urn:oasis:names:tc:SAML:1.1:nameid-format:unspecified"
 """What the portal asks for: each provider sends the name that it is set up to send. AWS IAM
