@@ -231,6 +231,28 @@ def test_a_huge_document_is_turned_away_quickly(browser: Browser, kind: str) -> 
     assert [event[0] for event in events()] == ["signin.failed"]
 
 
+@pytest.mark.parametrize("kind", ["elements in scope of many prefixes", "many values"])
+def test_a_huge_assertion_with_a_wrong_signature_is_turned_away_quickly(
+    browser: Browser, kind: str
+) -> None:
+    """It is digested before it is known whose it is."""
+    value, end = "<ns1:AttributeValue>", "</ns1:AttributeValue>"
+    prefixes = "".join(
+        "<a " + " ".join(f"xmlns:b{n}x{level}='u{n}'" for n in MANY[:190]) + ">"
+        for level in range(20)
+    )
+    inside = {
+        "elements in scope of many prefixes": prefixes + "<b0x0:c/>" * 50_000 + "</a>" * 20,
+        "many values": f"{end}{value}".join(f"group-{n}" for n in MANY[:25_000]),
+    }[kind]
+    xml = browser.begin().answer(attributes={"groups": ["PLACE"]})
+    forged = re.sub(f"<ns1:AttributeValue[^>]*>PLACE{end}", f"{value}{inside}{end}", xml)
+    assert len(forged) > 400_000
+    began = time.process_time()
+    refused(browser, forged, "signature")
+    assert time.process_time() - began < 4
+
+
 def test_what_is_signed_is_read_as_it_was_signed(browser: Browser) -> None:
     """The control of the tests above: the same document, parsed and written again, is good."""
     xml = browser.begin().answer()
