@@ -4,8 +4,10 @@ from collections.abc import Callable
 from typing import Any
 
 import structlog
+from django.conf import settings
 from django.contrib.auth.middleware import LoginRequiredMiddleware
 from django.http import (
+    Http404,
     HttpRequest,
     HttpResponse,
     HttpResponsePermanentRedirect,
@@ -29,6 +31,7 @@ from portal.views.tokens import explain
 from portal.views.way_back import to_confirmation, to_sign_in, way_back
 
 FOR_MONITORS = ("/healthz", "/readyz", "/metrics")
+PAGES_ABOUT_PASSWORDS = ("/accounts/password/", "/accounts/invitation/", "/admin/password_change/")
 UNUSED_FEATURES = (
     "bluetooth",
     "camera",
@@ -62,6 +65,28 @@ class SignInRequiredMiddleware(LoginRequiredMiddleware):
         if getattr(view_func, "answers_json", False):
             return JsonResponse({"message": "Sign in first."}, status=401)
         return to_sign_in(request, way_back(request, view_func, view_kwargs))
+
+
+class PasswordsMiddleware:
+    """Where nobody signs in by password, there is no page about one (PORTAL_PASSWORD_SIGN_IN)."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        return self.get_response(request)
+
+    def process_view(
+        self,
+        request: HttpRequest,
+        view_func: Callable[..., HttpResponseBase],  # noqa: ARG002 (Django's signature)
+        view_args: tuple[Any, ...],  # noqa: ARG002
+        view_kwargs: dict[str, Any],  # noqa: ARG002
+    ) -> HttpResponseBase | None:
+        is_off = not settings.PASSWORD_SIGN_IN
+        if is_off and request.path_info.startswith(PAGES_ABOUT_PASSWORDS):
+            raise Http404
+        return None
 
 
 class PersonalPagesMiddleware:
@@ -166,7 +191,8 @@ class StepUpMiddleware:
         if not isinstance(exception, StepUpRequiredError) or match is None:
             return None
         if wants_json(request):
-            address = reverse("account_reauthenticate")
+            way = way_back(request, match.func, match.kwargs)
+            address = reverse("account_reauthenticate", query={"next": way})
             message = "Prove again that it is you first: nothing has happened yet."
             return JsonResponse({"message": message, "reauthenticate": address}, status=401)
         return to_confirmation(request, way_back(request, match.func, match.kwargs))

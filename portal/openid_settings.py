@@ -35,9 +35,7 @@ def openid() -> OpenID | None:
     issuer, client_id, client_secret = (environment.text(name) for name in TOGETHER)
     name = environment.text("PORTAL_OIDC_NAME", default="single sign-on") or "single sign-on"
     scopes = read("PORTAL_OIDC_SCOPES", _scopes, default="openid profile email", wanted=_A_SCOPE)
-    claim = read(
-        "PORTAL_OIDC_GROUPS_CLAIM", _claim, default="groups", wanted="the name of a claim"
-    )
+    claim = read("PORTAL_OIDC_GROUPS_CLAIM", _claim, default="groups", wanted="the name of a claim")
     email = read(
         "PORTAL_OIDC_EMAIL",
         environment.one_of("verified", "trusted"),

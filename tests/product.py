@@ -120,6 +120,8 @@ class Product:
             "PORTAL_WORKER_PROCESSES": "4",
             # Its lists would meet the faults that tests order for others.
             "PORTAL_INVENTORY_SECONDS": "0",
+            # A session of a test is older than a person's five minutes.
+            "PORTAL_STEP_UP_SECONDS": "86400",
             # One demo person asks for more tokens within a test than a person does within an hour.
             "PORTAL_REQUESTS_PER_HOUR": "100000",
             **self._production_servers(),

@@ -32,7 +32,7 @@ GROUP = "grafana-platform"
 
 
 def at_the_provider() -> list[dict[str, Any]]:
-    """Whom the sandbox's single sign-on offers: the demo people, and two who have no account yet."""
+    """Whom the sandbox's single sign-on offers: the demo people, and two without an account yet."""
     others: dict[str, tuple[str, list[str]]] = {
         "newcomer@example.com": (f"new here, in the group {GROUP}", [GROUP]),
         "stranger@example.com": ("of the same company, in no group that counts here", ["everyone"]),

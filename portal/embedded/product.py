@@ -56,9 +56,9 @@ def sandbox() -> Process | None:
 
 def sign_in() -> Process | None:
     """The provider that stands for a company's single sign-on, beside the sandbox alone."""
-    if not settings.HAS_OWN_PROVIDER:
+    provider = settings.OPENID if settings.HAS_OWN_PROVIDER else None
+    if provider is None:
         return None
-    provider = settings.OPENID
     told = {
         "port": settings.SIGN_IN_PORT,
         "issuer": provider.issuer,

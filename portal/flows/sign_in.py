@@ -19,12 +19,10 @@ BATCH_SIZE = 200
 def signed_in(*, actor: Actor, how: str = "") -> None:
     """Record a sign-in, and ``how`` where it was not by what the portal itself checks."""
     with transaction.atomic():
-        audit.record(Action.SIGNIN_SUCCEEDED, actor=actor, **({"reason": how} if how else {}))
+        audit.record(Action.SIGNIN_SUCCEEDED, actor=actor, reason=how)
 
 
-def sign_in_failed(
-    typed: str, *, address: str | None, user_agent: str, code: str = ""
-) -> None:
+def sign_in_failed(typed: str, *, address: str | None, user_agent: str, code: str = "") -> None:
     """Record a failed attempt: the first at once, further ones of the same kind by their number.
 
     Of the same kind are those that name the same person, or nobody, from the same address, and by
@@ -72,5 +70,5 @@ def _record(
         Action.SIGNIN_FAILED,
         actor=Actor(user=user, address=address, user_agent=user_agent, unknown=user is None),
         count=count,
-        **({"error_code": code} if code else {}),
+        error_code=code,
     )

@@ -10,6 +10,7 @@ from portal.identity.person import (
     bind,
     bound,
     is_bound,
+    release,
 )
 
-__all__ = ["Identity", "SignInError", "bind", "bound", "is_bound"]
+__all__ = ["Identity", "SignInError", "bind", "bound", "is_bound", "release"]

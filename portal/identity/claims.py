@@ -41,9 +41,7 @@ def identity(
     )
 
 
-def _groups(
-    claim: str, token: dict[str, Any], userinfo: dict[str, Any]
-) -> frozenset[str] | None:
+def _groups(claim: str, token: dict[str, Any], userinfo: dict[str, Any]) -> frozenset[str] | None:
     """The groups; None where the provider says that it has left them out for their number."""
     for claims in (token, userinfo):
         said = _at(claims, claim)

@@ -100,9 +100,7 @@ def address_to_sign_in(
     return f"{url}{'&' if '?' in url else '?'}{urlencode(said)}"
 
 
-def prove(
-    provider: OpenID, answer: dict[str, str], attempt: Attempt, *, callback: str
-) -> Proof:
+def prove(provider: OpenID, answer: dict[str, str], attempt: Attempt, *, callback: str) -> Proof:
     """Who the provider says has come back. ``answer`` is what the callback was called with.
 
     Raises SignInError for whatever is wrong with it.

@@ -78,6 +78,11 @@ def bind(person: User, identity: Identity) -> None:
     )
 
 
+def release(person: User) -> bool:
+    """Forget the person's identities; returns whether there were any."""
+    return bool(SocialAccount.objects.filter(user=person).delete()[0])
+
+
 def _key(subject: str) -> str:
     """The subject, or of a very long one its SHA-256."""
     if len(subject) <= LONGEST_SUBJECT and "\0" not in subject:

@@ -52,9 +52,7 @@ def verified(provider: OpenID, logout_token: str) -> Ended:
     return Ended(found.issuer, subject, session_id)
 
 
-def address_to_end_session(
-    url: str, provider: OpenID, *, id_token: str, after: str
-) -> str:
+def address_to_end_session(url: str, provider: OpenID, *, id_token: str, after: str) -> str:
     """Where a browser ends its session at the provider (RP-Initiated Logout 1.0)."""
     said = {"client_id": provider.client_id, "post_logout_redirect_uri": after}
     if id_token and len(id_token) <= LONGEST_HINT:

@@ -12,8 +12,9 @@ import jwt
 from portal.identity.person import SignInError
 from portal.identity.wire import nonsense
 
-ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512") + (
-    "EdDSA",
+ALGORITHMS = (
+    *("RS256", "RS384", "RS512", "PS256", "PS384", "PS512"),
+    *("ES256", "ES384", "ES512", "EdDSA"),
 )
 """Of public keys alone: with HS256, whoever knows the public key could sign."""
 LEEWAY = 10

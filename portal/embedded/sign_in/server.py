@@ -30,12 +30,12 @@ class Handler(BaseHTTPRequestHandler):
     def log_message(self, *_: object) -> None:
         """What it is asked, the portal's own log tells."""
 
-    def do_GET(self) -> None:  # noqa: N802 (the library's name)
+    def do_GET(self) -> None:
         url = urlsplit(self.path)
         query = dict(parse_qsl(url.query, keep_blank_values=True))
         self._answer(url.path, query)
 
-    def do_POST(self) -> None:  # noqa: N802
+    def do_POST(self) -> None:
         length = min(int(self.headers.get("Content-Length") or 0), LARGEST_FORM)
         form = dict(parse_qsl(self.rfile.read(length).decode(), keep_blank_values=True))
         self._answer(f"POST {urlsplit(self.path).path}", form)

@@ -1,7 +1,7 @@
 """Whom an identity provider has proved comes in here, or is told why not. For every kind of it.
 
-A view of a protocol makes an ``Identity`` and returns ``come_in(...)``; what is wrong with an answer
-it raises as SignInError within ``told``.
+A view of a protocol makes an ``Identity`` and returns ``come_in(...)``; what is wrong with an
+answer it raises as SignInError within ``told``.
 """
 
 from collections.abc import Callable

@@ -1,5 +1,7 @@
-"""Single sign-on by OpenID Connect: to the provider and back, and what the provider calls itself."""
+"""Single sign-on by OpenID Connect: to the provider and back, and sign-outs that it tells of."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from allauth.account.adapter import get_adapter
@@ -49,8 +51,7 @@ def to_provider(
     attempt, parameters = openid.begin()
     if confirms:
         parameters |= {"prompt": "login", "max_age": str(settings.STEP_UP_SECONDS)}
-    connection.close_if_unusable_or_obsolete()
-    with turns.aside():
+    with _waiting():
         found = openid.configuration(provider)
     state = {
         "nonce": attempt.nonce,
@@ -71,9 +72,8 @@ def callback(request: HttpRequest) -> HttpResponse:
     provider = _provider()
     state = _state(request)
     attempt = Attempt(state["nonce"], state["code_verifier"])
-    connection.close_if_unusable_or_obsolete()
-    with turns.aside():
-        answer = dict(request.GET.items())
+    answer = {name: str(value) for name, value in request.GET.items()}
+    with _waiting():
         proof = openid.prove(provider, answer, attempt, callback=_callback_url())
     if state["confirms"]:
         return step_up.confirm_by_provider(request, proof, way=state["next"])
@@ -91,8 +91,7 @@ def back_channel_sign_out(request: HttpRequest) -> JsonResponse:
     1.0): 200 once it has ended here, 400 for what is no such message."""
     provider = _provider()
     try:
-        connection.close_if_unusable_or_obsolete()
-        with turns.aside():
+        with _waiting():
             ended = sign_out.verified(provider, request.POST.get("logout_token", ""))
     except SignInError as error:
         status = 400 if error.status < 500 else error.status
@@ -101,6 +100,16 @@ def back_channel_sign_out(request: HttpRequest) -> JsonResponse:
     actor = Actor(address=address(request), user_agent=user_agent(request))
     end_provider_sessions(ended.provider, subject=ended.subject, sid=ended.session_id, actor=actor)
     return JsonResponse({})
+
+
+@contextmanager
+def _waiting() -> Iterator[None]:
+    """The provider is asked inside: meanwhile others work, and none of the pool's connections is
+    held."""
+    if not connection.in_atomic_block:
+        connection.close_if_unusable_or_obsolete()
+    with turns.aside():
+        yield
 
 
 def _keep(request: HttpRequest, proof: Proof) -> None:
@@ -129,8 +138,8 @@ def _callback_url() -> str:
 
 
 def _state(request: HttpRequest) -> dict[str, Any]:
-    """What this browser's session kept for this answer. Raises SignInError where it kept nothing."""
-    state = statekit.unstash_state(
+    """What this session kept for this answer. Raises SignInError where it kept nothing."""
+    state: dict[str, Any] | None = statekit.unstash_state(
         request, provider_id=STATE, state_id=request.GET.get("state", "")
     )
     if state is None:

@@ -10,6 +10,7 @@ from django.urls import reverse
 from portal.flows.end_provider_sessions import take_provider_session
 from portal.identity.sign_out import address_to_end_session
 from portal.models import ProviderSession
+from portal.openid_settings import OpenID
 from portal.views.accounts.arrival import send_on
 
 CLEARED = '"cache"'
@@ -25,16 +26,17 @@ class SignOutView(LogoutView):
         key = request.session.session_key if request.user.is_authenticated else None
         there = take_provider_session(key) if key else None
         response: HttpResponse = super().post(*args, **kwargs)
-        if there is not None and there.end_session_url and settings.OPENID is not None:
-            response = send_on(request, _address(there), to=settings.OPENID.name)
+        provider = settings.OPENID
+        if there is not None and there.end_session_url and provider is not None:
+            response = send_on(request, _address(there, provider), to=provider.name)
         response.headers["Clear-Site-Data"] = CLEARED
         return response
 
 
-def _address(there: ProviderSession) -> str:
+def _address(there: ProviderSession, provider: OpenID) -> str:
     return address_to_end_session(
         there.end_session_url,
-        settings.OPENID,
+        provider,
         id_token=there.id_token,
         after=f"{settings.PORTAL_ORIGIN}{reverse('account_login')}",
     )

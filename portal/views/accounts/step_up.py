@@ -16,7 +16,7 @@ from django.http.response import HttpResponseBase
 
 from portal.identity import SignInError, bound, openid
 from portal.identity.openid import Proof
-from portal.models import User
+from portal.models import ServiceAccount, User
 from portal.views.accounts.arrival import METHOD, records
 
 CONFIRMED = "confirmed"
@@ -34,6 +34,12 @@ def require_step_up(request: HttpRequest) -> None:
     """Raises StepUpRequiredError unless the person has lately proved that it is they."""
     if not is_fresh(request):
         raise StepUpRequiredError
+
+
+def require_step_up_for(request: HttpRequest, account: ServiceAccount) -> None:
+    """The same before a key of this account is made, if its keys may do anything."""
+    if account.grafana_role == "ADMIN":
+        require_step_up(request)
 
 
 def stepped_up(view: View[P]) -> View[P]:
@@ -91,6 +97,11 @@ def confirm_by_provider(request: HttpRequest, proof: Proof, *, way: str) -> Http
             email=request.user.email,
         )
     record_authentication(
-        request, request.user, method=METHOD, provider=proof.identity.provider, at=at, confirmed=True
+        request,
+        request.user,
+        method=METHOD,
+        provider=proof.identity.provider,
+        at=at,
+        confirmed=True,
     )
     return HttpResponseRedirect(way or settings.LOGIN_REDIRECT_URL)
