@@ -29,7 +29,7 @@ from portal.identity.saml.metadata import IdentityProvider, Source, source
 from portal.identity.saml.person import identity
 from portal.requester import person
 from portal.views.accounts import handed, step_up
-from portal.views.accounts.arrival import come_in, send_on, told
+from portal.views.accounts.arrival import come_in, note_saml, send_on, told
 
 STATE = "saml"
 """Whose states these are among those that allauth keeps in a session."""
@@ -115,7 +115,9 @@ def _finished(request: HttpRequest, arrival: handed.Arrival) -> HttpResponse:
     if state["confirms"]:
         proof = Proof(arrival.identity, arrival.signed_in_at, "", "", "")
         return step_up.confirm_by_provider(request, proof, way=state["next"])
-    return come_in(request, arrival.identity, next_url=state["next"] or arrival.way or None)
+    response = come_in(request, arrival.identity, next_url=state["next"] or arrival.way or None)
+    note_saml(request)
+    return response
 
 
 def _began_there(request: HttpRequest, arrival: handed.Arrival) -> HttpResponse:
