@@ -66,9 +66,7 @@ def where_metadata_is(text: str) -> str:
     if not text.isprintable():
         raise ValueError
     if is_url(text):
-        url = urlsplit(text)
-        _ = url.port  # raises ValueError for what is none
-        if not url.hostname or (url.scheme.lower() == "http" and not is_loopback(url.hostname)):
+        if not is_safe_url(text):
             raise ValueError
         return text
     if "://" in text or not Path(text).is_file():
@@ -78,3 +76,15 @@ def where_metadata_is(text: str) -> str:
 
 def is_url(text: str) -> bool:
     return text.lower().startswith(("https://", "http://"))
+
+
+def is_safe_url(text: str) -> bool:
+    """Whether a browser or an answer can be trusted to it: https, or a loopback address."""
+    try:
+        url = urlsplit(text)
+        _ = url.port
+    except ValueError:
+        return False
+    if not url.hostname or not text.isascii() or not text.isprintable():
+        return False
+    return url.scheme == "https" or (url.scheme == "http" and is_loopback(url.hostname))

@@ -1,15 +1,17 @@
 """Why a sign-in by SAML came to nothing: a code for the audit log, and words for a person."""
 
+from django.conf import settings
+
 from portal.identity.person import SignInError
-from portal.identity.saml.us import us
 
 
 def error(code: str, **said: str) -> SignInError:
     """What is wrong with an answer, or with the metadata; ``said`` is what the message leaves open.
 
     It holds nothing of what was sent."""
-    told = {"audience": us().entity_id, "acs": us().acs, **said}
-    return SignInError(code, _MESSAGES[code].format(**told), status=_STATUS.get(code, 403))
+    if (us := settings.SAML) is not None:
+        said |= {"audience": us.entity_id, "acs": us.acs}
+    return SignInError(code, _MESSAGES[code].format(**said), status=_STATUS.get(code, 403))
 
 
 _STATUS = {"missing": 400, "unreadable": 400, "too_large": 400, "metadata": 502}

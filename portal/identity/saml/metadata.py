@@ -2,16 +2,16 @@
 
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from lxml import etree
-from onelogin.saml2.idp_metadata_parser import OneLogin_Saml2_IdPMetadataParser as Parser
 
 from portal.identity.person import SignInError
 from portal.identity.saml.errors import error as refused
 from portal.identity.wire import away, exchange, nonsense
-from portal.saml_settings import is_url
+from portal.saml_settings import is_safe_url, is_url
 
 FRESH_SECONDS = 3600.0
 """After this the metadata is read again: providers change their keys, and say so there first."""
@@ -19,7 +19,8 @@ STALE_SECONDS = 24 * 3600.0
 """For which a copy serves on while the provider does not answer."""
 AGAIN_SECONDS = 30.0
 """Between two readings, whatever asks for them."""
-MD = "urn:oasis:names:tc:SAML:2.0:metadata"
+MD = "{urn:oasis:names:tc:SAML:2.0:metadata}"
+REDIRECT = "urn:oasis:names:tc:SAML:2.0:bindings:HTTP-Redirect"
 
 
 class IdentityProvider(NamedTuple):
@@ -55,12 +56,16 @@ class Source:
         now = time.monotonic()
         if self._kept and not anew and now < self._read_at + FRESH_SECONDS:
             return self._kept
-        with self._lock:
-            if now >= self._tried_at + AGAIN_SECONDS:
-                self._read()
+        # Who has a copy does not wait for the one that reads.
+        if self._lock.acquire(blocking=self._kept is None):
+            try:
+                if now >= self._tried_at + AGAIN_SECONDS:
+                    self._read()
+            finally:
+                self._lock.release()
         if self._kept and time.monotonic() < self._read_at + STALE_SECONDS:
             return self._kept
-        raise self._error or away("no metadata yet")
+        raise (self._error or away("no metadata yet")).with_traceback(None)
 
     def _read(self) -> None:
         try:
@@ -113,22 +118,29 @@ def _parsed(text: bytes) -> IdentityProvider:
         raise MetadataError("it is no XML") from None
     if root.getroottree().docinfo.doctype:
         raise MetadataError("it has a document type")
-    found = [one.getparent() for one in root.iter(f"{{{MD}}}IDPSSODescriptor")]
-    if len(found) != 1 or found[0] is None:
+    found = list(root.iter(f"{MD}IDPSSODescriptor"))
+    if len(found) != 1:
         raise MetadataError(f"it describes {len(found)} identity providers, not one")
-    told = Parser.parse(etree.tostring(found[0]))
-    provider = told.get("idp", {})
-    if told.get("security", {}).get("authnRequestsSigned"):
+    (descriptor,) = found
+    entity_id = descriptor.getparent().get("entityID") if descriptor is not root else None
+    if not entity_id:
+        raise MetadataError("the provider has no name (entityID) in it")
+    if descriptor.get("WantAuthnRequestsSigned") in ("true", "1"):
         raise MetadataError("the provider wants signed requests, which the portal does not send")
-    url = provider.get("singleSignOnService", {}).get("url", "")
-    if not provider.get("entityId") or not is_url(url):
+    services = descriptor.findall(f"{MD}SingleSignOnService")
+    urls = [one.get("Location", "") for one in services if one.get("Binding") == REDIRECT]
+    if not urls or not is_safe_url(urls[0]):
         raise MetadataError("no address for sign-in by HTTP-Redirect is in it that has https")
-    signing = provider.get("x509certMulti", {}).get("signing") or [provider.get("x509cert", "")]
-    if not all(signing) or not _signs(found[0]):
+    certificates = tuple(dict.fromkeys(_certificates(descriptor)))
+    if not certificates:
         raise MetadataError("no certificate for signatures is in it")
-    return IdentityProvider(provider["entityId"], url, tuple(dict.fromkeys(signing)))
+    return IdentityProvider(entity_id, urls[0], certificates)
 
 
-def _signs(descriptor: "etree._Element") -> bool:
-    keys = descriptor.iterfind(f"{{{MD}}}IDPSSODescriptor/{{{MD}}}KeyDescriptor")
-    return any(key.get("use") in (None, "signing") for key in keys)
+def _certificates(descriptor: Any) -> Iterator[str]:
+    """What signs; a key without a use is for both (metadata, section 2.4.1.1)."""
+    for key in descriptor.findall(f"{MD}KeyDescriptor"):
+        if key.get("use") != "encryption":
+            for one in key.iter("{http://www.w3.org/2000/09/xmldsig#}X509Certificate"):
+                if text := "".join((one.text or "").split()):
+                    yield text
