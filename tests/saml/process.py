@@ -15,10 +15,13 @@ START_SECONDS = 60
 
 
 class ProviderProcess:
-    """A provider that answers as a test tells it to."""
+    """A provider that answers as a test tells it to.
 
-    def __init__(self) -> None:
-        self.url = f"http://127.0.0.1:{free_port()}"
+    To a browser, ``localhost`` is another site than 127.0.0.1, and another port is the same.
+    """
+
+    def __init__(self, host: str = "127.0.0.1") -> None:
+        self.url = f"http://{host}:{free_port()}"
         self._http = requests.Session()
         self._http.trust_env = False  # whatever proxy this machine has
         self._process: subprocess.Popen[bytes] | None = None
@@ -28,7 +31,7 @@ class ProviderProcess:
         return f"{self.url}/metadata"
 
     def __enter__(self) -> Self:
-        command = [sys.executable, "-m", "tests.saml.provider", self.url.rpartition(":")[2]]
+        command = [sys.executable, "-m", "tests.saml.provider", self.url]
         self._process = subprocess.Popen(command, cwd=ROOT)
         until = time.monotonic() + START_SECONDS
         while time.monotonic() < until and self._process.poll() is None:

@@ -1,4 +1,4 @@
-"""An identity provider on pysaml2, as a process of its own: ``python -m tests.saml.provider PORT``.
+"""An identity provider on pysaml2, as a process of its own: ``python -m tests.saml.provider URL``.
 
 Its pages are a provider's: ``/metadata``, and ``/sso``, where a browser brings a request, chooses a
 person and takes the answer back. Beside them ``/answer`` makes the answer that a test describes,
@@ -259,14 +259,13 @@ def _fetched(url: str) -> str:
     return text
 
 
-def main(port: int) -> None:
-    address = f"http://127.0.0.1:{port}"
+def main(address: str) -> None:
     with tempfile.TemporaryDirectory() as directory:
         Handler.provider = Provider(address, Path(directory))
         Handler.stranger = Provider(address, Path(directory), secrets.token_hex(4))
-        with ThreadingHTTPServer(("127.0.0.1", port), Handler) as server:
+        with ThreadingHTTPServer(("127.0.0.1", int(address.rpartition(":")[2])), Handler) as server:
             server.serve_forever()
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]))
+    main(sys.argv[1])
