@@ -31,6 +31,7 @@ from portal.requester import person
 from portal.views.accounts import handed, step_up
 from portal.views.accounts.arrival import come_in, note_saml, send_on, told
 
+LONGEST_WAY = 2000
 STATE = "saml"
 """Whose states these are among those that allauth keeps in a session."""
 
@@ -165,4 +166,5 @@ def _verified(posted: str) -> tuple[IdentityProvider, Answer]:
 
 def _safe(way: str) -> str:
     """The way back, if it stays in the portal."""
-    return way if way and get_adapter().is_safe_url(way) else ""
+    is_ours = 0 < len(way) <= LONGEST_WAY and way.isprintable()
+    return way if is_ours and get_adapter().is_safe_url(way) else ""

@@ -60,7 +60,21 @@ def test_a_way_that_is_too_long_for_relay_state_is_kept_here(
     assert answer.headers["Location"] == way
 
 
-@pytest.mark.parametrize("way", ["https://evil.example.com/", "//evil.example.com/", "\\\\x"])
+@pytest.mark.parametrize(
+    "way",
+    [
+        "https://evil.example.com/",
+        "//evil.example.com/",
+        "\\\\evil.example.com",
+        "/\\evil.example.com",
+        "javascript:alert(1)",
+        "/tokens/\r\nSet-Cookie: a=b",
+        "/tokens/\0",
+        "/" * 100_000,
+        "\U000e0001",
+    ],
+    ids=repr,
+)
 def test_nobody_is_sent_elsewhere(engineer: User, browser: Browser, way: str) -> None:
     assert browser.sign_in(way).headers["Location"] == "/tokens/"
     other = browser.begin()
