@@ -16,7 +16,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.csrf import csrf_exempt
-from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django.views.decorators.http import require_GET, require_http_methods
 
 from portal import turns
 from portal.flows.spend_assertion import spend_assertion
@@ -41,7 +41,6 @@ STATE = "saml"
 @told
 def start(request: HttpRequest) -> HttpResponse:
     """POST sends to the provider; ``next`` is where to go on afterwards."""
-    _source()
     wanted = request.POST.get("next") or request.GET.get("next") or ""
     if request.method != "POST":  # a tile of the provider's own portal leads here, too
         return redirect(reverse("account_login", query={"next": wanted} if wanted else None))
@@ -67,10 +66,12 @@ def _to_provider(request: HttpRequest, way: str, *, confirms: bool = False) -> H
 
 @csrf_exempt
 @login_not_required
-@require_POST
+@require_http_methods(["GET", "HEAD", "POST"])
 @told
 def receive(request: HttpRequest) -> HttpResponse:
     """The assertion consumer service: an answer arrives, and is good once."""
+    if request.method != "POST":  # somebody's browser comes back to it
+        return redirect("account_login")
     try:
         posted, relay_state = request.POST.get("SAMLResponse"), request.POST.get("RelayState", "")
     except (RequestDataTooBig, TooManyFieldsSent):

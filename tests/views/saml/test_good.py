@@ -10,7 +10,16 @@ from pytest_django import Settings
 
 from portal.models import AuditEvent, Membership, User
 from tests.saml.process import ProviderProcess
-from tests.views.saml.conftest import ACS, ACS_URL, ENTITY_ID, FINISH, LOGIN, Browser, events
+from tests.views.saml.conftest import (
+    ACS,
+    ACS_URL,
+    ENTITY_ID,
+    FINISH,
+    LOGIN,
+    METADATA,
+    Browser,
+    events,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -73,7 +82,7 @@ def test_a_way_that_is_too_long_for_relay_state_is_kept_here(
         "/" * 100_000,
         "\U000e0001",
     ],
-    ids=repr,
+    ids=lambda way: repr(way)[:30],
 )
 def test_nobody_is_sent_elsewhere(engineer: User, browser: Browser, way: str) -> None:
     assert browser.sign_in(way).headers["Location"] == "/tokens/"
@@ -244,6 +253,14 @@ def test_who_is_in_already_goes_on_from_the_provider_at_once(
 
 
 def test_without_a_provider_there_is_no_such_page(db: None) -> None:
-    for path in (LOGIN, ACS, FINISH, "/accounts/saml/sso/metadata/"):
-        assert Client().get(path).status_code in (404, 405)
-    assert Client().post(ACS, {"SAMLResponse": "x"}).status_code == 404
+    client = Client()
+    for path in (FINISH, METADATA):
+        assert client.get(path).status_code == 404
+    assert client.post(LOGIN).status_code == 404
+    assert client.post(ACS, {"SAMLResponse": "eA=="}).status_code == 404
+    assert "saml" not in client.get("/accounts/login/").text
+
+
+@pytest.mark.parametrize("path", [LOGIN, ACS])
+def test_who_opens_what_only_takes_forms_finds_the_sign_in(browser: Browser, path: str) -> None:
+    assert browser.client.get(path).headers["Location"] == "/accounts/login/"
