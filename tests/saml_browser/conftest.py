@@ -1,6 +1,7 @@
 """Chromium on a portal that a company's provider signs people in to by SAML."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
@@ -25,7 +26,7 @@ teams:
     grants:
       - {workspace: observability-prod}
 """
-PEOPLE = {
+PEOPLE: dict[str, dict[str, Any]] = {
     "engineer@example.com": {"name_id": "engineer@example.com"},
     "admin@example.com": {"name_id": "admin@example.com"},
     "new@example.com": {
