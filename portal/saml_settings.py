@@ -69,7 +69,11 @@ def where_metadata_is(text: str) -> str:
         if not is_safe_url(text):
             raise ValueError
         return text
-    if "://" in text or not Path(text).is_file():
+    try:
+        describes_a_provider = b"IDPSSODescriptor" in Path(text).read_bytes()
+    except OSError:
+        describes_a_provider = False
+    if not describes_a_provider:
         raise ValueError
     return str(Path(text).resolve())
 

@@ -100,7 +100,7 @@ urlpatterns = [
 ]
 
 if settings.SAML_INSTALLED:
-    urlpatterns.insert(0, path("accounts/saml/sso/", include("portal.views.accounts.saml_urls")))
+    urlpatterns.append(path("accounts/saml/sso/", include("portal.views.accounts.saml_urls")))
 
 handler400 = "portal.views.errors.bad_request"
 handler403 = "portal.views.errors.permission_denied"

@@ -78,9 +78,12 @@ def test_addresses_are_the_portal_s_own_to_the_letter(tmp_path: Path) -> None:
 
 def test_a_file_may_hold_the_metadata(tmp_path: Path) -> None:
     place = tmp_path / "provider.xml"
-    place.write_text("<x/>")
+    place.write_text("<EntityDescriptor><IDPSSODescriptor/></EntityDescriptor>")
     done = run_python(SHOW, tmp_path, PORTAL_SAML_METADATA=str(place))
     assert str(place) in done.stdout
+    place.write_text("<html>Sign in to see this file</html>")
+    line = refusal(run_python(SHOW, tmp_path, PORTAL_SAML_METADATA=str(place)))
+    assert line.startswith("portal: setting PORTAL_SAML_METADATA is malformed")
 
 
 @pytest.mark.parametrize(
