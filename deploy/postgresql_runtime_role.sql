@@ -27,7 +27,8 @@ BEGIN
         auth_group_permissions,
         auth_permission,
         django_content_type,
-        django_migrations
+        django_migrations,
+        socialaccount_socialapp
     TO portal_runtime;
 
     -- Triggers of the owner's hold an event to the head, and the head to the last event.
@@ -57,7 +58,8 @@ BEGIN
         portal_token,
         portal_user,
         portal_workspace,
-        socialaccount_socialaccount
+        socialaccount_socialaccount,
+        socialaccount_socialtoken
     TO portal_runtime;
 END
 $$;

@@ -31,7 +31,7 @@ from portal.views.tokens import explain
 from portal.views.way_back import to_confirmation, to_sign_in, way_back
 
 FOR_MONITORS = ("/healthz", "/readyz", "/metrics")
-PAGES_ABOUT_PASSWORDS = ("/accounts/password/", "/accounts/invitation/", "/admin/password_change/")
+PAGES_ABOUT_PASSWORDS = ("/accounts/password/", "/admin/password_change/")
 UNUSED_FEATURES = (
     "bluetooth",
     "camera",

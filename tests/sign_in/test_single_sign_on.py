@@ -1,5 +1,6 @@
 """Who comes in by single sign-on, as whom, and with what rights."""
 
+import logging
 from dataclasses import replace
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -9,6 +10,7 @@ from allauth.socialaccount.models import SocialAccount
 from django.core.cache import cache
 from pytest_django import Settings
 
+from portal.logs import formatter
 from portal.models import AuditEvent, Membership, Team, User
 from tests.identity_provider import ErringProvider
 from tests.sign_in.conftest import START, Browser, events
@@ -365,3 +367,13 @@ def test_a_message_that_is_no_sign_out_ends_nothing(
 
 def test_the_platform_keeps_its_people(platform: Team, engineer: User) -> None:
     assert teams(engineer.email) == {"platform": "member"}
+
+
+@pytest.mark.parametrize("as_json", [True, False])
+def test_the_log_has_no_code_that_somebody_could_use(as_json: bool) -> None:
+    where = "GET /accounts/oidc/sso/login/callback/?code=0123abcd&state=4567efgh"
+    record = logging.LogRecord("x", logging.INFO, "x", 1, where, None, None)
+    line = formatter(as_json=as_json).format(record)
+    assert "callback/?(hidden)" in line
+    assert "0123abcd" not in line
+    assert "4567efgh" not in line

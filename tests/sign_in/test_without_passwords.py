@@ -40,7 +40,6 @@ def test_a_right_password_lets_nobody_in(browser: Browser, engineer: User) -> No
         "/accounts/password/reset/key/x-x/",
         "/accounts/password/change/",
         "/accounts/password/set/",
-        "/accounts/invitation/x/",
     ],
 )
 def test_there_is_no_page_about_a_password(

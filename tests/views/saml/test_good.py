@@ -1,5 +1,7 @@
 """Sign-in by SAML as it should be: who comes in, as whom, and where they end."""
 
+import base64
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -95,6 +97,19 @@ def test_no_answer_of_the_provider_stays_behind(engineer: User, browser: Browser
     browser.sign_in()
     assert Session.objects.count() == 1
     assert "saml-arrival" not in {name for name, one in browser.client.cookies.items() if one.value}
+
+
+def test_no_log_holds_an_answer(
+    engineer: User, browser: Browser, caplog: pytest.LogCaptureFixture
+) -> None:
+    browser.begin()
+    xml = browser.answer()
+    browser.arrive(xml)
+    browser.arrive(xml.replace("engineer@", "admin@"))
+    found = re.search(r"SignatureValue>(\S{40})", xml)
+    assert found is not None
+    for part in (found[1], base64.b64encode(xml.encode()).decode()[100:140], "SAMLResponse"):
+        assert part not in caplog.text
 
 
 def test_the_cookie_of_an_arrival_goes_nowhere_else(engineer: User, browser: Browser) -> None:
