@@ -1,8 +1,8 @@
 #!/bin/sh
 # Makes sure that what tests and checks need beside Python is there: TypeScript's compiler for the checks
-# ("checks" as argument), and PostgreSQL, PgBouncer, Redis, Chromium and xmlsec1 (which signs
-# for the SAML provider of the tests) for the tests. On Debian as root it
-# installs what is missing; elsewhere it says in one line what is.
+# ("checks" as argument), and PostgreSQL, PgBouncer, Redis, Chromium and xmlsec1 (which signs for the tests'
+# SAML provider) for the tests. On Debian as root it installs what is missing; elsewhere it says in one line
+# what is.
 set -eu
 
 missing=""

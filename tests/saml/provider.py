@@ -10,6 +10,7 @@ import html
 import json
 import re
 import secrets
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -66,7 +67,7 @@ class Provider:
             "entityid": f"{self._address}/metadata",
             "key_file": str(self._key),
             "cert_file": str(self._certificate),
-            "xmlsec_binary": "/usr/bin/xmlsec1",
+            "xmlsec_binary": shutil.which("xmlsec1"),
             "metadata": {"inline": portals},
             "service": {
                 "idp": {

@@ -59,6 +59,8 @@ _MESSAGES = {
     "no_name_id": "The answer does not say who you are: its subject is empty, too long, or changes "
     "each time while no e-mail address comes with it. Tell who runs the provider to send the "
     "e-mail address as subject, in the format emailAddress.",
+    "email_unverified": "The answer names you by an e-mail address, and says that it is not "
+    "verified. Verify it at your company's sign-in, and try again.",
     # The provider itself
     "metadata": "The portal can't use what your sign-in provider says of itself: {why}. Tell an "
     "operator of this portal: PORTAL_SAML_METADATA names it.",

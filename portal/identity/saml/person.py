@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from portal import mailbox
-from portal.identity.claims import LONGEST_NAME
+from portal.identity.claims import one_line
 from portal.identity.person import Identity
 from portal.identity.saml.answer import Answer
 from portal.identity.saml.errors import error
@@ -36,13 +36,16 @@ def identity(provider: str, answer: Answer) -> Identity:
         subject = mailbox.folded(email)
     if not subject:
         raise error("no_name_id")
+    # Of a company's provider, whose word is what the portal goes by, unless it says otherwise.
+    is_verified = _first(answer.attributes, VERIFIED).lower() not in ("false", "0")
+    if not is_verified and "@" in subject:  # who it is would hang on the address
+        raise error("email_unverified")
     return Identity(
         provider=provider,
         subject=subject,
         email=email,
-        # Of a company's provider, whose word is what the portal goes by.
-        email_verified=_first(answer.attributes, VERIFIED).lower() not in ("false", "0"),
-        name=" ".join(_first(answer.attributes, NAMES).split())[:LONGEST_NAME],
+        email_verified=is_verified,
+        name=one_line(_first(answer.attributes, NAMES)),
         groups=_groups(answer.attributes),
     )
 

@@ -165,7 +165,7 @@ def test_groups_make_somebody_and_their_rights(mapping: None, browser: Browser) 
     groups = ["grafana-platform", "portal-admins", "canteen"]
     browser.sign_in(
         name_id="newcomer@example.com",
-        attributes={"groups": groups, "displayName": ["New Comer"]},
+        attributes={"groups": groups, "displayName": ["New\n Co\u202emer"]},
     )
     person = User.objects.get(email="newcomer@example.com")
     assert (browser.person, person.is_admin, person.name) == (person.email, True, "New Comer")

@@ -279,10 +279,24 @@ def test_somebody_without_a_name_is_nobody(engineer: User, browser: Browser) -> 
     refused(browser, browser.answer(edits=[["engineer@example.com", " "]]), "no_name_id")
 
 
-def test_an_address_that_the_provider_has_not_verified_binds_nobody(
-    engineer: User, browser: Browser
+@pytest.mark.parametrize("name_id_format", ["emailAddress", "transient", "unspecified"])
+@pytest.mark.parametrize("is_bound", [False, True])
+def test_an_address_that_the_provider_has_not_verified_is_nobody_s(
+    engineer: User, browser: Browser, name_id_format: str, is_bound: bool
 ) -> None:
-    answer = browser.sign_in(attributes={"http://schemas.auth0.com/email_verified": ["false"]})
+    address = {"email": [engineer.email]}
+    if is_bound:
+        browser.sign_in(format=name_id_format, attributes=address)
+        browser.client.post("/accounts/logout/")
+    said = address | {"http://schemas.auth0.com/email_verified": ["false"]}
+    answer = browser.sign_in(format=name_id_format, attributes=said)
+    assert (answer.status_code, browser.person) == (403, "")
+    assert events()[-1] == ("signin.failed", "unknown", "email_unverified")
+
+
+def test_an_address_that_is_not_verified_binds_nobody(engineer: User, browser: Browser) -> None:
+    said = {"email": [engineer.email], "http://schemas.auth0.com/email_verified": ["false"]}
+    answer = browser.sign_in(format="persistent", name_id="17", attributes=said)
     assert (answer.status_code, browser.person) == (403, "")
     assert events() == [("signin.failed", engineer.email, "email_unverified")]
 
