@@ -136,6 +136,7 @@ class Handler(BaseHTTPRequestHandler):
 
 class Server(ThreadingHTTPServer):
     daemon_threads = True
+    allow_reuse_address = True
 
     def __init__(self, port: int, provider: Provider, handler: type[Handler] = Handler) -> None:
         super().__init__(("127.0.0.1", port), handler)
