@@ -33,7 +33,7 @@ def is_installed() -> bool:
     return all(find_spec(name) is not None for name in ("onelogin", "xmlsec", "lxml"))
 
 
-def saml(*, origin: str, is_installed: bool) -> Saml | None:
+def saml(*, origin: str) -> Saml | None:
     """The provider that the environment names; None where it names none.
 
     Stops the start where something is set and the extra is missing.
@@ -47,7 +47,8 @@ def saml(*, origin: str, is_installed: bool) -> Saml | None:
     )
     email, groups = (environment.text(name) for name in NAMES[1:])
     given = dict(zip(NAMES, (metadata, email, groups), strict=True))
-    if name := next((name for name, value in given.items() if value and not is_installed), ""):
+    name = next((name for name, value in given.items() if value), "")
+    if name and not is_installed():
         refuse(
             name,
             f"needs what {EXTRA} adds, and that is not installed: "

@@ -88,10 +88,8 @@ AUDIT_HEAD_SECONDS = environment.number("PORTAL_AUDIT_HEAD_SECONDS", 1, 86_400, 
 MONITOR_TOKEN = environment.text("PORTAL_MONITOR_TOKEN")
 PASSWORD_SIGN_IN = environment.on_or_off("PORTAL_PASSWORD_SIGN_IN", default="on")
 OPENID = openid_settings.openid()
-"""The provider of single sign-on by OpenID Connect, or None."""
-SAML_INSTALLED = saml_settings.is_installed()
-SAML = saml_settings.saml(origin=PORTAL_ORIGIN, is_installed=SAML_INSTALLED)
-"""The provider of single sign-on by SAML, or None."""
+SAML = saml_settings.saml(origin=PORTAL_ORIGIN)
+"""The providers of single sign-on by OpenID Connect and by SAML, or None."""
 SIGN_IN_PORT = read(
     "PORTAL_SANDBOX_SIGN_IN_PORT",
     environment.whole_number(1, 65535),

@@ -22,8 +22,8 @@ sys.meta_path[:] = [Without if one is PathFinder else one for one in sys.meta_pa
 """
 SHOW = """
 import json
-from portal import settings
-print(json.dumps([settings.SAML_INSTALLED, repr(settings.SAML)]))
+from portal import saml_settings, settings
+print(json.dumps([saml_settings.is_installed(), repr(settings.SAML)]))
 """
 SERVE = """
 import django
