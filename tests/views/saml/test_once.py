@@ -97,6 +97,34 @@ def test_it_holds_for_its_minutes_alone(
     refused(browser, browser.begin().answer(shift=shift), code)
 
 
+def in_seconds(seconds: int) -> str:
+    return (timezone.now() + timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+@pytest.mark.parametrize(
+    ("pattern", "text"),
+    [
+        ('(<ns1:Conditions) NotBefore="[^"]*"', '\\1 NotBefore="{later}"'),
+        ('(<ns1:Assertion [^>]*) IssueInstant="[^"]*"', '\\1 IssueInstant="{later}"'),
+        ('AuthnInstant="[^"]*"', 'AuthnInstant="{later}"'),
+    ],
+)
+def test_each_of_its_times_counts(
+    engineer: User, browser: Browser, pattern: str, text: str
+) -> None:
+    for later, status in ((in_seconds(40), 302), (in_seconds(150), 403)):
+        answer = browser.sign_in(edits=[[pattern, text.format(later=later)]])
+        assert answer.status_code == status, answer.text
+        browser.client.post("/accounts/logout/")
+    assert events()[-1] == ("signin.failed", "unknown", "too_early")
+
+
+def test_a_confirmation_that_is_not_yet_good_is_none(engineer: User, browser: Browser) -> None:
+    later = f' NotBefore="{in_seconds(150)}"'
+    edits = [["(<ns1:SubjectConfirmationData)", rf"\1{later}"]]
+    refused(browser, browser.begin().answer(edits=edits), "too_early")
+
+
 @pytest.mark.parametrize("shift", [-240, 45])
 def test_clocks_may_differ_by_a_minute(engineer: User, browser: Browser, shift: int) -> None:
     browser.sign_in(shift=shift)
