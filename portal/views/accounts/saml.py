@@ -18,7 +18,7 @@ from django.urls import reverse
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_GET, require_http_methods
 
-from portal import turns
+from portal import limits, turns
 from portal.flows.spend_assertion import spend_assertion
 from portal.identity import SignInError, bound
 from portal.identity.openid import Proof
@@ -27,7 +27,8 @@ from portal.identity.saml.answer import Answer, verify
 from portal.identity.saml.errors import error
 from portal.identity.saml.metadata import IdentityProvider, Source, source
 from portal.identity.saml.person import identity
-from portal.requester import person
+from portal.limits.table import SINGLE_SIGN_ONS_FROM
+from portal.requester import address, person
 from portal.views.accounts import handed, step_up
 from portal.views.accounts.arrival import come_in, note_saml, send_on, told
 
@@ -44,6 +45,8 @@ def start(request: HttpRequest) -> HttpResponse:
     wanted = request.POST.get("next") or request.GET.get("next") or ""
     if request.method != "POST":  # a tile of the provider's own portal leads here, too
         return redirect(reverse("account_login", query={"next": wanted} if wanted else None))
+    if network := address(request):
+        limits.take(SINGLE_SIGN_ONS_FROM, limits.network(network), address=network)
     return _to_provider(request, wanted)
 
 
@@ -78,7 +81,12 @@ def receive(request: HttpRequest) -> HttpResponse:
         raise error("too_large") from None
     if not posted:
         raise error("missing")
+    # Anybody can have the portal read a document; the answers to real sign-ins are not counted.
+    if network := address(request):
+        limits.take(SINGLE_SIGN_ONS_FROM, limits.network(network), address=network)
     found, answer = _verified(posted)
+    if network:
+        limits.give_back(SINGLE_SIGN_ONS_FROM, limits.network(network))
     if not spend_assertion(found.entity_id, answer.assertion, until=answer.until):
         raise error("replayed")
     return handed.hand_over(

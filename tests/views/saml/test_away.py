@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings, strategies
 from pytest_django import Settings
 
 from portal.identity.saml import metadata
+from portal.limits.table import SINGLE_SIGN_ONS_FROM
 from portal.models import User
 from tests.saml.process import ProviderProcess
 from tests.views.saml.conftest import ACS, AGENT, LOGIN, METADATA, Browser, events
@@ -60,6 +61,21 @@ def test_a_new_key_of_the_provider_s_works_at_once(
     monkeypatch.setattr(metadata, "AGAIN_SECONDS", 0.0)
     assert browser.arrive(xml).status_code == 302
     assert browser.person == engineer.email
+
+
+def test_a_flood_of_documents_meets_a_limit_and_sign_ins_do_not(
+    engineer: User, browser: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    few = replace(SINGLE_SIGN_ONS_FROM, burst=5, seconds=3600)
+    monkeypatch.setattr("portal.views.accounts.saml.SINGLE_SIGN_ONS_FROM", few)
+    for _ in range(3):
+        assert browser.sign_in().status_code == 302
+        browser.client.post("/accounts/logout/")
+    browser.begin()
+    xml = browser.answer()
+    assert browser.post(xml.replace("engineer@", "admin@")).status_code == 403
+    assert browser.post(xml).status_code == 429
+    assert browser.client.post(LOGIN).status_code == 429
 
 
 def test_a_program_is_sent_to_the_provider_by_a_redirect_and_a_browser_by_a_page(
