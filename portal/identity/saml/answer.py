@@ -26,6 +26,7 @@ from portal.identity.saml.us import us
 
 CLOCKS = timedelta(seconds=60)
 """By which the provider's clock and ours may differ."""
+FOR_EVER = datetime(9000, 1, 1, tzinfo=UTC)
 BEARER = "urn:oasis:names:tc:SAML:2.0:cm:bearer"
 
 _Invalid = OneLogin_Saml2_ValidationError
@@ -124,7 +125,7 @@ def _checked(root: Any, assertion: Any) -> Answer:
     return Answer(
         assertion=assertion.get("ID"),
         request=root.get("InResponseTo") or "",
-        until=max(one for one in until if one) + CLOCKS,
+        until=min(max(one for one in until if one), FOR_EVER) + CLOCKS,
         signed_in_at=signed_in_at,
         name_id=_text(name_id),
         name_id_format=name_id.get("Format") or UNSPECIFIED,
@@ -174,11 +175,11 @@ def _moment(text: str | None) -> datetime | None:
     """An xs:dateTime, which SAML has in UTC (core, section 1.3.3); None for what is none."""
     try:
         found = parse_datetime(text or "")
-    except ValueError:
+        if found is None:
+            return None
+        return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
         return None
-    if found is None:
-        return None
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
 def _attributes(assertion: Any) -> dict[str, list[str]]:

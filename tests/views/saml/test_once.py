@@ -137,6 +137,32 @@ def test_a_time_that_is_none_is_refused(engineer: User, browser: Browser, moment
     refused(browser, browser.begin().answer(edits=edits), "invalid")
 
 
+@pytest.mark.parametrize("end", ["9999-12-31T23:59:59Z", "9999-12-31T23:59:59.999999Z"])
+def test_an_answer_that_is_good_for_ever_is_good_once(
+    engineer: User, browser: Browser, end: str
+) -> None:
+    edits = [['NotOnOrAfter="[^"]*"', f'NotOnOrAfter="{end}"']]
+    xml = browser.begin().answer(edits=edits)
+    assert browser.arrive(xml).status_code == 302
+    browser.client.post("/accounts/logout/")
+    refused(browser, xml, "replayed")
+
+
+@pytest.mark.parametrize(
+    ("moment", "status"),
+    [
+        ("0001-01-01T00:00:00Z", 302),
+        ("9999-12-31T23:59:59Z", 403),
+        ("0001-01-01T00:00:00+14:00", 403),
+    ],
+)
+def test_a_sign_in_at_any_time_ends_on_a_page(
+    engineer: User, browser: Browser, moment: str, status: int
+) -> None:
+    edits = [['AuthnInstant="[^"]*"', f'AuthnInstant="{moment}"']]
+    assert browser.sign_in(edits=edits).status_code == status
+
+
 def test_a_session_at_the_provider_that_is_over_is_refused(
     engineer: User, browser: Browser
 ) -> None:
