@@ -114,12 +114,6 @@ def number(name: str, least: int, most: int, *, default: int) -> int:
     return read(name, whole_number(least, most), default=str(default), wanted=wanted)
 
 
-def port(name: str, beside: int, steps: int) -> int:
-    """The setting ``name`` as a port: by default as many steps above ``beside``, or else below."""
-    near = beside + steps if beside + steps <= 65535 else beside - steps
-    return read(name, whole_number(1, 65535), default=str(near), wanted="a port, 1-65535")
-
-
 def one_of(*choices: str) -> Callable[[str], str]:
     """A parser that admits only the given words."""
 

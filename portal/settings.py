@@ -11,7 +11,7 @@ from urllib.parse import quote, urlsplit
 
 from csp.constants import NONE, SELF
 
-from portal import accounts, endpoints, environment, mailbox, openid_settings, saml_settings
+from portal import accounts, endpoints, environment, mailbox, openid_settings, ports, saml_settings
 from portal.environment import read, refuse
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -55,7 +55,7 @@ GRAFANA = read(
     default="sandbox" if EMBEDDED else "aws",
     wanted="sandbox or aws",
 )
-SANDBOX_PORT = environment.port("PORTAL_SANDBOX_PORT", PORT, 1)
+SANDBOX_PORT = ports.port("PORTAL_SANDBOX_PORT", PORT, 1)
 if GRAFANA == "sandbox":
     environment.point_at_sandbox(SANDBOX_PORT)
 else:
@@ -85,7 +85,7 @@ PASSWORD_SIGN_IN = environment.on_or_off("PORTAL_PASSWORD_SIGN_IN", default="on"
 OPENID = openid_settings.openid()
 SAML = saml_settings.saml(origin=PORTAL_ORIGIN)
 """The providers of single sign-on by OpenID Connect and by SAML, or None."""
-SIGN_IN_PORT = environment.port("PORTAL_SANDBOX_SIGN_IN_PORT", PORT, 3)
+SIGN_IN_PORT = ports.port("PORTAL_SANDBOX_SIGN_IN_PORT", PORT, 3)
 HAS_OWN_PROVIDER = OPENID is None and SAML is None and EMBEDDED and GRAFANA == "sandbox"
 """Whether the sandbox's provider runs, which asks for no password."""
 if HAS_OWN_PROVIDER:
@@ -118,7 +118,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 _SOCKET = DATA_DIR / "broker.sock"
 _SOCKET_PATH = os.fsencode(_SOCKET)
 BROKER_SOCKET = _SOCKET if len(_SOCKET_PATH) < 100 else None
-BROKER_PORT = environment.port("PORTAL_BROKER_PORT", PORT, 2)
+BROKER_PORT = ports.port("PORTAL_BROKER_PORT", PORT, 2)
 BROKER = read(
     "CELERY_BROKER_URL",
     environment.broker,
