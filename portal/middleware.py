@@ -31,8 +31,8 @@ from portal.views.tokens import explain
 from portal.views.way_back import to_confirmation, to_sign_in, way_back
 
 FOR_MONITORS = ("/healthz", "/readyz", "/metrics")
-JSON_TYPES = ("application/json", "application/scim+json")
 PAGES_ABOUT_PASSWORDS = ("/accounts/password/", "/admin/password_change/")
+JSON_TYPES = ("application/json", "application/scim+json")
 UNUSED_FEATURES = (
     "bluetooth",
     "camera",

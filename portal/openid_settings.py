@@ -30,6 +30,22 @@ class OpenID:
         return f"{self.issuer.removesuffix('/')}/.well-known/openid-configuration"
 
 
+def settings(*, port: int, beside_sandbox: bool) -> tuple[OpenID | None, int, bool]:
+    """The provider or None, the port of the sandbox's own, and whether that one runs.
+
+    It asks for no password, so nothing but the sandbox has it.
+    """
+    own_port = read(
+        "PORTAL_SANDBOX_SIGN_IN_PORT",
+        environment.whole_number(1, 65535),
+        default=str(port + 3 if port < 65533 else port - 3),
+        wanted="a port, 1-65535",
+    )
+    given = openid()
+    has_own = given is None and beside_sandbox
+    return of_sandbox(own_port) if has_own else given, own_port, has_own
+
+
 def openid() -> OpenID | None:
     """The provider that the environment names; None where it names none."""
     issuer, client_id, client_secret = (environment.text(name) for name in TOGETHER)

@@ -9,10 +9,9 @@ import os
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
-from csp.constants import NONE, SELF
-
-from portal import accounts, endpoints, environment, mailbox, openid_settings, ports, saml_settings
+from portal import accounts, content_security, endpoints, environment, mailbox, openid_settings
 from portal.environment import read, refuse
+from portal.saml_settings import saml
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -55,7 +54,12 @@ GRAFANA = read(
     default="sandbox" if EMBEDDED else "aws",
     wanted="sandbox or aws",
 )
-SANDBOX_PORT = ports.port("PORTAL_SANDBOX_PORT", PORT, 1)
+SANDBOX_PORT = read(
+    "PORTAL_SANDBOX_PORT",
+    environment.whole_number(1, 65535),
+    default=str(PORT + 1 if PORT < 65535 else PORT - 1),
+    wanted="a port, 1-65535",
+)
 if GRAFANA == "sandbox":
     environment.point_at_sandbox(SANDBOX_PORT)
 else:
@@ -66,7 +70,9 @@ UNCLAIMED_SECONDS = environment.number("PORTAL_UNCLAIMED_SECONDS", 1, 86_400, de
 RATE_LIMITS = read("PORTAL_RATE_LIMITS", environment.switch, default="on", wanted="on or off")
 REQUESTS_PER_HOUR = environment.number("PORTAL_REQUESTS_PER_HOUR", 1, 100_000, default=60)
 """Of tokens, by one person."""
-AUDIT_ADDRESSES = environment.on_or_off("PORTAL_AUDIT_ADDRESSES", default="on")
+AUDIT_ADDRESSES = read(
+    "PORTAL_AUDIT_ADDRESSES", environment.switch, default="on", wanted="on or off"
+)
 """Whether events keep the address and the browser of who acts: personal data."""
 AUDIT_HEAD_FILE = environment.text(
     "PORTAL_AUDIT_HEAD_FILE", default=str(DATA_DIR / "audit-heads.jsonl") if EMBEDDED else ""
@@ -82,14 +88,10 @@ MONITOR_TOKEN = environment.text("PORTAL_MONITOR_TOKEN")
 if not EMBEDDED:
     environment.require_strong(SECRET_KEY, AUDIT_KEY, MONITOR_TOKEN)
 PASSWORD_SIGN_IN = environment.on_or_off("PORTAL_PASSWORD_SIGN_IN", default="on")
-OPENID = openid_settings.openid()
-SAML = saml_settings.saml(origin=PORTAL_ORIGIN)
-"""The providers of single sign-on by OpenID Connect and by SAML, or None."""
-SIGN_IN_PORT = ports.port("PORTAL_SANDBOX_SIGN_IN_PORT", PORT, 3)
-HAS_OWN_PROVIDER = OPENID is None and SAML is None and EMBEDDED and GRAFANA == "sandbox"
-"""Whether the sandbox's provider runs, which asks for no password."""
-if HAS_OWN_PROVIDER:
-    OPENID = openid_settings.of_sandbox(SIGN_IN_PORT)
+SAML = saml(origin=PORTAL_ORIGIN)
+OPENID, SIGN_IN_PORT, HAS_OWN_PROVIDER = openid_settings.settings(
+    port=PORT, beside_sandbox=EMBEDDED and GRAFANA == "sandbox" and SAML is None
+)
 STEP_UP_SECONDS = environment.number("PORTAL_STEP_UP_SECONDS", 1, 86_400, default=300)
 DEMO_PASSWORD = environment.text("PORTAL_DEMO_PASSWORD") or (
     environment.text("GENERATED_DEMO_PASSWORD") if EMBEDDED and GRAFANA == "sandbox" else ""
@@ -118,7 +120,12 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 _SOCKET = DATA_DIR / "broker.sock"
 _SOCKET_PATH = os.fsencode(_SOCKET)
 BROKER_SOCKET = _SOCKET if len(_SOCKET_PATH) < 100 else None
-BROKER_PORT = ports.port("PORTAL_BROKER_PORT", PORT, 2)
+BROKER_PORT = read(
+    "PORTAL_BROKER_PORT",
+    environment.whole_number(1, 65535),
+    default=str(PORT + 2 if PORT < 65534 else PORT - 2),
+    wanted="a port, 1-65535",
+)
 BROKER = read(
     "CELERY_BROKER_URL",
     environment.broker,
@@ -266,15 +273,7 @@ SECURE_REFERRER_POLICY = "same-origin"
 SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 FILE_UPLOAD_HANDLERS = ["portal.uploads.NoFiles"]
-CONTENT_SECURITY_POLICY = {
-    "DIRECTIVES": {
-        "default-src": [NONE],
-        **{f"{kind}-src": [SELF] for kind in ("script", "style", "img", "font", "connect")},
-        "form-action": [SELF],
-        "base-uri": [NONE],
-        "frame-ancestors": [NONE],
-    }
-}
+CONTENT_SECURITY_POLICY = content_security.POLICY
 
 # -- Logs ---------------------------------------------------------------------------------------
 
