@@ -54,6 +54,7 @@ BEGIN
         portal_persongroup,
         portal_providersession,
         portal_serviceaccount,
+        portal_spentassertion,
         portal_team,
         portal_token,
         portal_user,

@@ -26,6 +26,7 @@ from portal.flows.end_sessions import end_sessions
 from portal.flows.note_recipients import note_recipients
 from portal.flows.refuse import forget_old_uses, record_counted_refusals
 from portal.flows.sign_in import record_counted_failures
+from portal.flows.spend_assertion import forget_spent_assertions
 from portal.flows.sync_catalog import SYNC_SECONDS, sync_catalog
 from portal.incidents import Incident
 from portal.life import Effects
@@ -92,6 +93,7 @@ MOVES_AND_MESSAGES = (
     Job("record met limits as one event each", record_counted_refusals),
     Job("forget limits that nobody met for a day", forget_old_uses, 300.0),
     Job("forget sign-ins at the provider whose session is over", forget_provider_sessions, 300.0),
+    Job("forget answers of SAML whose time is over", forget_spent_assertions, 300.0),
 )
 TABLE = (
     # First, because it is what tells of a log that takes no events any more.

@@ -11,6 +11,7 @@ from urllib.parse import quote, urlsplit
 
 from portal import accounts, content_security, endpoints, environment, mailbox, openid_settings
 from portal.environment import read, refuse
+from portal.saml_settings import saml
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -87,8 +88,9 @@ MONITOR_TOKEN = environment.text("PORTAL_MONITOR_TOKEN")
 if not EMBEDDED:
     environment.require_strong(SECRET_KEY, AUDIT_KEY, MONITOR_TOKEN)
 PASSWORD_SIGN_IN = environment.on_or_off("PORTAL_PASSWORD_SIGN_IN", default="on")
+SAML = saml(origin=PORTAL_ORIGIN)
 OPENID, SIGN_IN_PORT, HAS_OWN_PROVIDER = openid_settings.settings(
-    port=PORT, beside_sandbox=EMBEDDED and GRAFANA == "sandbox"
+    port=PORT, beside_sandbox=EMBEDDED and GRAFANA == "sandbox" and SAML is None
 )
 STEP_UP_SECONDS = environment.number("PORTAL_STEP_UP_SECONDS", 1, 86_400, default=300)
 DEMO_PASSWORD = environment.text("PORTAL_DEMO_PASSWORD") or (

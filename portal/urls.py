@@ -5,6 +5,7 @@ from django.urls import include, path, register_converter
 from django.views.generic import RedirectView
 
 from portal.converters import NumberConverter
+from portal.saml_settings import is_installed
 from portal.views import health, inventory, way_back
 from portal.views.accounts import confirm, invitation, openid, sign_in, sign_out
 from portal.views.audit import export, find, log, suggestions
@@ -97,6 +98,9 @@ urlpatterns = [
     ),
     path("admin/", admin.site.urls),
 ]
+
+if is_installed():
+    urlpatterns.append(path("accounts/saml/sso/", include("portal.views.accounts.saml_urls")))
 
 handler400 = "portal.views.errors.bad_request"
 handler403 = "portal.views.errors.permission_denied"

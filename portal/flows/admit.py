@@ -91,7 +91,7 @@ def _by_address(identity: Identity) -> User | None:
             "email_missing",
             "Your company's sign-in did not tell your e-mail address, by which this portal knows "
             "people the first time. Ask an operator of this portal: the provider must send it "
-            "(scope “email”).",
+            "(scope “email”, or an attribute of SAML).",
             status=403,
         )
     try:

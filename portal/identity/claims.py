@@ -37,7 +37,7 @@ def identity(
         email=email.strip(),
         # Some providers write a text instead of a truth value.
         email_verified=provider.trusts_email or said is True or said == "true",
-        name=_one_line(name) if isinstance(name, str) else "",
+        name=one_line(name) if isinstance(name, str) else "",
         groups=_groups(provider.groups_claim, token, userinfo),
     )
 
@@ -90,5 +90,5 @@ def _at(claims: dict[str, Any], claim: str) -> object:
     return _ABSENT if found is None else found
 
 
-def _one_line(text: str) -> str:
+def one_line(text: str) -> str:
     return " ".join("".join(one for one in text if one.isprintable()).split())[:LONGEST_NAME]

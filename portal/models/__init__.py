@@ -1,5 +1,6 @@
 """The rows: people, the catalog of what AMG has, tokens and the audit log."""
 
+from portal.models.assertions import SpentAssertion
 from portal.models.audit import Action, AuditEvent, AuditHead, Outcome
 from portal.models.catalog import Approval, Connection, Grant, ServiceAccount, Workspace
 from portal.models.identities import PersonGroup, ProviderSession
@@ -47,6 +48,7 @@ __all__ = [
     "Right",
     "Role",
     "ServiceAccount",
+    "SpentAssertion",
     "State",
     "Team",
     "Token",

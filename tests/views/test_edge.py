@@ -89,8 +89,13 @@ def test_every_address_is_known_to_these_tests() -> None:
     assert set(PATHS) >= OPEN_TO_ALL
 
 
-OTHERWISE = {"accounts/oidc/sso/login/callback/": (403,), "accounts/oidc/sso/logout/": (405,)}
-"""What a provider calls answers nobody who comes without its message."""
+OTHERWISE = {
+    "accounts/oidc/sso/login/callback/": (403,),
+    "accounts/oidc/sso/logout/": (405,),
+    "accounts/saml/sso/finish/": (404,),
+    "accounts/saml/sso/metadata/": (404,),
+}
+"""What a provider calls answers nobody who comes without its message, and SAML's is not set up."""
 
 
 def test_what_is_open_to_all_answers_without_a_sign_in() -> None:

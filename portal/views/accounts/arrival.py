@@ -30,6 +30,8 @@ from portal.tasks import follow_up
 
 METHOD = "single_sign_on"
 """How allauth's records of a session call it (``get_authentication_records``)."""
+DOOR = "single_sign_on"
+"""What stands in a session that has come by another way than OpenID Connect."""
 
 P = ParamSpec("P")
 View = Callable[Concatenate[HttpRequest, P], HttpResponseBase]
@@ -98,6 +100,15 @@ def come_in(request: HttpRequest, identity: Identity, *, next_url: str | None) -
 def has_come_by_it(request: HttpRequest) -> bool:
     """Whether this session began by single sign-on."""
     return any(record.get("method") == METHOD for record in records(request))
+
+
+def note_saml(request: HttpRequest) -> None:
+    """This session began by SAML: a fresh proof is to come from the same provider."""
+    request.session[DOOR] = "saml"
+
+
+def has_come_by_saml(request: HttpRequest) -> bool:
+    return bool(request.session.get(DOOR) == "saml")
 
 
 def records(request: HttpRequest) -> list[dict[str, object]]:

@@ -6,13 +6,14 @@ from allauth.account.views import ReauthenticateView
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
-from django.shortcuts import render
+from django.shortcuts import redirect, render
+from django.urls import reverse
 
 from portal import requester
 from portal.identity import SignInError
 from portal.limits import LimitExceededError
 from portal.views import limiting
-from portal.views.accounts.arrival import failed, has_come_by_it
+from portal.views.accounts.arrival import failed, has_come_by_it, has_come_by_saml
 from portal.views.accounts.openid import to_provider
 
 
@@ -21,8 +22,11 @@ def confirm(request: HttpRequest) -> HttpResponseBase:
     provider = settings.OPENID
     person = requester.person(request)
     has_password = settings.PASSWORD_SIGN_IN and person.has_usable_password()
-    if provider is not None and (has_come_by_it(request) or not has_password):
+    by_saml = settings.SAML is not None and (provider is None or has_come_by_saml(request))
+    if (by_saml or provider is not None) and (has_come_by_it(request) or not has_password):
         way = request.POST.get("next") or request.GET.get("next") or ""
+        if by_saml or provider is None:
+            return redirect(reverse("saml-confirm", query={"next": way}))
         try:
             return to_provider(request, provider, way, confirms=True)
         except SignInError as error:

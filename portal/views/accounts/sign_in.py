@@ -37,6 +37,7 @@ class SignInView(LoginView):
         return context | {
             "by_password": settings.PASSWORD_SIGN_IN,
             "single_sign_on": provider.name if provider else "",
+            "by_saml": settings.SAML is not None,
         }
 
     def _page(self) -> HttpResponse:
