@@ -16,6 +16,9 @@ from portal.access.granting import write_grants
 from portal.access.words import Change
 from portal.audit import Actor
 from portal.catalog import Brought
+from portal.flows.sync_groups import RIGHTS, base_rights, base_role, greater, set_rights
+from portal.flows.sync_groups import rights_by_groups as rights_of
+from portal.flows.sync_groups import role_by_groups as role_of
 from portal.models import (
     Action,
     Connection,
@@ -23,6 +26,7 @@ from portal.models import (
     Membership,
     Right,
     Role,
+    ScimGroup,
     State,
     Team,
     Token,
@@ -174,15 +178,24 @@ def _people(file: AccessFile) -> list[Change]:
     flags = {entry.email: (entry.admin, entry.auditor) for entry in file.people}
     emails = set(flags).union(*(team.leads + team.members for team in file.teams))
     changes, new, changed = [], [], []
-    for user in User.objects.only("email", "is_admin", "is_auditor"):
+    mapped = [
+        *((Right.ADMIN, group) for group in file.admin_idp_groups),
+        *((Right.AUDITOR, group) for group in file.auditor_idp_groups),
+    ]
+    groups_of = ScimGroup.objects.names_by_person({group for _, group in mapped})
+    for user in User.objects.only("email", *RIGHTS):
         email = mailbox.folded(user.email)
         emails.discard(email)
-        is_now = (user.is_admin, user.is_auditor)
-        wanted = flags.get(email, (False, False) if file.names_all_admins else is_now)
-        if wanted != is_now:
-            user.is_admin, user.is_auditor = wanted
+        was = (user.is_admin, user.is_auditor)
+        base = base_rights(user)
+        if email in flags or file.names_all_admins:
+            said = zip((Right.ADMIN, Right.AUDITOR), flags.get(email, ()), strict=False)
+            base = {right.value for right, is_so in said if is_so}
+        if set_rights(user, base, _kept(user.rights_by_groups, rights_of(mapped, groups_of[user.pk]), {right for right, _ in mapped}, user.pk in groups_of)):
             changed.append(user)
-            changes.append(Change(f"~ person {user.email}: now {words.rights(*wanted)}"))
+        if (user.is_admin, user.is_auditor) != was:
+            now = words.rights(user.is_admin, user.is_auditor)
+            changes.append(Change(f"~ person {user.email}: now {now}"))
     for email in sorted(emails):
         user = User(email=email)
         user.is_admin, user.is_auditor = flags.get(email, (False, False))

@@ -8,6 +8,7 @@ from portal.models.notices import Notice, NoticeKind
 from portal.models.password_mails import PasswordMail
 from portal.models.people import GroupRight, Membership, OnLeaving, Right, Role, Team, User
 from portal.models.runtime import FailedSignIns, Heartbeat
+from portal.models.scim import ProvisionedPerson, ScimGroup, ScimGroupMember
 from portal.models.states import State
 from portal.models.tokens import Token
 
@@ -30,8 +31,11 @@ __all__ = [
     "OnLeaving",
     "Outcome",
     "PasswordMail",
+    "ProvisionedPerson",
     "Right",
     "Role",
+    "ScimGroup",
+    "ScimGroupMember",
     "ServiceAccount",
     "State",
     "Team",

@@ -78,6 +78,12 @@ class User(AbstractBaseUser):
     session_epoch = models.PositiveIntegerField(db_default=0, editable=False)
     rights_seen = models.TextField(db_default="", editable=False)
 
+    # Rights in words (Right), separated by spaces: what the person's groups give, and what the
+    # access file or an admin gives; the latter is None while ``is_admin`` and ``is_auditor`` say it
+    # alone.
+    rights_by_groups = models.CharField(max_length=20, db_default="", default="", editable=False)
+    rights_by_file = models.CharField(max_length=20, null=True, editable=False)  # noqa: DJ001
+
     objects: ClassVar[UserManager] = UserManager()
 
     USERNAME_FIELD = "email"
@@ -198,6 +204,10 @@ class Membership(models.Model):
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="memberships")
     team = models.ForeignKey(Team, on_delete=models.CASCADE, related_name="memberships")
     role = models.CharField(max_length=8, choices=Role, default=Role.MEMBER)
+    # What the person's groups give, and what the access file or an admin gives, each "" for
+    # nothing; the latter is None while ``role`` says it alone.
+    role_by_groups = models.CharField(max_length=8, db_default="", default="", editable=False)
+    role_by_file = models.CharField(max_length=8, null=True, editable=False)  # noqa: DJ001
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["user", "team"], name="membership_once")]

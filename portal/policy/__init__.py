@@ -37,7 +37,13 @@ from portal.policy.handover import (
     possible_owners,
     possible_owners_like,
 )
-from portal.policy.lost import UNDELIVERED, why_without_access, without_access
+from portal.policy.lost import (
+    UNDELIVERED,
+    not_kept_on_leaving,
+    why_not_kept,
+    why_without_access,
+    without_access,
+)
 from portal.policy.offer import Offer, offer, offer_like, workspace_for
 from portal.policy.rights import (
     CANCELLABLE,
@@ -91,6 +97,7 @@ __all__ = [
     "may_reissue",
     "may_revoke",
     "may_see",
+    "not_kept_on_leaving",
     "offer",
     "offer_like",
     "possible_owners",
@@ -102,6 +109,7 @@ __all__ = [
     "suspension",
     "teams_of",
     "usage",
+    "why_not_kept",
     "why_without_access",
     "without_access",
     "workspace_for",
