@@ -7,23 +7,18 @@ from the change: whatever took it away, the next sweep would end the same (docs/
 
 from collections import defaultdict
 from collections.abc import Collection
-from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from django.db import transaction
 from django.db.models import Exists, F, OuterRef, Q
-from django.utils import timezone
 
-from portal import audit, sessions
+from portal import audit, policy, sessions
 from portal.audit import SYSTEM, Actor
-from portal.models import Action, Membership, Role, User
+from portal.models import Action, User
 
 CLOSED = "closed"
 """What stands in ``rights_seen`` of somebody who may not sign in; otherwise it holds their rights
 in words: ``admin``, ``auditor``, ``lead:`` and the team's slug."""
-
-OLDEST_SESSION = timedelta(days=30)
-"""Since its sign-in: a session's end moves on while it is used, but not for so long."""
 
 
 class _Change(NamedTuple):
@@ -33,12 +28,6 @@ class _Change(NamedTuple):
     email: str
     seen: str
     now: str
-    last_login: datetime | None
-
-    @property
-    def may_be_signed_in(self) -> bool:
-        """Whether there can be a session: to look for one, all of them are read."""
-        return self.last_login is not None and self.last_login > timezone.now() - OLDEST_SESSION
 
     @property
     def lost(self) -> str:
@@ -58,7 +47,7 @@ def end_sessions(*, actor: Actor = SYSTEM, people: Collection[int] | None = None
     and of the person's rights later.
     """
     changes = _changes(people)
-    losing = {one.person_id for one in changes if one.lost and one.may_be_signed_in}
+    losing = {change.person_id for change in changes if change.lost}
     open_sessions = sessions.of_people(losing) if losing else {}
     for change in changes:
         row = User.objects.filter(pk=change.person_id, rights_seen=change.seen)
@@ -68,13 +57,13 @@ def end_sessions(*, actor: Actor = SYSTEM, people: Collection[int] | None = None
         with transaction.atomic():
             if not row.update(rights_seen=change.now, session_epoch=F("session_epoch") + 1):
                 continue  # another sweep does it
-            if ended := sessions.delete(open_sessions.get(change.person_id, [])):
+            if ended := sessions.delete(open_sessions[change.person_id]):
                 subject = f"{change.email}: {change.lost}"
                 audit.record(Action.SESSION_ENDED, actor=actor, subject=subject, count=ended)
 
 
 def _changes(people: Collection[int] | None) -> list[_Change]:
-    leads = Membership.objects.filter(role=Role.LEAD, team__closed_at=None)
+    leads = policy.leading()
     if people is not None:
         leads = leads.filter(user__in=people)
     led: dict[int, list[str]] = defaultdict(list)
@@ -88,11 +77,11 @@ def _changes(people: Collection[int] | None) -> list[_Change]:
     if people is not None:
         rows = rows.filter(pk__in=people)
     found = []
-    for pk, email, is_active, is_admin, is_auditor, seen, last_login in rows.values_list(
-        "pk", "email", "is_active", "is_admin", "is_auditor", "rights_seen", "last_login"
+    for pk, email, is_active, is_admin, is_auditor, seen in rows.values_list(
+        "pk", "email", "is_active", "is_admin", "is_auditor", "rights_seen"
     ):
         held = [*(["admin"] if is_admin else []), *(["auditor"] if is_auditor else [])]
         now = " ".join([*held, *sorted(led.get(pk, []))]) if is_active else CLOSED
         if now != seen:
-            found.append(_Change(pk, email, seen, now, last_login))
+            found.append(_Change(pk, email, seen, now))
     return found
