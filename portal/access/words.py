@@ -15,6 +15,8 @@ BY_FILE = "file "
 """The reason in the audit log of what an access file changed, before the file's SHA-256."""
 BY_HAND = "Django's admin"
 """The reason of what an admin changed without one. What the demo's own access changes has none."""
+BY_GROUPS = "groups of single sign-on"
+"""The reason of what a person's groups changed, at a sign-in or by provisioning."""
 _UNITS = ((86_400, "d"), (3_600, "h"), (60, "m"), (1, "s"))
 
 

@@ -22,7 +22,7 @@ from portal.access.words import Change
 from portal.admin.records import LookOnly, PortalAdmin
 from portal.flows.confirm_grants import confirm_grants
 from portal.forms.fields import legible
-from portal.models import Action, Connection, Grant, Membership, Team, User
+from portal.models import Action, Connection, Grant, Membership, NamedRole, Team, User
 from portal.tasks import end_lost_access
 
 
@@ -112,6 +112,9 @@ class UserAdmin(AccessAdmin):
     ) -> None:
         if not change:
             obj.set_unusable_password()
+        obj.is_named = True
+        for right in {"is_admin", "is_auditor"} & set(form.changed_data):
+            setattr(obj, right.replace("is_", "") + "_by_group", False)
         super().save_model(request, obj, form, change)
         if form.changed_data:
             self.record(request, _changes_of_person(obj, form.changed_data, is_new=not change))
@@ -159,8 +162,17 @@ class TeamForm(forms.ModelForm):
         fields = ("slug", "name", "closed_at", "idp_groups", "lead_idp_groups", "on_leaving")
 
 
+class MembershipForm(forms.ModelForm):
+    """What an admin says of a member stays when groups of single sign-on say less."""
+
+    def save(self, commit: bool = True) -> Any:
+        self.instance.named_role = NamedRole.ROLE
+        return super().save(commit)
+
+
 class MembershipInline(admin.TabularInline):
     model = Membership
+    form = MembershipForm
     extra = 0
     autocomplete_fields = ["user"]
 

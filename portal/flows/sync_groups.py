@@ -1,125 +1,81 @@
-"""A person's groups at the provider make them what the access file says that these groups make.
+"""A person's groups are what the provider says they are now: teams and rights follow.
 
-What the file or an admin gives stays, whatever the groups say; of the two the greater counts.
+Whoever hears of groups calls this: a sign-in, and provisioning. What the access file or an admin
+has named a person stays, whatever the groups say.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 
 from django.db import transaction
 
 from portal import audit
-from portal.access import words
+from portal.access import by_groups, words
 from portal.access.words import Change
-from portal.audit import Actor
+from portal.audit import SYSTEM, Actor
 from portal.flows.end_access import end_access
 from portal.flows.end_sessions import end_sessions
 from portal.life import Effects
-from portal.models import Action, GroupRight, Membership, Right, Role, Team, User
-
-BY_GROUPS = "groups of the provider"
-"""The reason in the audit log."""
+from portal.models import Action, Membership, PersonGroup, Team, User
 
 
 def sync_groups(user: User, groups: Collection[str], *, actor: Actor) -> Effects:
-    """Give ``user`` what these groups give, and take what only groups gave that they have left.
+    """Make the person's teams and rights what ``groups``, all of them, say.
 
-    ``groups`` are all that the person is in, by name or by id. What is lost is lost at once:
-    sessions, requests and keys end by it as they do for every other reason. Returns what is left to
-    do once this is committed.
+    What is lost by it ends at once: sessions of who loses the rights of an admin, auditor or lead,
+    open requests and keys not yet delivered (docs/LIFE.md). The log says what has changed. The row
+    of ``user`` is read anew, and is another object than the one given.
     """
     with transaction.atomic():
         person = User.objects.select_for_update(no_key=True).get(pk=user.pk)
-        changes = [*_rights(person, set(groups)), *_memberships(person, set(groups))]
-        audit.record_many(Action.ACCESS_CHANGED, changes, actor=actor, reason=BY_GROUPS)
+        teams = by_groups.open_teams()
+        held = by_groups.mapped(teams).intersection(groups)
+        _keep(person, held)
+        changes = [*_rights(person, held), *_memberships(person, held, teams)]
+        audit.record_many(Action.ACCESS_CHANGED, changes, actor=actor, reason=words.BY_GROUPS)
     if not changes:
         return Effects()
-    end_sessions(actor=actor, people=[person.pk])
-    return end_access(actor=actor, people=[person.pk])
+    end_sessions(actor=SYSTEM, people=[person.pk])
+    return end_access(actor=SYSTEM, people=[person.pk])
 
 
-def mapped_groups() -> set[str]:
-    """Every group that the access file names for something."""
-    named = set(GroupRight.objects.values_list("group", flat=True))
-    for team in Team.objects.filter(closed_at=None).only("idp_groups", "lead_idp_groups"):
-        named.update(team.idp_groups, team.lead_idp_groups)
-    return named
+def _keep(person: User, held: set[str]) -> None:
+    """Keep the groups that mean something; most sign-ins find them as they were."""
+    before = set(person.idp_groups.values_list("group", flat=True))
+    if gone := before - held:
+        person.idp_groups.filter(group__in=gone).delete()
+    if new := sorted(held - before):
+        PersonGroup.objects.bulk_create(PersonGroup(user=person, group=group) for group in new)
 
 
-def role_by_groups(team: Team, groups: Collection[str]) -> str:
-    """What a person of these groups is to the team; empty if nothing."""
-    if not set(groups).isdisjoint(team.lead_idp_groups):
-        return Role.LEAD
-    return Role.MEMBER if not set(groups).isdisjoint(team.idp_groups) else ""
+def _rights(person: User, held: set[str]) -> list[Change]:
+    was = by_groups.columns(person)
+    named = by_groups.named_rights(person)
+    by_groups.set_rights(person, named, held, by_groups.groups_of_rights())
+    now = by_groups.columns(person)
+    if now != was:
+        person.save(update_fields=by_groups.RIGHTS)
+    if now[:2] == was[:2]:
+        return []
+    said = words.rights(person.is_admin, person.is_auditor)
+    return [Change(f"~ person {person.email}: now {said}")]
 
 
-def rights_by_groups(mapped: Iterable[tuple[str, str]], groups: Collection[str]) -> str:
-    """What a person of these groups is to the whole portal, in words; ``mapped`` are pairs of a
-    right and a group that gives it."""
-    given = {right for right, group in mapped if group in groups}
-    return " ".join(sorted(given))
-
-
-def greater(*roles: str) -> str:
-    """The greatest of these roles; empty if none is one."""
-    return max(roles, key=("", Role.MEMBER, Role.LEAD).index)
-
-
-def base_role(row: Membership) -> str:
-    """What the person is to the team without their groups."""
-    return row.role if row.role_by_file is None else row.role_by_file
-
-
-def base_rights(user: User) -> set[str]:
-    """What the person is to the whole portal without their groups."""
-    if user.rights_by_file is not None:
-        return set(user.rights_by_file.split())
-    held = ((Right.ADMIN, user.is_admin), (Right.AUDITOR, user.is_auditor))
-    return {right for right, is_so in held if is_so}
-
-
-def set_rights(user: User, base: set[str], by_groups: str) -> bool:
-    """Write these rights to the row, which is still to be saved; False if that changes nothing."""
-    held = base | set(by_groups.split())
-    said = " ".join(sorted(base))
-    now = (Right.ADMIN in held, Right.AUDITOR in held, by_groups)
-    was = (user.is_admin, user.is_auditor, user.rights_by_groups)
-    if now == was and user.rights_by_file in (said, None):
-        return False
-    user.is_admin, user.is_auditor, user.rights_by_groups = now
-    user.rights_by_file = said
-    return True
-
-
-RIGHTS = ("is_admin", "is_auditor", "rights_by_groups", "rights_by_file")
-"""The columns that ``set_rights`` writes."""
-
-
-def _rights(user: User, groups: set[str]) -> Iterable[Change]:
-    given = rights_by_groups(GroupRight.objects.values_list("right", "group"), groups)
-    before = (user.is_admin, user.is_auditor)
-    if set_rights(user, base_rights(user), given):
-        user.save(update_fields=RIGHTS)
-        if (user.is_admin, user.is_auditor) != before:
-            said = words.rights(user.is_admin, user.is_auditor)
-            yield Change(f"~ person {user.email}: now {said}")
-
-
-def _memberships(user: User, groups: set[str]) -> Iterable[Change]:
-    rows = {row.team_id: row for row in Membership.objects.filter(user=user)}
-    teams = Team.objects.filter(closed_at=None).order_by("slug")
-    for team in teams.only("slug", "name", "idp_groups", "lead_idp_groups"):
-        row, given = rows.get(team.pk), role_by_groups(team, groups)
-        if given == (row.role_by_groups if row else ""):
-            continue
-        base = base_role(row) if row else ""
-        role = greater(base, given)
-        before = {user.email: row.role} if row else {}
-        after = {user.email: role} if role else {}
-        yield from words.memberships(team, before, after)
-        if row is None:
-            row = Membership(user=user, team=team)
-        if role:
-            row.role, row.role_by_file, row.role_by_groups = role, base, given
-            row.save()
-        else:
-            row.delete()
+def _memberships(person: User, held: set[str], teams: list[Team]) -> list[Change]:
+    rows = {row.team_id: row for row in person.memberships.all()}
+    changes: list[Change] = []
+    for team in teams:
+        row = rows.get(team.pk)
+        wanted = by_groups.joined(row.named if row else None, by_groups.role_of(held, team))
+        before = {person.email: row.role} if row else {}
+        after = {person.email: str(wanted[0])} if wanted else {}
+        changes += words.memberships(team, before, after)
+        if wanted is None:
+            if row:
+                row.delete()
+        elif row is None:
+            role, named = wanted
+            Membership.objects.create(user=person, team=team, role=role, named_role=named)
+        elif (row.role, row.named_role) != wanted:
+            row.role, row.named_role = wanted
+            row.save(update_fields=["role", "named_role"])
+    return changes

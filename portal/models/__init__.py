@@ -2,11 +2,21 @@
 
 from portal.models.audit import Action, AuditEvent, AuditHead, Outcome
 from portal.models.catalog import Approval, Connection, Grant, ServiceAccount, Workspace
+from portal.models.identities import PersonGroup, ProviderSession
 from portal.models.inventory import Drift, ListedToken
 from portal.models.limits import LimitUse
 from portal.models.notices import Notice, NoticeKind
 from portal.models.password_mails import PasswordMail
-from portal.models.people import GroupRight, Membership, OnLeaving, Right, Role, Team, User
+from portal.models.people import (
+    GroupRight,
+    Membership,
+    NamedRole,
+    OnLeaving,
+    Right,
+    Role,
+    Team,
+    User,
+)
 from portal.models.runtime import FailedSignIns, Heartbeat
 from portal.models.scim import ProvisionedPerson, ScimGroup, ScimGroupMember
 from portal.models.states import State
@@ -26,11 +36,14 @@ __all__ = [
     "LimitUse",
     "ListedToken",
     "Membership",
+    "NamedRole",
     "Notice",
     "NoticeKind",
     "OnLeaving",
     "Outcome",
     "PasswordMail",
+    "PersonGroup",
+    "ProviderSession",
     "ProvisionedPerson",
     "Right",
     "Role",

@@ -1,8 +1,6 @@
 """What the provider's provisioning (SCIM 2.0) has said of people, and its groups."""
 
 import uuid
-from collections.abc import Iterable
-from typing import ClassVar
 
 from django.db import models
 from django.db.models.functions import Now
@@ -24,6 +22,7 @@ class ProvisionedPerson(models.Model):
     family_name = models.CharField(max_length=150, blank=True)
     # Only what provisioning has closed does it open again: an admin may have closed somebody, too.
     is_closed = models.BooleanField("closed by provisioning", default=False)
+    says_active = models.BooleanField("provisioning says whether they are active", default=True)
     removed_at = models.DateTimeField("when provisioning deleted them", null=True)
     changed_at = models.DateTimeField(db_default=Now())
 
@@ -35,21 +34,6 @@ class ProvisionedPerson(models.Model):
         return str(self.user)
 
 
-class ScimGroupManager(models.Manager["ScimGroup"]):
-    """Finds the groups that somebody is in."""
-
-    def names_of(self, user: User) -> set[str]:
-        """By which names the access file may mean a group that this person is in."""
-        rows = self.filter(members__user=user).values_list("display_name", "external_id")
-        return {name for row in rows for name in row if name}
-
-    def called(self, names: Iterable[str]) -> models.QuerySet["ScimGroup"]:
-        """The groups that one of these names of the access file means."""
-        wanted = list(names)
-        means = models.Q(display_name__in=wanted) | models.Q(external_id__in=wanted)
-        return self.filter(means)
-
-
 class ScimGroup(models.Model):
     """A group of the provider's. Two may have one name; the access file may name either."""
 
@@ -58,8 +42,10 @@ class ScimGroup(models.Model):
     external_id = models.CharField("the provider's own id", max_length=255, blank=True)
     created_at = models.DateTimeField(db_default=Now())
     changed_at = models.DateTimeField(db_default=Now())
+    # Counts changes of its name, its id and its people: two at once must not undo each other.
+    revision = models.PositiveIntegerField(db_default=0, default=0)
 
-    objects: ClassVar[ScimGroupManager] = ScimGroupManager()
+    people = models.ManyToManyField(User, through="ScimGroupMember", related_name="scim_groups")
 
     class Meta:
         indexes = [
@@ -80,7 +66,7 @@ class ScimGroupMember(models.Model):
     """That a person is in a group."""
 
     group = models.ForeignKey(ScimGroup, on_delete=models.CASCADE, related_name="members")
-    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="scim_groups")
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="scim_memberships")
 
     class Meta:
         constraints = [
