@@ -159,6 +159,11 @@ def secret(text: str) -> str:
     return text
 
 
+def secret_or_none(text: str) -> str:
+    """A secret, or nothing."""
+    return secret(text) if text else ""
+
+
 def directory(name: str, *, default: Path) -> Path:
     """The setting ``name`` as the absolute path of a directory, which need not be there yet."""
 

@@ -1,15 +1,24 @@
 """What the groups of single sign-on make of people, beside what somebody has named them.
 
-One rule for both doors: a sign-in looks at one person (flows.sync_groups), an access file at all
-whose groups are known (flows.apply_access).
+One rule for each door: a sign-in looks at one person, provisioning at those of a group
+(flows.follow_groups), an access file at all whose groups are known (flows.apply_access).
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Protocol
 
-from portal.models import GroupRight, NamedRole, PersonGroup, Right, Role, Team, User
+from portal.models import (
+    GroupRight,
+    NamedRole,
+    PersonGroup,
+    Right,
+    Role,
+    ScimGroupMember,
+    Team,
+    User,
+)
 
 RIGHTS = ("is_admin", "is_auditor", "admin_by_group", "auditor_by_group")
 """Columns that say what somebody may do in the whole portal, and whether groups alone say so."""
@@ -39,11 +48,20 @@ def joined(named: Role | None, by_groups: Role | None) -> tuple[Role, NamedRole]
     return by_groups, NamedRole.MEMBER if named else NamedRole.NOBODY
 
 
-def known() -> dict[int, set[str]]:
-    """The groups of each person, as their provider last said them."""
+def known(people: Collection[int] | None = None) -> dict[int, set[str]]:
+    """The groups of each person: those that the provider named at their last sign-in, and those in
+    which provisioning has put them, by each of their names. None asks for everybody."""
+    said = PersonGroup.objects.values_list("user", "group")
+    provisioned = ScimGroupMember.objects.values_list(
+        "user", "group__display_name", "group__external_id"
+    )
+    if people is not None:
+        said, provisioned = said.filter(user__in=people), provisioned.filter(user__in=people)
     found: dict[int, set[str]] = defaultdict(set)
-    for person, group in PersonGroup.objects.values_list("user", "group"):
+    for person, group in said:
         found[person].add(group)
+    for person, name, external_id in provisioned:
+        found[person].update({name, external_id} - {""})
     return found
 
 

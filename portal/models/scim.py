@@ -18,6 +18,7 @@ class ProvisionedPerson(models.Model):
         User, primary_key=True, on_delete=models.CASCADE, related_name="provisioned"
     )
     external_id = models.CharField("the provider's own id", max_length=255, blank=True)
+    display_name = models.CharField(max_length=150, blank=True)
     given_name = models.CharField(max_length=150, blank=True)
     family_name = models.CharField(max_length=150, blank=True)
     # Only what provisioning has closed does it open again: an admin may have closed somebody, too.
@@ -43,7 +44,9 @@ class ScimGroup(models.Model):
     created_at = models.DateTimeField(db_default=Now())
     changed_at = models.DateTimeField(db_default=Now())
     # Counts changes of its name, its id and its people: two at once must not undo each other.
+    # ``followed`` is the revision by which people's access was last decided.
     revision = models.PositiveIntegerField(db_default=0, default=0)
+    followed = models.PositiveIntegerField(db_default=0, default=0)
 
     people = models.ManyToManyField(User, through="ScimGroupMember", related_name="scim_groups")
 

@@ -65,8 +65,7 @@ def why_not_kept(token: Token) -> str:
     team = token.team
     if team.on_leaving != OnLeaving.REVOKE or team.closed_at is not None:
         return ""
-    had_key = User.objects.filter(pk=token.recipient_id).exclude(pk=token.owner_id).first()
-    for person in (token.owner, had_key):
+    for person in (token.owner, token.recipient):
         if person is not None and (why := _why_gone(person, team)):
             return why
     return ""
