@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from django.test import Client
-from pytest_django.fixtures import SettingsWrapper
+from pytest_django import Settings
 
 TOKEN = "scim-token-of-the-provider-0123456789"
 USERS, GROUPS = "/scim/v2/Users", "/scim/v2/Groups"
@@ -60,6 +60,6 @@ class Provider:
 
 
 @pytest.fixture
-def provider(settings: SettingsWrapper, enqueued: list[tuple[str, str]]) -> Provider:
+def provider(settings: Settings, enqueued: list[tuple[str, str]]) -> Provider:
     settings.SCIM_TOKEN = TOKEN
     return Provider(Client(raise_request_exception=True))

@@ -1,27 +1,42 @@
 """The endpoint, judged by scim2-tester."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
+from typing import Any
 
-import httpx2
 import pytest
-from pytest_django.fixtures import SettingsWrapper
-from pytest_django.live_server_helper import LiveServer
-from scim2_client.engines.httpx2 import SyncSCIMClient
+from django.test import Client
+from pytest_django import Settings
+from scim2_client.engines.wsgi import WSGISCIMClient
 from scim2_tester import Status, check_server
 
 from tests.scim.conftest import TOKEN
 
 
-@pytest.mark.django_db(transaction=True)
-def test_scim2_tester_finds_nothing(
-    live_server: LiveServer, settings: SettingsWrapper, enqueued: list[tuple[str, str]]
-) -> None:
-    settings.SCIM_TOKEN, settings.PORTAL_ORIGIN = TOKEN, live_server.url
-    with httpx2.Client(
-        base_url=f"{live_server.url}/scim/v2", headers={"Authorization": f"Bearer {TOKEN}"}
-    ) as http:
-        results = check_server(SyncSCIMClient(http))
-    wrong = [one for one in results if one.status in (Status.ERROR, Status.CRITICAL)]
-    assert [(one.title, one.reason, one.data) for one in wrong] == []
-    assert len([one for one in results if one.status == Status.SUCCESS]) > 40
+def portal(environ: dict[str, Any], start_response: Callable[..., object]) -> Iterable[bytes]:
+    """The portal in this process: Django's own handler would close the test's connection."""
+    answer = Client().generic(
+        environ["REQUEST_METHOD"],
+        environ["PATH_INFO"],
+        environ["wsgi.input"].read(),
+        content_type=environ.get("CONTENT_TYPE", ""),
+        headers={"Authorization": environ["HTTP_AUTHORIZATION"]},
+        QUERY_STRING=environ["QUERY_STRING"],
+    )
+    start_response(f"{answer.status_code} {answer.reason_phrase}", list(answer.headers.items()))
+    return [answer.content]
+
+
+@pytest.mark.filterwarnings("ignore:No directory at")  # of static files, which nothing asks for
+@pytest.mark.django_db
+def test_scim2_tester_finds_nothing(settings: Settings, enqueued: list[tuple[str, str]]) -> None:
+    settings.SCIM_TOKEN = TOKEN
+    client = WSGISCIMClient(
+        portal,
+        base_url=f"{settings.PORTAL_ORIGIN}/scim/v2",
+        headers={"Authorization": f"Bearer {TOKEN}"},
+    )
+    results = check_server(client)
+    good = {Status.SUCCESS, Status.COMPLIANT, Status.SKIPPED}
+    wrong = [one for one in results if one.status not in good]
+    assert [(one.title, one.status, one.reason, one.data) for one in wrong] == []
+    assert sum(one.status == Status.SUCCESS for one in results) > 40
