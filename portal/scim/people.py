@@ -150,7 +150,7 @@ class People:
 
 def _told(person: User, groups: list[resources.GroupOfUser]) -> resources.User:
     row = getattr(person, "provisioned", None) or ProvisionedPerson(
-        user=person, display_name=person.name, changed_at=person.created_at
+        display_name=person.name, changed_at=person.created_at
     )
     name = resources.Name(given_name=row.given_name or None, family_name=row.family_name or None)
     return resources.User(

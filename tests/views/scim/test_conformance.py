@@ -9,7 +9,7 @@ from pytest_django import Settings
 from scim2_client.engines.wsgi import WSGISCIMClient
 from scim2_tester import Status, check_server
 
-from tests.scim.conftest import TOKEN
+from tests.views.scim.conftest import TOKEN
 
 
 def portal(environ: dict[str, Any], start_response: Callable[..., object]) -> Iterable[bytes]:
@@ -26,7 +26,6 @@ def portal(environ: dict[str, Any], start_response: Callable[..., object]) -> It
     return [answer.content]
 
 
-@pytest.mark.filterwarnings("ignore:No directory at")  # of static files, which nothing asks for
 @pytest.mark.django_db
 def test_scim2_tester_finds_nothing(settings: Settings, enqueued: list[tuple[str, str]]) -> None:
     settings.SCIM_TOKEN = TOKEN
