@@ -3,6 +3,7 @@
 import hashlib
 from collections import defaultdict
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 from django.db.models import Exists, F, OuterRef, Q, QuerySet, Value
@@ -117,8 +118,11 @@ class People:
         return [_told(person, groups[person.pk]) for person in people]
 
     def create(self, resource: resources.User) -> resources.User:
+        said = _said(resource)
+        if said.is_active is None:
+            said = replace(said, is_active=True)
         try:
-            key, effects = provision.admit(_said(resource), actor=self.actor)
+            key, effects = provision.admit(said, actor=self.actor)
         except provision.AddressTakenError:
             raise UniquenessException(detail="Somebody with this userName is here.") from None
         self.effects += effects
@@ -128,11 +132,12 @@ class People:
         def is_as_read(person: User) -> bool:
             return version is None or _version(self.rows().get(pk=person.pk)) == version
 
-        key = person_key(resource.id or "") or 0
+        key, said = person_key(resource.id or "") or 0, _said(resource)
+        before = self.get(str(key))
+        if said == _said(before) and said.is_active is not False:
+            return before
         try:
-            self.effects += provision.change(
-                key, _said(resource), actor=self.actor, is_as_read=is_as_read
-            )
+            self.effects += provision.change(key, said, actor=self.actor, is_as_read=is_as_read)
         except provision.AddressTakenError:
             raise UniquenessException(detail="Somebody else has this userName.") from None
         except provision.ChangedMeanwhileError:
@@ -188,7 +193,7 @@ def _said(resource: resources.User) -> PersonSaid:
         )
     name = resource.name or resources.Name()
     return PersonSaid(
-        email=email,
+        email=mailbox.folded(email),
         display_name=clean(resource.display_name, 150),
         given_name=clean(name.given_name, 150),
         family_name=clean(name.family_name, 150),

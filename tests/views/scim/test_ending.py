@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 
 from portal import policy, sessions
 from portal.models import (
@@ -118,10 +119,11 @@ def test_what_is_open_ends_and_what_is_live_is_listed(
     path: str,
     make_token: Callable[..., Token],
     enqueued: list[tuple[str, str]],
+    lead: User,
 ) -> None:
     waiting = make_token(engineer, state=State.AWAITING_APPROVAL)
     queued = make_token(engineer, state=State.QUEUED)
-    issuing = make_token(engineer, state=State.ISSUING)
+    issuing = make_token(engineer, state=State.ISSUING, lease_until=timezone.now())
     sealed = make_token(engineer, state=State.SEALED, sealed_key=b"x", aws_token_id="1")
     live = make_token(engineer, state=State.ACTIVE, aws_token_id="2", recipient=engineer)
     provider.patch(path, *PATCHES["Okta, without a path"])
@@ -138,6 +140,9 @@ def test_what_is_open_ends_and_what_is_live_is_listed(
     assert issuing.cancel_requested
     assert sealed.sealed_key is None
     assert ("portal.revoke", str(sealed.pk)) in enqueued, "not only at the next sweep"
+    desk = Client()
+    desk.force_login(lead)
+    assert live in desk.get("/team/platform/", {"flag": "owner-left"}).context["page"]
 
 
 @pytest.mark.parametrize("who", ["owner", "recipient"])
