@@ -30,7 +30,8 @@ class Provider:
             content_type="application/scim+json",
             headers={"Authorization": f"Bearer {self.token}", **headers},
         )
-        return answer.status_code, json.loads(answer.content) if answer.content else None
+        is_json = answer.headers.get("Content-Type") == "application/scim+json"
+        return answer.status_code, json.loads(answer.content) if is_json else None
 
     def get(self, path: str) -> Any:
         status, body = self.send("GET", path)
