@@ -27,7 +27,8 @@ BEGIN
         auth_group_permissions,
         auth_permission,
         django_content_type,
-        django_migrations
+        django_migrations,
+        socialaccount_socialapp
     TO portal_runtime;
 
     -- Triggers of the owner's hold an event to the head, and the head to the last event.
@@ -49,11 +50,15 @@ BEGIN
         portal_membership,
         portal_notice,
         portal_passwordmail,
+        portal_persongroup,
+        portal_providersession,
         portal_serviceaccount,
         portal_team,
         portal_token,
         portal_user,
-        portal_workspace
+        portal_workspace,
+        socialaccount_socialaccount,
+        socialaccount_socialtoken
     TO portal_runtime;
 END
 $$;

@@ -18,6 +18,7 @@ from portal.audit import SYSTEM
 from portal.audit.publishing import publish_head
 from portal.flows import deadlines, sweep
 from portal.flows.end_access import end_access
+from portal.flows.end_provider_sessions import forget_provider_sessions
 from portal.flows.end_sessions import end_sessions
 from portal.flows.note_recipients import note_recipients
 from portal.flows.provision_groups import follow_changed_groups
@@ -74,6 +75,7 @@ MOVES_AND_MESSAGES = (
     Job("record refused sign-ins as one event each", record_counted_failures),
     Job("record met limits as one event each", record_counted_refusals),
     Job("forget limits that nobody met for a day", forget_old_uses, 300.0),
+    Job("forget sign-ins at the provider whose session is over", forget_provider_sessions, 300.0),
 )
 TABLE = (
     # First, because it is what tells of a log that takes no events any more.

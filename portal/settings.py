@@ -11,7 +11,7 @@ from urllib.parse import quote, urlsplit
 
 from csp.constants import NONE, SELF
 
-from portal import accounts, environment
+from portal import accounts, environment, openid_settings
 from portal.environment import read, refuse
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -94,6 +94,19 @@ SCIM_TOKEN = read(
 )
 """Of the provider that says who is in the company; without one it can't."""
 PASSWORD_SIGN_IN = environment.on_or_off("PORTAL_PASSWORD_SIGN_IN", default="on")
+OPENID = openid_settings.openid()
+"""The provider of single sign-on by OpenID Connect, or None."""
+SIGN_IN_PORT = read(
+    "PORTAL_SANDBOX_SIGN_IN_PORT",
+    environment.whole_number(1, 65535),
+    default=str(PORT + 3 if PORT < 65533 else PORT - 3),
+    wanted="a port, 1-65535",
+)
+HAS_OWN_PROVIDER = OPENID is None and EMBEDDED and GRAFANA == "sandbox"
+"""Whether the sandbox's provider runs, which asks for no password."""
+if HAS_OWN_PROVIDER:
+    OPENID = openid_settings.of_sandbox(SIGN_IN_PORT)
+STEP_UP_SECONDS = environment.number("PORTAL_STEP_UP_SECONDS", 1, 86_400, default=300)
 DEMO_PASSWORD = environment.text("PORTAL_DEMO_PASSWORD") or (
     environment.text("GENERATED_DEMO_PASSWORD") if EMBEDDED and GRAFANA == "sandbox" else ""
 )
@@ -169,6 +182,7 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "allauth",
     "allauth.account",
+    "allauth.socialaccount",
     "csp",
     "django_structlog",
 ]
@@ -185,6 +199,8 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "portal.views.accounts.known_browsers.KnownBrowserMiddleware",
     "portal.middleware.LimitsMiddleware",
+    "portal.middleware.PasswordsMiddleware",
+    "portal.middleware.StepUpMiddleware",
     "portal.middleware.SignInRequiredMiddleware",  # before CSRF: the anonymous are told to sign in
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",

@@ -7,7 +7,7 @@ from django.views.generic import RedirectView
 from portal.converters import NumberConverter
 from portal.scim import endpoint as scim
 from portal.views import health, inventory, way_back
-from portal.views.accounts import invitation, sign_in
+from portal.views.accounts import confirm, invitation, openid, sign_in, sign_out
 from portal.views.audit import export, find, log, suggestions
 from portal.views.teams import desk
 from portal.views.teams import revoke as revoke_many
@@ -84,6 +84,11 @@ urlpatterns = [
     path("accounts/email/", RedirectView.as_view(pattern_name="tokens"), name="account_email"),
     path("accounts/invitation/<str:secret>/", invitation.invitation, name="invitation"),
     path("accounts/login/", sign_in.sign_in, name="account_login"),
+    path("accounts/logout/", sign_out.sign_out, name="account_logout"),
+    path("accounts/reauthenticate/", confirm.confirm, name="account_reauthenticate"),
+    path("accounts/oidc/sso/login/", openid.start, name="openid-start"),
+    path("accounts/oidc/sso/login/callback/", openid.callback, name="openid-callback"),
+    path("accounts/oidc/sso/logout/", openid.back_channel_sign_out, name="openid-sign-out"),
     path("accounts/back/<slug:number>/", way_back.back, name="way-back"),
     path("accounts/", include("allauth.account.urls")),
     # Where the browser forgets its private keys, and attempts are limited.

@@ -9,6 +9,8 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Protocol
 
+from django.db.models import QuerySet
+
 from portal.models import (
     GroupRight,
     NamedRole,
@@ -50,19 +52,25 @@ def joined(named: Role | None, by_groups: Role | None) -> tuple[Role, NamedRole]
 
 def known(people: Collection[int] | None = None) -> dict[int, set[str]]:
     """The groups of each person: those that the provider named at their last sign-in, and those in
-    which provisioning has put them, by each of their names. None asks for everybody."""
+    which provisioning has put them. None asks for everybody."""
+    found = provisioned(people)
     said = PersonGroup.objects.values_list("user", "group")
-    provisioned = ScimGroupMember.objects.values_list(
-        "user", "group__display_name", "group__external_id"
-    )
-    if people is not None:
-        said, provisioned = said.filter(user__in=people), provisioned.filter(user__in=people)
-    found: dict[int, set[str]] = defaultdict(set)
-    for person, group in said:
+    for person, group in said if people is None else said.filter(user__in=people):
         found[person].add(group)
-    for person, name, external_id in provisioned:
-        found[person].update({name, external_id} - {""})
     return found
+
+
+def provisioned(people: Collection[int] | None = None) -> defaultdict[int, set[str]]:
+    """The groups in which provisioning has put each person, by each name that the file may use."""
+    rows = ScimGroupMember.objects.all() if people is None else _of(people)
+    found: defaultdict[int, set[str]] = defaultdict(set)
+    for person, *names in rows.values_list("user", "group__display_name", "group__external_id"):
+        found[person].update({str(name) for name in names if name})
+    return found
+
+
+def _of(people: Collection[int]) -> QuerySet[ScimGroupMember]:
+    return ScimGroupMember.objects.filter(user__in=people)
 
 
 def mapped(teams: Iterable[MapsGroups]) -> set[str]:

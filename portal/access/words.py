@@ -19,6 +19,8 @@ BY_GROUPS = "groups of single sign-on"
 """The reason of what a person's groups changed, at a sign-in or by provisioning."""
 BY_PROVISIONING = "provisioning"
 """The reason of what the company's provider changed by SCIM."""
+BY_PROVIDER = "single sign-on"
+"""The reason of what an identity provider has changed of a person's name or address."""
 _UNITS = ((86_400, "d"), (3_600, "h"), (60, "m"), (1, "s"))
 
 

@@ -21,6 +21,7 @@ from portal.access import words
 from portal.access.words import Change
 from portal.admin.records import LookOnly, PortalAdmin
 from portal.flows.confirm_grants import confirm_grants
+from portal.flows.release_identity import release_identity
 from portal.forms.fields import legible
 from portal.models import Action, Connection, Grant, Membership, NamedRole, Team, User
 from portal.tasks import end_lost_access
@@ -99,6 +100,7 @@ class UserAdmin(AccessAdmin):
     list_display = ["email", "name", "is_active", "is_admin", "is_auditor"]
     search_fields = ["email", "name"]
     fixed = ("email",)
+    actions = ["release_identity"]
 
     def get_fields(
         self,
@@ -112,12 +114,23 @@ class UserAdmin(AccessAdmin):
     ) -> None:
         if not change:
             obj.set_unusable_password()
-        obj.is_named = True
-        for right in {"is_admin", "is_auditor"} & set(form.changed_data):
+        changed_rights = {"is_admin", "is_auditor"} & set(form.changed_data)
+        obj.is_named = obj.is_named or bool(changed_rights)
+        for right in changed_rights:
             setattr(obj, right.replace("is_", "") + "_by_group", False)
         super().save_model(request, obj, form, change)
         if form.changed_data:
             self.record(request, _changes_of_person(obj, form.changed_data, is_new=not change))
+
+    @admin.action(description="Let go of the account at single sign-on", permissions=["change"])
+    def release_identity(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
+        people = list(queryset.values_list("pk", flat=True))
+        released = release_identity(people, actor=requester.actor(request))
+        self.message_user(
+            request,
+            f"{released} of {len(people)} were bound to an account at single sign-on. Their next "
+            "sign-in there binds them again, by their verified address.",
+        )
 
 
 def _changes_of_person(user: User, changed: list[str], *, is_new: bool) -> Iterable[Change]:

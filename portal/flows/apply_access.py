@@ -181,9 +181,9 @@ def _people(file: AccessFile) -> list[Change]:
         before, was = by_groups.named_rights(user), by_groups.columns(user)
         named = flags.get(email, (False, False) if file.names_all_admins else before)
         by_groups.set_rights(user, named, held.get(user.pk, set()), _groups_of_rights(file))
-        is_new_name = email in named_now and not user.is_named
-        if is_new_name or by_groups.columns(user) != was:
-            user.is_named = user.is_named or is_new_name
+        is_named = email in named_now
+        if is_named != user.is_named or by_groups.columns(user) != was:
+            user.is_named = is_named
             changed.append(user)
         if by_groups.columns(user)[:2] != was[:2]:
             said = words.rights(user.is_admin, user.is_auditor)

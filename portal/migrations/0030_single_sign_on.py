@@ -40,6 +40,11 @@ class Migration(migrations.Migration):
             name="is_named",
             field=models.BooleanField(db_default=True, default=True, editable=False),
         ),
+        migrations.AddField(
+            model_name="failedsignins",
+            name="code",
+            field=models.CharField(blank=True, db_default="", default="", max_length=80),
+        ),
         migrations.CreateModel(
             name="PersonGroup",
             fields=[
@@ -75,6 +80,7 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 ("session_key", models.CharField(max_length=40, unique=True)),
+                ("provider", models.CharField(max_length=255)),
                 ("subject", models.CharField(max_length=255)),
                 (
                     "sid",
@@ -105,6 +111,7 @@ class Migration(migrations.Migration):
             options={
                 "indexes": [
                     models.Index(fields=["subject"], name="provider_session_by_subject"),
+                    models.Index(fields=["sid"], name="provider_session_by_sid"),
                     models.Index(fields=["created_at"], name="provider_session_by_age"),
                 ],
             },

@@ -37,6 +37,7 @@ class ProviderSession(models.Model):
 
     session_key = models.CharField(max_length=40, unique=True)
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+")
+    provider = models.CharField(max_length=255)
     subject = models.CharField(max_length=255)
     sid = models.CharField("the provider's session", max_length=255, blank=True)
     id_token = models.TextField("shown to the provider at sign-out", blank=True)
@@ -46,6 +47,7 @@ class ProviderSession(models.Model):
     class Meta:
         indexes = [
             models.Index(fields=["subject"], name="provider_session_by_subject"),
+            models.Index(fields=["sid"], name="provider_session_by_sid"),
             models.Index(fields=["created_at"], name="provider_session_by_age"),
         ]
 

@@ -79,8 +79,8 @@ class User(AbstractBaseUser):
     rights_seen = models.TextField(db_default="", editable=False)
 
     # What the groups of single sign-on alone have made of the person (portal.flows.sync_groups): it
-    # goes with them. ``is_named`` is False of somebody who is here for such a group, and whom
-    # neither the access file nor an admin has ever named.
+    # goes with them. ``is_named`` is False of somebody whom neither the access file nor an admin
+    # names: who is here for such a group, or has left the file.
     admin_by_group = models.BooleanField(db_default=False, default=False, editable=False)
     auditor_by_group = models.BooleanField(db_default=False, default=False, editable=False)
     is_named = models.BooleanField(db_default=True, default=True, editable=False)

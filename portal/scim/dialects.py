@@ -7,8 +7,8 @@ A refusal leaves somebody in who has left: what can be understood is. Seen from 
 - one value in a list, or in an object as ``{"value": …}``, where one value belongs;
 - people of a group named by a ``remove`` of ``members`` whose value lists them.
 
-``op`` in any case, ``"False"`` for false, a PATCH without a path, attributes in any case and unknown
-ones are scim2-models' business.
+scim2-models knows by itself: ``op`` and attributes in any case, ``"False"`` for false, a PATCH
+without a path, and attributes that it has not heard of.
 """
 
 import re

@@ -184,5 +184,5 @@ def test_whom_the_file_names_too_is_kept_when_the_groups_go(newcomer: User, admi
 def test_a_row_of_the_version_before_counts_as_named(engineer: User, platform: Team) -> None:
     row = Membership.objects.get(user=engineer)
     assert row.named == Role.MEMBER
-    row.role = Role.LEAD
-    assert row.named == Role.LEAD
+    Membership.objects.filter(pk=row.pk).update(role=Role.LEAD)
+    assert Membership.objects.get(pk=row.pk).named == Role.LEAD

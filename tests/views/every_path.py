@@ -19,6 +19,9 @@ OPEN_TO_ALL = {
     "accounts/confirm-email/",
     "accounts/confirm-email/x/",
     "accounts/login/code/confirm/",
+    "accounts/oidc/sso/login/",
+    "accounts/oidc/sso/login/callback/",
+    "accounts/oidc/sso/logout/",
     "accounts/password/reset/",
     "accounts/password/reset/done/",
     "accounts/password/reset/key/x-x/",
@@ -30,7 +33,7 @@ EXPRESSIONS = {
     r"accounts/^password/reset/key/(?P<uidb36>[0-9A-Za-z]+)-(?P<key>.+)/$": (
         "accounts/password/reset/key/x-x/"
     ),
-    r"admin/^(?P<app_label>portal|auth|account)/$": "admin/portal/",
+    r"admin/^(?P<app_label>portal|auth|account|socialaccount)/$": "admin/portal/",
     r"admin/(?P<url>.*)$": "admin/anything",
 }
 """Addresses that are regular expressions, and a path that each of them matches."""

@@ -58,7 +58,8 @@ class AccountAdapter(DefaultAccountAdapter):
         super().authentication_failed(request, **credentials)
 
     def post_login(self, request: HttpRequest, user: User, **kwargs: Any) -> HttpResponse:
-        signed_in(actor=_acting(request, user))
+        told = kwargs.get("signal_kwargs") or {}
+        signed_in(actor=_acting(request, user), how=str(told.get("how", "")))
         known_browsers.remember(request, user)
         response: HttpResponse = super().post_login(request, user, **kwargs)
         return response

@@ -1,0 +1,59 @@
+"""The page that asks a signed-in person to prove again that it is they."""
+
+from typing import Any
+
+from allauth.account.views import ReauthenticateView
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.shortcuts import render
+
+from portal import requester
+from portal.identity import SignInError
+from portal.limits import LimitExceededError
+from portal.views import limiting
+from portal.views.accounts.arrival import failed, has_come_by_it
+from portal.views.accounts.openid import to_provider
+
+
+class ConfirmView(ReauthenticateView):
+    """allauth's; people of single sign-on are sent on to their provider instead."""
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        provider = settings.OPENID
+        person = requester.person(request)
+        by_password = settings.PASSWORD_SIGN_IN and person.has_usable_password()
+        if provider is not None and (has_come_by_it(request) or not by_password):
+            way = request.POST.get("next") or request.GET.get("next") or ""
+            try:
+                return to_provider(request, provider, way, confirms=True)
+            except SignInError as error:
+                return failed(request, error)
+        if not by_password:
+            return _no_way(request)
+        response: HttpResponseBase = super().dispatch(request, *args, **kwargs)
+        return response
+
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        try:
+            response: HttpResponse = super().post(request, *args, **kwargs)
+        except LimitExceededError as exceeded:
+            self.get_form().add_error(None, str(exceeded))
+            return limiting.answer(request, exceeded, page=self._page)
+        return response
+
+    def _page(self) -> HttpResponse:
+        page: HttpResponse = self.form_invalid(self.get_form())
+        return page
+
+
+def _no_way(request: HttpRequest) -> HttpResponse:
+    page = {
+        "title": "It could not be confirmed that it is you",
+        "message": "You have neither a password here nor single sign-on. Sign out, and sign in "
+        "again; or ask an admin of this portal.",
+    }
+    return render(request, "error.html", page, status=403)
+
+
+confirm = ConfirmView.as_view()
