@@ -4,7 +4,7 @@ import pytest
 from django.test import Client
 from pytest_django import Settings
 
-from portal.environment import secret_or_none
+from portal.environment import SettingError, read, secret_or_none
 from portal.models import AuditEvent, User
 from tests.views.scim.conftest import TOKEN, USERS, Provider
 
@@ -68,5 +68,6 @@ def test_the_answer_is_kept_by_no_cache_and_makes_no_session(provider: Provider)
 
 def test_a_short_token_stops_the_start() -> None:
     assert secret_or_none("") == ""
-    with pytest.raises(ValueError):
-        secret_or_none("a-token-of-a-few-letters")
+    wanted = "a random text of 32 or more characters"
+    with pytest.raises(SettingError, match="PORTAL_SCIM_TOKEN is malformed"):
+        read("PORTAL_SCIM_TOKEN", secret_or_none, default="a-few-letters", wanted=wanted)

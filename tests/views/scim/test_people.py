@@ -28,7 +28,9 @@ def test_a_person_is_made_who_may_do_nothing_yet(provider: Provider) -> None:
     key = provider.create(USERS, **ENTRA)
     person = User.objects.get(email="new.comer@example.com")
     assert (person.name, person.is_active, person.is_named) == ("New Comer", True, False)
-    assert not (person.has_usable_password() or person.is_admin or person.teams.exists())
+    assert not person.has_usable_password()
+    assert not person.is_admin
+    assert not person.teams.exists()
     told = provider.get(f"{USERS}/{key}")
     assert told.pop("meta").keys() == {"resourceType", "created", "lastModified", "location"}
     assert told == {
