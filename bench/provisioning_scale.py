@@ -58,8 +58,8 @@ class Provider:
         key: str = self.send("POST", "/Users", said)["id"]
         return key
 
-    def patch(self, path: str, **operation: Any) -> None:
-        self.send("PATCH", path, {"schemas": [PATCH], "Operations": [operation]})
+    def patch(self, resource: str, **operation: Any) -> None:
+        self.send("PATCH", resource, {"schemas": [PATCH], "Operations": [operation]})
 
     def pages(self) -> Iterable[str]:
         for start in itertools.count(1, 200):
@@ -107,7 +107,7 @@ def main() -> None:
             ]
         )
         took["listed"] = timed(lambda: list(provider.pages()))
-        took["one more into the group"] = timed(
+        took["one out of the group"] = timed(
             lambda: provider.patch(path, op="Remove", path=f'members[value eq "{keys[0]}"]')
         )
         half = {

@@ -15,6 +15,9 @@ from tests.grafana.sandbox_process import SandboxProcess
 from tests.product import ROOT, Product, within
 
 
+SCIM_TOKEN = "the-provider-s-token-in-these-tests-0123"
+
+
 class Live:
     """A product that runs, its sandbox, and people who sign in by its own form."""
 
