@@ -17,7 +17,7 @@ from portal.models.people import (
     Team,
     User,
 )
-from portal.models.runtime import FailedSignIns, Heartbeat
+from portal.models.runtime import Clock, FailedSignIns, Heartbeat
 from portal.models.scim import ProvisionedPerson, ScimGroup, ScimGroupMember
 from portal.models.states import State
 from portal.models.tokens import Token
@@ -27,6 +27,7 @@ __all__ = [
     "Approval",
     "AuditEvent",
     "AuditHead",
+    "Clock",
     "Connection",
     "Drift",
     "FailedSignIns",

@@ -45,6 +45,8 @@ from portal.policy.lost import (
     without_access,
 )
 from portal.policy.offer import Offer, offer, offer_like, workspace_for
+from portal.policy.outliving import outlives_its_end, outliving
+from portal.policy.overlaps import longest_overlap, overlap_of
 from portal.policy.rights import (
     CANCELLABLE,
     REVOCABLE,
@@ -87,6 +89,7 @@ __all__ = [
     "led_by",
     "limit_reached",
     "limits_for",
+    "longest_overlap",
     "may_approve",
     "may_audit",
     "may_change_access",
@@ -100,6 +103,9 @@ __all__ = [
     "not_kept_on_leaving",
     "offer",
     "offer_like",
+    "outlives_its_end",
+    "outliving",
+    "overlap_of",
     "possible_owners",
     "possible_owners_like",
     "reach",
