@@ -1,6 +1,6 @@
 """What the claims of a verified token, and those of userinfo, say of a person."""
 
-from typing import Any
+from typing import Any, TypeGuard
 
 from portal.identity.person import Identity
 from portal.identity.tokens import refused
@@ -22,13 +22,14 @@ def identity(
     Raises SignInError where a claim is of a wrong type.
     """
     subject = token.get("sub")
-    if not isinstance(subject, str) or not subject:
+    if not is_text(subject):
         raise refused("subject")
-    source = token if token.get("email") else userinfo
-    email = source.get("email") or ""
-    if not isinstance(email, str):
+    email = token.get("email") or userinfo.get("email") or ""
+    if email and not is_text(email):
         raise refused("email_malformed")
-    said = source.get("email_verified")
+    # Of this very address, whichever says so.
+    about_it = [said for said in (token, userinfo) if said.get("email") == email]
+    said = next((one["email_verified"] for one in about_it if "email_verified" in one), None)
     name = token.get("name") or userinfo.get("name") or ""
     return Identity(
         provider=issuer,
@@ -39,6 +40,17 @@ def identity(
         name=_one_line(name) if isinstance(name, str) else "",
         groups=_groups(provider.groups_claim, token, userinfo),
     )
+
+
+def is_text(said: object) -> TypeGuard[str]:
+    """Whether a claim is a text that a database and a page can hold: JSON may say ``\\ud800``."""
+    if not isinstance(said, str) or not said or "\0" in said:
+        return False
+    try:
+        said.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _groups(claim: str, token: dict[str, Any], userinfo: dict[str, Any]) -> frozenset[str] | None:
@@ -56,7 +68,7 @@ def _as_list(said: object) -> frozenset[str]:
     listed = [said] if isinstance(said, str) else said
     if not isinstance(listed, list) or not all(isinstance(one, str) for one in listed):
         raise refused("groups_malformed")
-    return frozenset(one for one in listed if one)
+    return frozenset(one for one in listed if is_text(one))
 
 
 def _points_elsewhere(claims: dict[str, Any], claim: str) -> bool:

@@ -3,9 +3,10 @@
 The authorization code flow with PKCE, ``state`` and ``nonce``; RFC 9207's ``iss`` where it comes.
 """
 
+import re
 import secrets
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -19,6 +20,7 @@ from portal.openid_settings import OpenID
 
 ID_TOKEN_NEEDS = ("iss", "sub", "aud", "exp", "iat")
 LARGEST_DESCRIPTION = 200
+ERROR_NAME = re.compile(r"[A-Za-z0-9_.-]+")
 NOT_NOW = ("temporarily_unavailable", "server_error")
 
 
@@ -58,7 +60,7 @@ class Proof:
     identity: Identity
     authenticated_at: float | None
     session_id: str
-    id_token: str
+    id_token: str = field(repr=False)
     end_session_url: str
 
 
@@ -122,7 +124,7 @@ def prove(provider: OpenID, answer: dict[str, str], attempt: Attempt, *, callbac
     return Proof(
         identity=claims.identity(provider, found.issuer, token, userinfo),
         authenticated_at=float(at) if is_time and at is not None else None,
-        session_id=sid if isinstance(sid, str) else "",
+        session_id=sid if claims.is_text(sid) else "",
         id_token=str(id_token),
         end_session_url=found.end_session_url,
     )
@@ -167,7 +169,8 @@ def _require_no_error(answer: dict[str, str]) -> None:
             status=403,
         )
     if error or not answer.get("code"):
-        code = f"provider:{error[:60]}" if error else "code_missing"
+        name = error[:60] if ERROR_NAME.fullmatch(error) else "other"
+        code = f"provider:{name}" if error else "code_missing"
         raise SignInError(code, tokens.REFUSED.format(code=code) + _described(answer))
 
 
@@ -217,7 +220,9 @@ def _userinfo(
     provider: OpenID, found: Configuration, token: dict[str, Any], access_token: object
 ) -> dict[str, Any]:
     """What userinfo says, where the token leaves something out."""
-    is_whole = token.get("email") and claims.has_groups(token, provider.groups_claim)
+    says_verified = provider.trusts_email or "email_verified" in token
+    has_email = bool(token.get("email")) and says_verified
+    is_whole = has_email and claims.has_groups(token, provider.groups_claim)
     if is_whole or not found.said.get("userinfo_endpoint"):
         return {}
     if not isinstance(access_token, str) or not access_token.isascii():

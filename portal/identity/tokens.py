@@ -48,23 +48,15 @@ def verified(
 
     ``keys`` is a JSON Web Key Set; ``needs`` are claims that must be there. Raises SignInError.
     """
-    if not isinstance(token, str) or len(token) > LONGEST_TOKEN:
-        raise refused("token_malformed")
-    try:
-        header = jwt.get_unverified_header(token)
-    except jwt.PyJWTError:
-        raise refused("token_malformed") from None
-    algorithm = header.get("alg")
-    if algorithm not in ALGORITHMS:
-        raise refused("algorithm")
-    fitting = _fitting(keys, algorithm, header.get("kid"))
+    algorithm, kid = readable(token)
+    fitting = _fitting(keys, algorithm, kid)
     if not fitting:
         raise refused("signature")
     error: SignInError = refused("signature")
     for key in fitting:
         try:
             claims: dict[str, Any] = jwt.decode(
-                token,
+                str(token),
                 key=key,
                 algorithms=[algorithm],
                 audience=client_id,
@@ -82,6 +74,23 @@ def verified(
             _require_party(claims, client_id)
             return claims
     raise error
+
+
+def readable(token: object) -> tuple[str, object]:
+    """The algorithm and the key's id that a token names, before anything of it is believed.
+
+    Raises SignInError for what is no token, or wants an algorithm that nobody may use.
+    """
+    if not isinstance(token, str) or len(token) > LONGEST_TOKEN:
+        raise refused("token_malformed")
+    try:
+        header = jwt.get_unverified_header(token)
+    except (jwt.PyJWTError, ValueError):
+        raise refused("token_malformed") from None
+    algorithm = header.get("alg")
+    if algorithm not in ALGORITHMS:
+        raise refused("algorithm")
+    return str(algorithm), header.get("kid")
 
 
 def require_nonce(claims: dict[str, Any], nonce: str) -> None:

@@ -65,6 +65,14 @@ RESETS_FROM = Limit(
     "password.reset_address", 50, 60, "Too many links were asked for from your network."
 )
 
+SINGLE_SIGN_ONS_FROM = Limit(
+    "signin.single",
+    600,
+    1,
+    "Too many people began to sign in by single sign-on from your network.",
+)
+"""From one address: a whole office at nine o'clock. Each asks the provider, and keeps a session."""
+
 # What ends tokens is generous: a script that ends a leaked team's tokens one by one must not stop.
 # Many that are ended by one form are one use.
 ENDS = Limit("token.end", 1000, 3.6, "You have ended more tokens within an hour than one may.")

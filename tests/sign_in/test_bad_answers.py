@@ -90,6 +90,7 @@ def test_an_answer_of_another_provider(browser: Browser) -> None:
         ({"error": "invalid_scope"}, "provider:invalid_scope"),
         ({}, "code_missing"),
         ({"error": "x" * 3000}, f"provider:{'x' * 60}"),
+        ({"error": "\0<b>"}, "provider:other"),
     ],
 )
 def test_an_answer_that_tells_of_an_error(
@@ -124,6 +125,9 @@ NOW = int(time.time())
         ({"sub": ""}, "subject"),
         ({"sub": None}, "claim_missing"),
         ({"sub": 7}, "token_malformed"),
+        ({"sub": "\ud800"}, "subject"),
+        ({"sub": "a\0b"}, "subject"),
+        ({"email": "\ud800@example.com"}, "email_malformed"),
         ({"email": ["a@example.com"]}, "email_malformed"),
         ({"groups": 7}, "groups_malformed"),
         ({"groups": {"a": 1}}, "groups_malformed"),
@@ -152,6 +156,19 @@ def test_an_address_that_binds_nobody(
 ) -> None:
     provider.token_claims = provider.userinfo_claims = claims
     assert_refused(browser, browser.sign_in(EMAIL), code, *FORGED)
+
+
+def test_groups_and_names_that_no_page_can_show(
+    browser: Browser, provider: ErringProvider, engineer: User
+) -> None:
+    strange = ["\ud800", "a\0b", "", "\u202eevil", "x" * 10_000]
+    provider.token_claims = {"groups": strange, "name": "\ud800\0Eve\n", "sid": "\ud800"}
+    assert browser.sign_in(EMAIL).status_code == 302
+    engineer.refresh_from_db()
+    assert engineer.name == "Eve"
+    provider.person("stranger@example.com")
+    provider.token_claims |= {"email": "stranger@example.com", "sub": "s"}
+    assert Browser().sign_in("stranger@example.com").status_code == 403
 
 
 def test_a_token_without_a_signature(browser: Browser, provider: ErringProvider) -> None:

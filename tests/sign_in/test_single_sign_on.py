@@ -10,6 +10,7 @@ from allauth.socialaccount.models import SocialAccount
 from django.core.cache import cache
 from pytest_django import Settings
 
+from portal.limits.table import SINGLE_SIGN_ONS_FROM
 from portal.logs import formatter
 from portal.models import AuditEvent, Membership, Team, User
 from tests.identity_provider import ErringProvider
@@ -67,6 +68,15 @@ def test_the_way_back_stays_here(
 ) -> None:
     provider.person(engineer.email)
     assert browser.sign_in(engineer.email, way).headers["Location"] == "/tokens/"
+
+
+def test_an_office_may_sign_in_at_nine_and_a_flood_may_not(
+    browser: Browser, provider: ErringProvider, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    few = replace(SINGLE_SIGN_ONS_FROM, burst=2)
+    monkeypatch.setattr("portal.views.accounts.openid.SINGLE_SIGN_ONS_FROM", few)
+    settings.RATE_LIMITS = True
+    assert [browser.post(START).status_code for _ in range(3)] == [302, 302, 429]
 
 
 def test_a_group_makes_a_person_with_its_rights(
@@ -177,7 +187,7 @@ def test_an_address_that_is_not_verified_binds_nobody(
     browser: Browser, provider: ErringProvider, engineer: User, said: Any
 ) -> None:
     provider.person(engineer.email)
-    provider.token_claims = {"email_verified": said}
+    provider.token_claims = provider.userinfo_claims = {"email_verified": said}
     answer = browser.sign_in(engineer.email)
     assert (answer.status_code, "email_unverified" in answer.content.decode()) == (403, True)
     assert not browser.is_signed_in
@@ -188,9 +198,27 @@ def test_a_provider_that_does_not_say_verified_may_be_trusted(
     browser: Browser, provider: ErringProvider, engineer: User, settings: Settings
 ) -> None:
     settings.OPENID = replace(provider.settings, trusts_email=True)
+    provider.userinfo_claims = {"email_verified": None}
     provider.person(engineer.email)
     provider.token_claims = {"email_verified": None}
     assert browser.sign_in(engineer.email).status_code == 302
+
+
+def test_userinfo_may_say_that_the_token_s_address_is_verified(
+    browser: Browser, provider: ErringProvider, engineer: User
+) -> None:
+    provider.person(engineer.email)
+    provider.token_claims = {"email_verified": None}
+    assert browser.sign_in(engineer.email).status_code == 302
+
+
+def test_userinfo_of_another_address_verifies_nothing(
+    browser: Browser, provider: ErringProvider, engineer: User
+) -> None:
+    provider.person(engineer.email)
+    provider.token_claims = {"email_verified": None}
+    provider.userinfo_claims = {"email": "another@example.com"}
+    assert browser.sign_in(engineer.email).status_code == 403
 
 
 def test_a_closed_account_stays_closed(

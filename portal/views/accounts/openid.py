@@ -15,11 +15,12 @@ from django.urls import reverse
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods, require_POST
 
-from portal import turns
+from portal import limits, turns
 from portal.audit import Actor
 from portal.flows.end_provider_sessions import end_provider_sessions, keep_provider_session
 from portal.identity import SignInError, openid, sign_out
 from portal.identity.openid import Attempt, Proof
+from portal.limits.table import SINGLE_SIGN_ONS_FROM
 from portal.openid_settings import CALLBACK, OpenID
 from portal.requester import address, answers_json, user_agent
 from portal.views.accounts import step_up
@@ -38,6 +39,8 @@ def start(request: HttpRequest) -> HttpResponse:
     wanted = request.POST.get("next") or request.GET.get("next") or ""
     if request.method != "POST":  # a reload, or the way back in a browser's history
         return redirect(reverse("account_login", query={"next": wanted} if wanted else None))
+    if network := address(request):
+        limits.take(SINGLE_SIGN_ONS_FROM, limits.network(network), address=network)
     return to_provider(request, provider, wanted)
 
 

@@ -14,6 +14,7 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 
+from portal import requester
 from portal.identity import SignInError, bound, openid
 from portal.identity.openid import Proof
 from portal.models import ServiceAccount, User
@@ -56,21 +57,31 @@ def stepped_up(view: View[P]) -> View[P]:
 def is_fresh(request: HttpRequest) -> bool:
     """Whether a sign-in, a second factor or the provider has proved it within the time.
 
-    Asks the session alone.
+    Asks the session, and only of somebody who has proved something lately whether that is enough.
     """
     since = time.time() - settings.STEP_UP_SECONDS
-    return any(_at(record) >= since for record in records(request) if _counts(record))
+    proved = {_proved(record) for record in records(request) if _at(record) >= since} - {""}
+    if proved == {"password"}:
+        return not has_second_factor(requester.person(request))
+    return bool(proved)
 
 
-def _counts(record: dict[str, Any]) -> bool:
-    """A sign-in by the provider does not: it may be days since somebody typed anything there.
+def has_second_factor(person: User) -> bool:
+    """Whether the person's password alone is only half a proof.
 
-    With django-allauth's second factors, ``mfa`` is what its own pages record; of somebody who has
-    one, the password alone must not count then (``may_confirm_by_password``).
+    There are no second factors yet. Whoever brings them (django-allauth records each as ``mfa``)
+    answers here, and has ConfirmView ask for one.
     """
-    if record.get("method") == METHOD:
-        return record.get(CONFIRMED) is True
-    return record.get("method") in ("password", "mfa")
+    return False
+
+
+def _proved(record: dict[str, Any]) -> str:
+    """What a record is a proof of; empty for a sign-in by the provider that nobody was asked for:
+    it may be days since they typed anything there."""
+    method = str(record.get("method"))
+    if method == METHOD:
+        return method if record.get(CONFIRMED) is True else ""
+    return method if method in ("password", "mfa") else ""
 
 
 def _at(record: dict[str, Any]) -> float:
