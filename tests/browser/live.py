@@ -14,7 +14,6 @@ from playwright.sync_api import Page, expect
 from tests.grafana.sandbox_process import SandboxProcess
 from tests.product import ROOT, Product, within
 
-
 SCIM_TOKEN = "the-provider-s-token-in-these-tests-0123"
 
 
