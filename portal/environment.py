@@ -159,9 +159,10 @@ def secret(text: str) -> str:
     return text
 
 
-def secret_or_none(text: str) -> str:
-    """A secret, or nothing."""
-    return secret(text) if text else ""
+def optional_secret(name: str) -> str:
+    """The setting ``name`` as a secret, or as nothing."""
+    wanted = "a random text of 32 or more characters"
+    return read(name, lambda text: secret(text) if text else "", default="", wanted=wanted)
 
 
 def directory(name: str, *, default: Path) -> Path:

@@ -86,13 +86,7 @@ AUDIT_HEAD_MAIL = read(
 )
 AUDIT_HEAD_SECONDS = environment.number("PORTAL_AUDIT_HEAD_SECONDS", 1, 86_400, default=3600)
 MONITOR_TOKEN = environment.text("PORTAL_MONITOR_TOKEN")
-SCIM_TOKEN = read(
-    "PORTAL_SCIM_TOKEN",
-    environment.secret_or_none,
-    default="",
-    wanted="a random text of 32 or more characters",
-)
-"""Of the provider that says who is in the company; without one it can't."""
+SCIM_TOKEN = environment.optional_secret("PORTAL_SCIM_TOKEN")
 PASSWORD_SIGN_IN = environment.on_or_off("PORTAL_PASSWORD_SIGN_IN", default="on")
 OPENID = openid_settings.openid()
 """The provider of single sign-on by OpenID Connect, or None."""
@@ -267,7 +261,6 @@ SECURE_HSTS_SECONDS = 63_072_000 if HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = HTTPS
 SECURE_SSL_REDIRECT = HTTPS
 # A monitor and a load balancer ask from inside, without TLS.
-# What a program sends is refused by its view, and its token not asked for a second time.
 SECURE_REDIRECT_EXEMPT = [r"^(healthz|readyz|metrics)$", r"^scim/v2"]
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRUSTED_PROXIES else None
 SECURE_REFERRER_POLICY = "same-origin"

@@ -4,7 +4,7 @@ import pytest
 from django.test import Client
 from pytest_django import Settings
 
-from portal.environment import SettingError, read, secret_or_none
+from portal.environment import SettingError, optional_secret
 from portal.models import AuditEvent, User
 from tests.views.scim.conftest import TOKEN, USERS, Provider
 
@@ -66,8 +66,8 @@ def test_the_answer_is_kept_by_no_cache_and_makes_no_session(provider: Provider)
     assert not answer.cookies
 
 
-def test_a_short_token_stops_the_start() -> None:
-    assert secret_or_none("") == ""
-    wanted = "a random text of 32 or more characters"
+def test_a_short_token_stops_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert optional_secret("PORTAL_SCIM_TOKEN") == ""
+    monkeypatch.setenv("PORTAL_SCIM_TOKEN", "a-few-letters")
     with pytest.raises(SettingError, match="PORTAL_SCIM_TOKEN is malformed"):
-        read("PORTAL_SCIM_TOKEN", secret_or_none, default="a-few-letters", wanted=wanted)
+        optional_secret("PORTAL_SCIM_TOKEN")
