@@ -260,7 +260,7 @@ CSRF_FAILURE_VIEW = "portal.views.errors.csrf_failure"
 SECURE_HSTS_SECONDS = 63_072_000 if HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = HTTPS
 SECURE_SSL_REDIRECT = HTTPS
-# A monitor and a load balancer ask from inside, without TLS.
+# Monitors and load balancers ask from inside, without TLS; SCIM's view refuses by itself.
 SECURE_REDIRECT_EXEMPT = [r"^(healthz|readyz|metrics)$", r"^scim/v2"]
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRUSTED_PROXIES else None
 SECURE_REFERRER_POLICY = "same-origin"
