@@ -32,6 +32,7 @@ from portal.views.way_back import to_confirmation, to_sign_in, way_back
 
 FOR_MONITORS = ("/healthz", "/readyz", "/metrics")
 PAGES_ABOUT_PASSWORDS = ("/accounts/password/", "/admin/password_change/")
+JSON_TYPES = ("application/json", "application/scim+json")
 UNUSED_FEATURES = (
     "bluetooth",
     "camera",
@@ -117,6 +118,31 @@ class KnownHostMiddleware(CommonMiddleware):
 
     def process_request(self, request: HttpRequest) -> HttpResponsePermanentRedirect | None:
         return None if request.path_info in FOR_MONITORS else super().process_request(request)
+
+
+class ProgramsNeedHttpsMiddleware:
+    """Refuses programs that come over http, where people are sent to https.
+
+    A program would follow that unseen, and go on sending what everybody on the way can read.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        if (
+            settings.SECURE_SSL_REDIRECT
+            and not request.is_secure()
+            and request.path_info not in FOR_MONITORS
+            and (wants_json(request) or request.content_type in JSON_TYPES or _has_token(request))
+        ):
+            message = f"Nothing is answered over http: ask {settings.PORTAL_ORIGIN}."
+            return JsonResponse({"message": message}, status=403)
+        return self.get_response(request)
+
+
+def _has_token(request: HttpRequest) -> bool:
+    return "Authorization" in request.headers
 
 
 class ConflictMiddleware:

@@ -106,3 +106,22 @@ def _claim(text: str) -> str:
     if not text or not text.isprintable():
         raise ValueError
     return text
+
+
+def port_beside(port: int, name: str, distance: int) -> int:
+    """The setting ``name``: where something of the sandbox's listens beside a web on ``port``."""
+    return read(
+        name,
+        environment.whole_number(1, 65535),
+        default=str(port + distance if port + distance <= 65535 else port - distance),
+        wanted="a port, 1-65535",
+    )
+
+
+def chosen(port: int, is_beside_sandbox: bool) -> tuple[OpenID | None, bool]:
+    """The provider of single sign-on, or None; and whether it is the sandbox's own, which asks for
+    no password."""
+    found = openid()
+    if found is None and is_beside_sandbox:
+        return of_sandbox(port), True
+    return found, False
