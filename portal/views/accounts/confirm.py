@@ -16,23 +16,22 @@ from portal.views.accounts.arrival import failed, has_come_by_it
 from portal.views.accounts.openid import to_provider
 
 
-class ConfirmView(ReauthenticateView):
-    """allauth's; people of single sign-on are sent on to their provider instead."""
+def confirm(request: HttpRequest) -> HttpResponseBase:
+    """Whoever came by single sign-on is sent on to the provider, everybody else asked here."""
+    provider = settings.OPENID
+    person = requester.person(request)
+    has_password = settings.PASSWORD_SIGN_IN and person.has_usable_password()
+    if provider is not None and (has_come_by_it(request) or not has_password):
+        way = request.POST.get("next") or request.GET.get("next") or ""
+        try:
+            return to_provider(request, provider, way, confirms=True)
+        except SignInError as error:
+            return failed(request, error)
+    return by_password(request) if has_password else _no_way(request)
 
-    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        provider = settings.OPENID
-        person = requester.person(request)
-        by_password = settings.PASSWORD_SIGN_IN and person.has_usable_password()
-        if provider is not None and (has_come_by_it(request) or not by_password):
-            way = request.POST.get("next") or request.GET.get("next") or ""
-            try:
-                return to_provider(request, provider, way, confirms=True)
-            except SignInError as error:
-                return failed(request, error)
-        if not by_password:
-            return _no_way(request)
-        response: HttpResponseBase = super().dispatch(request, *args, **kwargs)
-        return response
+
+class ConfirmByPassword(ReauthenticateView):
+    """allauth's, which keeps the page when a limit is met."""
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         try:
@@ -47,6 +46,9 @@ class ConfirmView(ReauthenticateView):
         return page
 
 
+by_password = ConfirmByPassword.as_view()
+
+
 def _no_way(request: HttpRequest) -> HttpResponse:
     page = {
         "title": "It could not be confirmed that it is you",
@@ -54,6 +56,3 @@ def _no_way(request: HttpRequest) -> HttpResponse:
         "again; or ask an admin of this portal.",
     }
     return render(request, "error.html", page, status=403)
-
-
-confirm = ConfirmView.as_view()

@@ -70,7 +70,7 @@ def has_second_factor(person: User) -> bool:
     """Whether the person's password alone is only half a proof.
 
     There are no second factors yet. Whoever brings them (django-allauth records each as ``mfa``)
-    answers here, and has ConfirmView ask for one.
+    answers here, and has ``confirm`` ask for one.
     """
     return False
 
