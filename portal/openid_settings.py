@@ -30,6 +30,22 @@ class OpenID:
         return f"{self.issuer.removesuffix('/')}/.well-known/openid-configuration"
 
 
+def settings(*, port: int, beside_sandbox: bool) -> tuple[OpenID | None, int, bool]:
+    """The provider or None, the port of the sandbox's own, and whether that one runs.
+
+    It asks for no password, so nothing but the sandbox has it.
+    """
+    own_port = read(
+        "PORTAL_SANDBOX_SIGN_IN_PORT",
+        environment.whole_number(1, 65535),
+        default=str(port + 3 if port < 65533 else port - 3),
+        wanted="a port, 1-65535",
+    )
+    given = openid()
+    has_own = given is None and beside_sandbox
+    return of_sandbox(own_port) if has_own else given, own_port, has_own
+
+
 def openid() -> OpenID | None:
     """The provider that the environment names; None where it names none."""
     issuer, client_id, client_secret = (environment.text(name) for name in TOGETHER)
@@ -106,22 +122,3 @@ def _claim(text: str) -> str:
     if not text or not text.isprintable():
         raise ValueError
     return text
-
-
-def port_beside(port: int, name: str, distance: int) -> int:
-    """The setting ``name``: where something of the sandbox's listens beside a web on ``port``."""
-    return read(
-        name,
-        environment.whole_number(1, 65535),
-        default=str(port + distance if port + distance <= 65535 else port - distance),
-        wanted="a port, 1-65535",
-    )
-
-
-def chosen(port: int, is_beside_sandbox: bool) -> tuple[OpenID | None, bool]:
-    """The provider of single sign-on, or None; and whether it is the sandbox's own, which asks for
-    no password."""
-    found = openid()
-    if found is None and is_beside_sandbox:
-        return of_sandbox(port), True
-    return found, False

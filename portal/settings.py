@@ -9,9 +9,7 @@ import os
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
-from csp.constants import NONE, SELF
-
-from portal import accounts, endpoints, environment, mailbox, openid_settings
+from portal import accounts, content_security, endpoints, environment, mailbox, openid_settings
 from portal.environment import read, refuse
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -55,7 +53,12 @@ GRAFANA = read(
     default="sandbox" if EMBEDDED else "aws",
     wanted="sandbox or aws",
 )
-SANDBOX_PORT = openid_settings.port_beside(PORT, "PORTAL_SANDBOX_PORT", 1)
+SANDBOX_PORT = read(
+    "PORTAL_SANDBOX_PORT",
+    environment.whole_number(1, 65535),
+    default=str(PORT + 1 if PORT < 65535 else PORT - 1),
+    wanted="a port, 1-65535",
+)
 if GRAFANA == "sandbox":
     environment.point_at_sandbox(SANDBOX_PORT)
 else:
@@ -85,8 +88,9 @@ SCIM_TOKEN = environment.text("PORTAL_SCIM_TOKEN")
 if not EMBEDDED:
     environment.require_strong(SECRET_KEY, AUDIT_KEY, MONITOR_TOKEN, SCIM_TOKEN)
 PASSWORD_SIGN_IN = environment.on_or_off("PORTAL_PASSWORD_SIGN_IN", default="on")
-SIGN_IN_PORT = openid_settings.port_beside(PORT, "PORTAL_SANDBOX_SIGN_IN_PORT", 3)
-OPENID, HAS_OWN_PROVIDER = openid_settings.chosen(SIGN_IN_PORT, EMBEDDED and GRAFANA == "sandbox")
+OPENID, SIGN_IN_PORT, HAS_OWN_PROVIDER = openid_settings.settings(
+    port=PORT, beside_sandbox=EMBEDDED and GRAFANA == "sandbox"
+)
 STEP_UP_SECONDS = environment.number("PORTAL_STEP_UP_SECONDS", 1, 86_400, default=300)
 DEMO_PASSWORD = environment.text("PORTAL_DEMO_PASSWORD") or (
     environment.text("GENERATED_DEMO_PASSWORD") if EMBEDDED and GRAFANA == "sandbox" else ""
@@ -115,7 +119,12 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 _SOCKET = DATA_DIR / "broker.sock"
 _SOCKET_PATH = os.fsencode(_SOCKET)
 BROKER_SOCKET = _SOCKET if len(_SOCKET_PATH) < 100 else None
-BROKER_PORT = openid_settings.port_beside(PORT, "PORTAL_BROKER_PORT", 2)
+BROKER_PORT = read(
+    "PORTAL_BROKER_PORT",
+    environment.whole_number(1, 65535),
+    default=str(PORT + 2 if PORT < 65534 else PORT - 2),
+    wanted="a port, 1-65535",
+)
 BROKER = read(
     "CELERY_BROKER_URL",
     environment.broker,
@@ -263,15 +272,7 @@ SECURE_REFERRER_POLICY = "same-origin"
 SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 FILE_UPLOAD_HANDLERS = ["portal.uploads.NoFiles"]
-CONTENT_SECURITY_POLICY = {
-    "DIRECTIVES": {
-        "default-src": [NONE],
-        **{f"{kind}-src": [SELF] for kind in ("script", "style", "img", "font", "connect")},
-        "form-action": [SELF],
-        "base-uri": [NONE],
-        "frame-ancestors": [NONE],
-    }
-}
+CONTENT_SECURITY_POLICY = content_security.POLICY
 
 # -- Logs ---------------------------------------------------------------------------------------
 
