@@ -24,6 +24,7 @@ from portal.flows.end_access import end_access
 from portal.flows.end_provider_sessions import forget_provider_sessions
 from portal.flows.end_sessions import end_sessions
 from portal.flows.note_recipients import note_recipients
+from portal.flows.provision_groups import follow_changed_groups
 from portal.flows.refuse import forget_old_uses, record_counted_refusals
 from portal.flows.sign_in import record_counted_failures
 from portal.flows.spend_assertion import forget_spent_assertions
@@ -81,6 +82,7 @@ MOVES_AND_MESSAGES = (
     ),
     Job("revoke replaced tokens whose overlap is over", deadlines.end_overlaps, may_run=_TOKENS),
     Job("mail owners whose token ends soon", deadlines.warn_of_ends, 10.0, _TOKENS),
+    Job("follow groups whose change was left half done", follow_changed_groups, 60.0),
     Job("note the recipients of keys that an older version delivered", note_recipients, 10.0),
     Job("have queued requests issued", sweep.requests_to_issue),
     Job("have revoked tokens deleted at AWS", sweep.tokens_to_delete),

@@ -85,8 +85,9 @@ AUDIT_HEAD_MAIL = read(
 )
 AUDIT_HEAD_SECONDS = environment.number("PORTAL_AUDIT_HEAD_SECONDS", 1, 86_400, default=3600)
 MONITOR_TOKEN = environment.text("PORTAL_MONITOR_TOKEN")
+SCIM_TOKEN = environment.text("PORTAL_SCIM_TOKEN")
 if not EMBEDDED:
-    environment.require_strong(SECRET_KEY, AUDIT_KEY, MONITOR_TOKEN)
+    environment.require_strong(SECRET_KEY, AUDIT_KEY, MONITOR_TOKEN, SCIM_TOKEN)
 PASSWORD_SIGN_IN = environment.on_or_off("PORTAL_PASSWORD_SIGN_IN", default="on")
 SAML = saml(origin=PORTAL_ORIGIN)
 OPENID, SIGN_IN_PORT, HAS_OWN_PROVIDER = openid_settings.settings(
@@ -266,8 +267,8 @@ CSRF_FAILURE_VIEW = "portal.views.errors.csrf_failure"
 SECURE_HSTS_SECONDS = 63_072_000 if HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = HTTPS
 SECURE_SSL_REDIRECT = HTTPS
-# A monitor and a load balancer ask from inside, without TLS.
-SECURE_REDIRECT_EXEMPT = [r"^(healthz|readyz|metrics)$"]
+# Monitors and load balancers ask from inside, without TLS; SCIM's view refuses by itself.
+SECURE_REDIRECT_EXEMPT = [r"^(healthz|readyz|metrics)$", r"^scim/v2"]
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRUSTED_PROXIES else None
 SECURE_REFERRER_POLICY = "same-origin"
 SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"

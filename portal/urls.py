@@ -6,6 +6,7 @@ from django.views.generic import RedirectView
 
 from portal.converters import NumberConverter
 from portal.saml_settings import is_installed
+from portal.scim import endpoint as scim
 from portal.views import health, inventory, way_back
 from portal.views.accounts import confirm, invitation, openid, sign_in, sign_out
 from portal.views.audit import export, find, log, suggestions
@@ -75,6 +76,8 @@ urlpatterns = [
     path("audit/tokens/<uuid:token_id>/", log.token_story, name="audit-story"),
     path("inventory/", inventory.index, name="inventory"),
     path("inventory/workspaces/", inventory.workspaces, name="inventory-workspaces"),
+    path("scim/v2/", scim.endpoint, name="scim-root"),
+    path("scim/v2/<path:path>", scim.endpoint, name="scim"),
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
     path("metrics", health.metrics, name="metrics"),

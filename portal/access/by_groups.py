@@ -1,15 +1,26 @@
 """What the groups of single sign-on make of people, beside what somebody has named them.
 
-One rule for both doors: a sign-in looks at one person (flows.sync_groups), an access file at all
-whose groups are known (flows.apply_access).
+One rule for each door: a sign-in looks at one person, provisioning at those of a group
+(flows.follow_groups), an access file at all whose groups are known (flows.apply_access).
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Protocol
 
-from portal.models import GroupRight, NamedRole, PersonGroup, Right, Role, Team, User
+from django.db.models import QuerySet
+
+from portal.models import (
+    GroupRight,
+    NamedRole,
+    PersonGroup,
+    Right,
+    Role,
+    ScimGroupMember,
+    Team,
+    User,
+)
 
 RIGHTS = ("is_admin", "is_auditor", "admin_by_group", "auditor_by_group")
 """Columns that say what somebody may do in the whole portal, and whether groups alone say so."""
@@ -39,12 +50,27 @@ def joined(named: Role | None, by_groups: Role | None) -> tuple[Role, NamedRole]
     return by_groups, NamedRole.MEMBER if named else NamedRole.NOBODY
 
 
-def known() -> dict[int, set[str]]:
-    """The groups of each person, as their provider last said them."""
-    found: dict[int, set[str]] = defaultdict(set)
-    for person, group in PersonGroup.objects.values_list("user", "group"):
+def known(people: Collection[int] | None = None) -> dict[int, set[str]]:
+    """The groups of each person: those that the provider named at their last sign-in, and those in
+    which provisioning has put them. None asks for everybody."""
+    found = provisioned(people)
+    said = PersonGroup.objects.values_list("user", "group")
+    for person, group in said if people is None else said.filter(user__in=people):
         found[person].add(group)
     return found
+
+
+def provisioned(people: Collection[int] | None = None) -> defaultdict[int, set[str]]:
+    """The groups in which provisioning has put each person, by each name that the file may use."""
+    rows = ScimGroupMember.objects.all() if people is None else _of(people)
+    found: defaultdict[int, set[str]] = defaultdict(set)
+    for person, *names in rows.values_list("user", "group__display_name", "group__external_id"):
+        found[person].update({str(name) for name in names if name})
+    return found
+
+
+def _of(people: Collection[int]) -> QuerySet[ScimGroupMember]:
+    return ScimGroupMember.objects.filter(user__in=people)
 
 
 def mapped(teams: Iterable[MapsGroups]) -> set[str]:

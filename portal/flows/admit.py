@@ -139,6 +139,7 @@ def _may_come_in(person: User, groups: Collection[str] | None) -> bool:
     open_ones = person.memberships.filter(team__closed_at=None)
     if groups is None:
         return person.is_named or person.is_admin or person.is_auditor or open_ones.exists()
+    groups = {*groups, *by_groups.provisioned([person.pk])[person.pk]}
     if person.is_named or any(by_groups.named_rights(person)) or _opens_a_door(groups):
         return True
     return open_ones.exclude(named_role=NamedRole.NOBODY).exists()

@@ -3,7 +3,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("portal", "0030_single_sign_on"),
+        ("portal", "0032_scim"),
     ]
 
     operations = [

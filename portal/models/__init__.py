@@ -19,6 +19,7 @@ from portal.models.people import (
     User,
 )
 from portal.models.runtime import Clock, FailedSignIns, Heartbeat
+from portal.models.scim import ProvisionedPerson, ScimGroup, ScimGroupMember
 from portal.models.states import State
 from portal.models.tokens import Token
 
@@ -45,8 +46,11 @@ __all__ = [
     "PasswordMail",
     "PersonGroup",
     "ProviderSession",
+    "ProvisionedPerson",
     "Right",
     "Role",
+    "ScimGroup",
+    "ScimGroupMember",
     "ServiceAccount",
     "SpentAssertion",
     "State",
