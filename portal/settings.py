@@ -11,7 +11,7 @@ from urllib.parse import quote, urlsplit
 
 from csp.constants import NONE, SELF
 
-from portal import accounts, environment
+from portal import accounts, environment, sign_in_settings
 from portal.environment import read, refuse
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -34,6 +34,12 @@ AUDIT_KEYS_RETIRED = read(
     environment.secrets_or_none,
     default="",
     wanted="the audit keys that were in use before, separated by commas",
+)
+SECRET_KEY_FALLBACKS = read(
+    "SECRET_KEYS_RETIRED",
+    environment.secrets_or_none,
+    default="",
+    wanted="the secret keys that were in use before, separated by commas",
 )
 PORTAL_ORIGIN = read(
     "PORTAL_ORIGIN",
@@ -162,6 +168,7 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "allauth",
     "allauth.account",
+    "allauth.mfa",
     "csp",
     "django_structlog",
 ]
@@ -179,6 +186,8 @@ MIDDLEWARE = [
     "portal.views.accounts.known_browsers.KnownBrowserMiddleware",
     "portal.middleware.LimitsMiddleware",
     "portal.middleware.SignInRequiredMiddleware",  # before CSRF: the anonymous are told to sign in
+    "portal.views.accounts.wanted_factor.WantedFactorMiddleware",
+    "portal.views.accounts.activity.ActivityMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "allauth.account.middleware.AccountMiddleware",
@@ -222,6 +231,7 @@ AUTHENTICATION_BACKENDS = ["portal.views.accounts.adapter.Backend"]
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "/tokens/"
 globals().update(accounts.settings(limits=RATE_LIMITS))
+globals().update(sign_in_settings.read_all(embedded=EMBEDDED))
 REFUSAL_SECONDS = 1.0
 """A wrong password is refused after this time, or later: that somebody exists costs some
 milliseconds of it, which nobody can see."""
@@ -236,7 +246,6 @@ SESSION_COOKIE_NAME = "__Host-sessionid" if HTTPS else "sessionid"
 CSRF_COOKIE_NAME = "__Host-csrftoken" if HTTPS else "csrftoken"
 SESSION_ENGINE = "portal.sessions"
 MESSAGE_STORAGE = "portal.message_storage.MessageStorage"
-SESSION_COOKIE_AGE = 12 * 3600
 SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
 CSRF_FAILURE_VIEW = "portal.views.errors.csrf_failure"

@@ -1,5 +1,6 @@
 """The rows: people, the catalog of what AMG has, tokens and the audit log."""
 
+from portal.models.account_mails import AccountMail, AccountMailKind
 from portal.models.audit import Action, AuditEvent, AuditHead, Outcome
 from portal.models.catalog import Approval, Connection, Grant, ServiceAccount, Workspace
 from portal.models.inventory import Drift, ListedToken
@@ -8,10 +9,13 @@ from portal.models.notices import Notice, NoticeKind
 from portal.models.password_mails import PasswordMail
 from portal.models.people import GroupRight, Membership, OnLeaving, Right, Role, Team, User
 from portal.models.runtime import FailedSignIns, Heartbeat
+from portal.models.sessions import UserSession
 from portal.models.states import State
 from portal.models.tokens import Token
 
 __all__ = [
+    "AccountMail",
+    "AccountMailKind",
     "Action",
     "Approval",
     "AuditEvent",
@@ -37,5 +41,6 @@ __all__ = [
     "Team",
     "Token",
     "User",
+    "UserSession",
     "Workspace",
 ]

@@ -77,6 +77,8 @@ class User(AbstractBaseUser):
     # what the person could do when that was last looked at.
     session_epoch = models.PositiveIntegerField(db_default=0, editable=False)
     rights_seen = models.TextField(db_default="", editable=False)
+    # Shorter than people without a second factor may choose it (portal.passwords).
+    has_short_password = models.BooleanField(db_default=False, editable=False)
 
     objects: ClassVar[UserManager] = UserManager()
 

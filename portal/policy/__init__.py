@@ -50,6 +50,7 @@ from portal.policy.rights import (
     require,
     teams_of,
 )
+from portal.policy.second_factor import needs_second_factor
 from portal.policy.usage import LimitReached, Usage, limit_reached, usage
 
 __all__ = [
@@ -91,6 +92,7 @@ __all__ = [
     "may_reissue",
     "may_revoke",
     "may_see",
+    "needs_second_factor",
     "offer",
     "offer_like",
     "possible_owners",

@@ -1,0 +1,58 @@
+"""Settings of sign-in, second factors and sessions, as the environment gives them."""
+
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+from portal import environment
+from portal.environment import read
+
+
+def read_all(*, embedded: bool) -> dict[str, Any]:
+    """Django's settings of these names."""
+    step_up = environment.number("PORTAL_STEP_UP_SECONDS", 1, 86_400, default=300)
+    idle = _hours("PORTAL_SESSION_IDLE_HOURS", default="4")
+    return {
+        # Who must have one when they sign in by password; privileged: leads, admins and auditors.
+        "SECOND_FACTOR": read(
+            "PORTAL_SECOND_FACTOR",
+            environment.one_of("off", "privileged", "everyone"),
+            default="off" if embedded else "privileged",
+            wanted="off, privileged or everyone",
+        ),
+        # How fresh a sign-in must be for what is asked again before it.
+        "STEP_UP_SECONDS": step_up,
+        "ACCOUNT_REAUTHENTICATION_TIMEOUT": step_up,
+        "SESSION_SECONDS": _hours("PORTAL_SESSION_HOURS", default="12"),
+        "SESSION_IDLE_SECONDS": idle,
+        "SESSION_COOKIE_AGE": idle,  # portal.sessions knows the end of each
+        "PASSWORD_RESET_TIMEOUT": 3600,
+        # A file of passwords that nobody may choose (portal.passwords); empty for none.
+        "LEAKED_PASSWORDS": _file("PORTAL_LEAKED_PASSWORDS"),
+    }
+
+
+def _hours(name: str, *, default: str) -> int:
+    """The setting ``name``, a number of hours such as ``12`` or ``0.5``, in seconds: 1 to a year."""
+
+    def parse(text: str) -> int:
+        if not re.fullmatch(r"[0-9]{1,4}(\.[0-9]{1,6})?", text):
+            raise ValueError
+        seconds = round(float(text) * 3600)
+        if not 1 <= seconds <= 365 * 86_400:
+            raise ValueError
+        return seconds
+
+    return read(name, parse, default=default, wanted="a number of hours such as 12 or 0.5")
+
+
+def _file(name: str) -> str:
+    """The setting ``name`` as the path of a file that this process can read; may be empty."""
+
+    def parse(text: str) -> str:
+        if text and not (Path(text).is_file() and os.access(text, os.R_OK)):
+            raise ValueError
+        return text
+
+    return read(name, parse, default="", wanted="the path of a file that the portal can read")
