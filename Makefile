@@ -39,6 +39,7 @@ test: $(VENV)/.dev
 	  --ignore=tests/views/test_rights.py --ignore=tests/views/test_edge.py $(ARGS)
 
 check: $(VENV)/.dev
+	@sh tests/install-servers.sh checks
 	@PATH="$(abspath $(BIN)):$$PATH" sh tests/check.sh
 
 bench: $(VENV)/.dev

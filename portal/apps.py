@@ -2,7 +2,7 @@
 
 from django.apps import AppConfig
 from django.core import checks
-from django.db.models.signals import post_migrate
+from django.db.models.signals import post_migrate, pre_migrate
 
 from portal import appendonly
 
@@ -13,4 +13,5 @@ class PortalConfig(AppConfig):
 
     def ready(self) -> None:
         checks.register(appendonly.check, checks.Tags.database)
+        pre_migrate.connect(appendonly.take_down, sender=self)
         post_migrate.connect(appendonly.put_up, sender=self)

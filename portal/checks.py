@@ -3,14 +3,17 @@
 import sys
 
 from django.conf import settings
-from django.contrib.auth import get_user_model
-from django.db import OperationalError, ProgrammingError, connection
+from django.db import DatabaseError, InterfaceError, OperationalError, ProgrammingError, connection
 
 from portal import appendonly
+from portal.audit.recording import name_key
+from portal.audit.succession import WrongKeyError
+from portal.models import User
 
 
 def exit_unless_sound() -> None:
-    """End the process with one line where the log could be changed, or demo people could come in.
+    """End the process with one line where the log could be changed, AUDIT_KEY is not the log's, or
+    demo people could come in.
 
     A database that does not answer yet is waited for by whoever needs it, not here. No connection
     is left open: whoever starts may fork next.
@@ -22,15 +25,29 @@ def exit_unless_sound() -> None:
             f"portal: this database has demo people ({', '.join(demo_people)}), whose password may "
             "be known, and production has none: close their accounts, or use another database."
         )
+    _take_up_key()
 
 
 def _demo_people() -> list[str]:
     """The addresses of the demo people who may sign in."""
-    # Asked for, not imported: the web process imports this before Django has its models.
-    people = get_user_model().objects.filter(is_demo=True, is_active=True).order_by("email")
+    people = User.objects.filter(is_demo=True, is_active=True).order_by("email")
     try:
         return list(people.values_list("email", flat=True))
     except (OperationalError, ProgrammingError):  # away, or not migrated yet
         return []
     finally:
         connection.close()
+
+
+def _take_up_key() -> None:
+    try:
+        name_key()
+    except WrongKeyError as error:
+        sys.exit(f"portal: {error}")
+    except (
+        DatabaseError,
+        InterfaceError,
+    ):  # away, full, or not migrated yet: the next event does it
+        pass
+    finally:
+        appendonly.close()

@@ -19,8 +19,12 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-SMALLEST_KEY_BITS = 2048
+from portal import moduli
+
+SMALLEST_KEY_BITS = 3072
 LARGEST_KEY_BITS = 4096
+SMALLEST_WAITING_KEY_BITS = 2048
+"""What versions before this one took: a request of theirs may still wait for its key."""
 PUBLIC_EXPONENT = 65537
 LONGEST_BASE64 = 1024
 """Characters: a 4096-bit SubjectPublicKeyInfo takes 736."""
@@ -43,8 +47,9 @@ class CannotUnlockError(ValueError):
 def decode_public_key(text: str) -> bytes:
     """The DER SubjectPublicKeyInfo of an RSA public key, from its base64, checked.
 
-    Raises InvalidPublicKeyError, whose text is for people, unless it is RSA of 2048-4096 bits with
-    the exponent 65537, encoded exactly (so that equal keys are equal bytes).
+    Raises InvalidPublicKeyError, whose text is for people, unless it is RSA of 3072-4096 bits with
+    the exponent 65537 and a modulus that is not known to be weak, encoded exactly (so that equal
+    keys are equal bytes). Takes a millisecond.
     """
     if len(text) > LONGEST_BASE64:
         raise InvalidPublicKeyError("The public key is too long.")
@@ -52,7 +57,10 @@ def decode_public_key(text: str) -> bytes:
         der = base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):
         raise InvalidPublicKeyError("The public key is not base64.") from None
-    key = _load(der)
+    key = _load(der, SMALLEST_KEY_BITS)
+    weakness = moduli.weakness(key.public_numbers().n)
+    if weakness:
+        raise InvalidPublicKeyError(f"The public key is weak: its modulus {weakness}")
     exact = key.public_bytes(
         serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
     )
@@ -66,7 +74,7 @@ def seal(key: str, public_key: bytes, token_id: uuid.UUID) -> bytes:
 
     Raises CannotSealError when it does not fit, InvalidPublicKeyError when ``public_key`` is none.
     """
-    recipient = _load(public_key)
+    recipient = _load(public_key, SMALLEST_WAITING_KEY_BITS)
     plaintext = key.encode()
     if len(plaintext) > recipient.key_size // 8 - 2 * _HASH_BYTES - 2:
         raise CannotSealError("the key is longer than this public key can seal")
@@ -136,17 +144,17 @@ def _derived(secret: str, purpose: str) -> bytes:
     return base64.urlsafe_b64encode(key.derive(secret.encode()))
 
 
-def _load(der: bytes) -> rsa.RSAPublicKey:
+def _load(der: bytes, smallest_bits: int) -> rsa.RSAPublicKey:
     try:
         key = serialization.load_der_public_key(der)
     except (ValueError, TypeError, UnsupportedAlgorithm):
         raise InvalidPublicKeyError("The public key is not a DER SubjectPublicKeyInfo.") from None
     if not isinstance(key, rsa.RSAPublicKey):
         raise InvalidPublicKeyError("The public key is not an RSA key.")
-    if not SMALLEST_KEY_BITS <= key.key_size <= LARGEST_KEY_BITS:
+    if not smallest_bits <= key.key_size <= LARGEST_KEY_BITS:
         raise InvalidPublicKeyError(
             f"The public key has {key.key_size} bits; "
-            f"{SMALLEST_KEY_BITS} to {LARGEST_KEY_BITS} are accepted."
+            f"{smallest_bits} to {LARGEST_KEY_BITS} are accepted."
         )
     if key.public_numbers().e != PUBLIC_EXPONENT:
         raise InvalidPublicKeyError(f"The public key's exponent is not {PUBLIC_EXPONENT}.")

@@ -227,7 +227,7 @@ WHITENOISE_MAX_AGE = 3600
 # -- Sign-in ------------------------------------------------------------------------------------
 
 AUTH_USER_MODEL = "portal.User"
-AUTHENTICATION_BACKENDS = ["portal.views.accounts.adapter.Backend"]
+AUTHENTICATION_BACKENDS = ["portal.views.signin.Backend"]
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "/tokens/"
 globals().update(accounts.settings(limits=RATE_LIMITS))

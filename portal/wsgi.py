@@ -10,8 +10,6 @@ from django.core.wsgi import get_wsgi_application
 from django.template.loader import get_template
 from django.urls import reverse
 
-from portal.checks import exit_unless_sound
-
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
 
 
@@ -43,5 +41,8 @@ class WholeBodies:
 
 
 application = WholeBodies(get_wsgi_application())
+
+from portal.checks import exit_unless_sound  # noqa: E402 (there are models only now)
+
 exit_unless_sound()
 prepare_pages()

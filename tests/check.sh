@@ -13,6 +13,8 @@ say "lint"
 ruff check --quiet .
 say "types"
 mypy
+say "types of scripts"
+tsc -p tests/jsconfig.json
 say "import contracts"
 lint-imports --no-cache
 say "missing migrations"

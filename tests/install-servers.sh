@@ -1,17 +1,22 @@
 #!/bin/sh
-# Makes sure that the tests' servers are there: PostgreSQL, PgBouncer, Redis, Chromium. On Debian as root it
+# Makes sure that what tests and checks need beside Python is there: TypeScript's compiler for the checks
+# ("checks" as argument), and PostgreSQL, PgBouncer, Redis and Chromium for the tests. On Debian as root it
 # installs what is missing; elsewhere it says in one line what is.
 set -eu
 
 missing=""
-ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || command -v initdb >/dev/null || missing="$missing postgresql"
-[ -x /usr/sbin/pgbouncer ] || missing="$missing pgbouncer"
-command -v redis-server >/dev/null || missing="$missing redis-server"
-command -v openssl >/dev/null || missing="$missing openssl"
-for browser in chromium chromium-headless-shell; do
-  [ -x "/usr/bin/$browser" ] || missing="$missing $browser"
-done
-[ -e /usr/share/fonts/truetype/dejavu/DejaVuSans.ttf ] || missing="$missing fonts-dejavu-core"
+if [ "${1:-}" = checks ]; then
+  command -v tsc >/dev/null || missing="$missing node-typescript"
+else
+  ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || command -v initdb >/dev/null || missing="$missing postgresql"
+  [ -x /usr/sbin/pgbouncer ] || missing="$missing pgbouncer"
+  command -v redis-server >/dev/null || missing="$missing redis-server"
+  command -v openssl >/dev/null || missing="$missing openssl"
+  for browser in chromium chromium-headless-shell; do
+    [ -x "/usr/bin/$browser" ] || missing="$missing $browser"
+  done
+  [ -e /usr/share/fonts/truetype/dejavu/DejaVuSans.ttf ] || missing="$missing fonts-dejavu-core"
+fi
 [ -n "$missing" ] || exit 0
 
 if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then

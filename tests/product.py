@@ -34,7 +34,7 @@ from tests.person import Person
 from tests.servers import Redis, free_port
 
 ROOT = Path(__file__).resolve().parents[1]
-COMMAND = (sys.executable, str(ROOT / "manage.py"), "run")
+COMMAND = (sys.executable, "manage.py", "run")
 START_SECONDS = 120.0
 STOP_SECONDS = 60.0
 
@@ -102,6 +102,8 @@ class Product:
     def __init__(self, data_dir: Path | None = None, /, **settings: str) -> None:
         self._owns_directory = data_dir is None
         self.data_dir = data_dir or Path(tempfile.mkdtemp(prefix="portal-product-"))
+        self.tree = ROOT
+        """The files of the version that is started."""
         self.port = free_port()
         self.sandbox_port = free_port()
         self._redis: Redis | None = None
@@ -190,7 +192,7 @@ class Product:
         with self._output.open("ab") as output:
             self._process = subprocess.Popen(
                 COMMAND,
-                cwd=ROOT,
+                cwd=self.tree,
                 env=self.environment,
                 stdin=subprocess.DEVNULL,
                 stdout=output,

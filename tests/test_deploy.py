@@ -200,6 +200,62 @@ def test_a_person_gets_a_key_that_works(deployment: Deployment) -> None:
     assert key not in logs(deployment)
 
 
+PAGES = (
+    *("/tokens/", "/tokens/new/", "/team/", "/team/platform/", "/inventory/"),
+    *("/audit/", "/audit/charts/", "/audit/export.csv", "/audit/export.jsonl", "/accounts/login/"),
+    *("/admin/", "/admin/portal/team/", "/admin/portal/user/", "/admin/portal/grant/"),
+    *("/admin/portal/token/", "/admin/portal/auditevent/", "/metrics", "/readyz"),
+)
+
+
+def test_whatever_people_and_operators_do_the_role_has_the_rights_for_it(
+    deployment: Deployment,
+) -> None:
+    """Sign-in, wrong passwords, every page, admin, reissue, revocation, sweep, access, catalog."""
+    access = deployment.directory / "access.yml"
+    access.write_text(ACCESS.replace("members:", "leads: [admin@example.com]\n    members:"))
+    deployment.manage("apply_access", str(access))
+    use(deployment.manage("invite", "admin@example.com").strip())
+    admin, engineer, keys = Person(deployment.url), Person(deployment.url), KeyPair()
+    with pytest.raises(AssertionError, match="answered 200"):
+        engineer.sign_in("engineer@example.com", "a wrong password, and a long one")
+    engineer.sign_in("engineer@example.com", PASSWORD)
+    admin.sign_in("admin@example.com", PASSWORD)
+    for page in PAGES:
+        assert admin.get(page).status_code in (200, 302), page
+    rows = {
+        f"{rows}-{what}_FORMS": "0"
+        for rows in ("memberships", "grants")
+        for what in ("TOTAL", "INITIAL")
+    }
+    team = {"slug": "web", "name": "Web", "on_leaving": "keep", **rows}
+    added = admin.post("/admin/portal/team/add/", **team)
+    assert (added.status_code, added.headers.get("Location")) == (302, "/admin/portal/team/")
+
+    fields = {"workspace": PROD, "service_account": "2", "seconds_to_live": "3600"}
+    token = engineer.request(keys, name="ci-2", **fields)
+    engineer.take(keys, token)
+    again = KeyPair()
+    reissued = engineer.post(
+        f"/tokens/{token}/reissue/",
+        **{"mode": "replace", "recipient": "me", "reason": "lost", "seconds_to_live": "3600"},
+        public_key=again.public,
+    )
+    assert reissued.status_code == 302, reissued.text
+    new = reissued.headers["Location"].split("/")[2]
+    engineer.take(again, new)
+    assert admin.post(f"/tokens/{new}/revoke/", reason="over").status_code == 302
+    states = [f"/tokens/{one}/status/" for one in (token, new)]
+    assert within(30, lambda: {engineer.get(at).json()["state"] for at in states} == {"revoked"})
+    deployment.manage("sweep")
+    deployment.manage("sync_catalog")
+    access.write_text(ACCESS.replace("engineer@example.com", "teammate@example.com"))
+    deployment.manage("apply_access", str(access))
+    assert engineer.get("/tokens/").status_code in (200, 302)
+    assert "intact" in deployment.manage("verify_audit")
+    assert "permission denied" not in logs(deployment)
+
+
 def test_what_runs_can_neither_change_the_log_nor_take_its_triggers_down(
     deployment: Deployment,
 ) -> None:

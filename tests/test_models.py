@@ -12,8 +12,8 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from portal import life
+from portal.amg import LONGEST_LIFETIME
 from portal.models import Grant, Membership, ServiceAccount, State, Token, User, Workspace
-from portal.models.catalog import LONGEST_LIFETIME
 from portal.models.states import OPEN
 from tests.conftest import Catalog
 

@@ -20,7 +20,7 @@ from portal.models.prepared import Prepared
 from portal.models.queries import TokenManager, TokenQuerySet
 from portal.policy import desk, grants, handover
 from portal.policy.usage import _quota
-from portal.views.accounts import adapter
+from portal.views import signin
 from tests.conftest import Catalog
 
 pytestmark = pytest.mark.django_db
@@ -65,7 +65,7 @@ def test_people_memberships_grants_and_sessions_too(
     store = DjangosStore()
     store.create()
     cases: list[tuple[Prepared[Any, Any], list[object]]] = [
-        (adapter._BY_ID, [engineer.pk]),
+        (signin._BY_ID, [engineer.pk]),
         (desk._memberships, [engineer.pk]),
         (grants._grants, [engineer.pk, catalog.workspace.pk]),
         (grants._accounts, [catalog.workspace.pk]),

@@ -5,7 +5,6 @@ The format stands in docs/ACCESS.md. Everything is checked before anything is ap
 
 from portal.access.entries import (
     EVERY,
-    LONGEST_LIFETIME,
     AccessFile,
     AccessFileError,
     ConnectionEntry,
@@ -21,7 +20,6 @@ from portal.access.values import seconds
 
 __all__ = [
     "EVERY",
-    "LONGEST_LIFETIME",
     "AccessFile",
     "AccessFileError",
     "ConnectionEntry",

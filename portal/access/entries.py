@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-LONGEST_LIFETIME = 2_592_000
 USUAL_OVERLAP = 7 * 86_400
 EVERY = "*"
 KEEP, REVOKE = "keep", "revoke"

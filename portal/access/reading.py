@@ -9,7 +9,6 @@ from portal.access.document import Item, read
 from portal.access.entries import (
     EVERY,
     KEEP,
-    LONGEST_LIFETIME,
     REVOKE,
     AccessFile,
     AccessFileError,
@@ -22,6 +21,7 @@ from portal.access.entries import (
 )
 from portal.access.values import Fields, Values
 from portal.access.warnings import warnings_about
+from portal.amg import LONGEST_LIFETIME
 from portal.grafana.regions import trouble_with
 
 _FILE = {

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from portal.access.document import Item, Pairs, quoted
-from portal.access.entries import LONGEST_LIFETIME, Problem
+from portal.access.entries import Problem
+from portal.amg import LONGEST_LIFETIME
 from portal.mailbox import NotAnAddressError, canonical
 from portal.text import is_visible, unseen
 

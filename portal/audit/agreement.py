@@ -10,6 +10,7 @@ import uuid
 from typing import Any
 
 from portal.audit import keys
+from portal.audit.succession import replaced_at
 from portal.audit.verify import event_hash, key_id
 from portal.models import Action, AuditEvent, Token
 from portal.models.prepared import Prepared
@@ -81,6 +82,8 @@ def _genuine(token_id: uuid.UUID) -> list[dict[str, Any]]:
         key = by_id.get(said["key_id"])
         if key is None or event_hash(key, prev_hash.encode(), text.encode()) != own_hash:
             raise NotAgreedError(f"event {seq} of the audit log was not written by the portal")
+        if key != keys.current() and seq > (replaced_at(key) or seq):
+            raise NotAgreedError(f"event {seq} is under an audit key that was replaced before")
         if said["token"] == str(token_id):
             found.append(said)
     return found

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from portal.audit.chain import TOLD, Head, moment
 from portal.audit.head import HeadMissingError, read_head
@@ -23,10 +23,18 @@ _EMPTY = {
 """What stands in the columns of which an event's text says nothing."""
 
 
-def verify_database(keys: Sequence[bytes], published: Mapping[int, Published]) -> Head:
-    """Check every event; returns the last. Reads in pages: constant memory, and nothing is locked.
+class Verified(NamedTuple):
+    """The last event of an intact log, and under which key each stretch of it stands, in lines."""
 
-    Raises BrokenError with the first bad event, and UnreadableError when no key fits.
+    head: Head
+    keys: list[str]
+
+
+def verify_database(keys: Sequence[bytes], published: Mapping[int, Published]) -> Verified:
+    """Check every event, of which the last must be under the first of the keys.
+
+    Reads in pages: constant memory, and nothing is locked. Raises BrokenError with the first bad
+    event, and UnreadableError when no key fits.
     """
     chain = Chain(keys, published)
     try:
@@ -38,7 +46,8 @@ def verify_database(keys: Sequence[bytes], published: Mapping[int, Published]) -
         raise BrokenError(chain.seq + 1, f"is {error}") from None
     _compare_with_head(chain)
     chain.end()
-    return Head(chain.seq, chain.hash.decode())
+    chain.succession.end(keys[0])
+    return Verified(Head(chain.seq, chain.hash.decode()), chain.succession.told(keys[0]))
 
 
 def _follow(chain: Chain) -> None:

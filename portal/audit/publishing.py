@@ -39,9 +39,9 @@ def publish_head() -> bool:
     except (HeadMissingError, UnreadableError) as error:
         _alarm(str(error))
         return False
-    contradicted = _contradicted(before)
-    if contradicted is not None:
-        _alarm(f"event {contradicted} is not the one that was published as the head")
+    seq = contradicted(before)
+    if seq is not None:
+        _alarm(f"event {seq} is not the one that was published as the head")
         return False
     if head.seq == 0 or head.seq in before:
         return True
@@ -53,7 +53,7 @@ def publish_head() -> bool:
     return True
 
 
-def _contradicted(heads: Mapping[int, Published]) -> int | None:
+def contradicted(heads: Mapping[int, Published]) -> int | None:
     """The last published head, if the log has another event there or none."""
     if not heads:
         return None

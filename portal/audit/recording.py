@@ -2,18 +2,22 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Unpack
 
 from django.conf import settings
 from django.db import transaction
 
-from portal.audit import chain, keys, rows
+from portal.audit import chain, keys, rows, succession
 from portal.audit.chain import Head
-from portal.audit.head import lock_head
+from portal.audit.head import lock_head, lock_head_and_key, read_head
 from portal.audit.verify import FORMAT, key_id
 from portal.audit.vocabulary import FAILURES, FIELDS, Said
 from portal.logs import mask
 from portal.models import Action, AuditEvent, Outcome, Team, User
+
+_Ready = tuple[AuditEvent, str, list[Any]]
+"""An event, its text but for number and time, and the columns that don't depend on the head."""
 
 _ADDRESS = AuditEvent._meta.get_field("address")
 
@@ -43,7 +47,8 @@ def record(action: Action, *, actor: Actor, **said: Unpack[Said]) -> AuditEvent:
 
     Locks the head of the chain until the transaction ends: lock whatever else you need before, and
     never call AWS after. Raises TransactionManagementError outside a transaction, HeadMissingError
-    where the log has lost its head, TypeError where the fields are not the action's.
+    where the log has lost its head, WrongKeyError where AUDIT_KEY has been replaced, TypeError
+    where the fields are not the action's.
     """
     event = compose(action, actor=actor, **said)
     append([event])
@@ -127,13 +132,34 @@ def append(events: Sequence[AuditEvent]) -> None:
         raise transaction.TransactionManagementError("events belong inside the transaction")
     if not events:
         return
-    key = keys.current()
-    ready = []
-    for event in events:
-        event.format, event.key_id = FORMAT, key_id(key)
-        ready.append((event, chain.body(rows.told(event)), rows.known(event)))
-    head, at = lock_head()
-    written = []
+    ready = [_ready(event) for event in events]
+    head, at, key = lock_head_and_key()
+    if key != key_id(keys.current()) and (subject := succession.subject_after(head)):
+        ready.insert(0, _ready(compose(Action.SETTINGS_CHANGED, actor=SYSTEM, subject=subject)))
+    _write(ready, head, at)
+
+
+def name_key() -> None:
+    """Record, at a start, that AUDIT_KEY follows another key, or which one it is; once each.
+
+    Raises WrongKeyError where it can't be the next, and DatabaseError.
+    """
+    if not succession.subject_at_start(read_head()[0]):
+        return
+    with transaction.atomic():
+        head, at = lock_head()
+        if subject := succession.subject_at_start(head):
+            event = compose(Action.SETTINGS_CHANGED, actor=SYSTEM, subject=subject)
+            _write([_ready(event)], head, at)
+
+
+def _ready(event: AuditEvent) -> _Ready:
+    event.format, event.key_id = FORMAT, key_id(keys.current())
+    return event, chain.body(rows.told(event)), rows.known(event)
+
+
+def _write(ready: Sequence[_Ready], head: Head, at: datetime) -> None:
+    key, written = keys.current(), []
     for event, body, known in ready:
         event.seq, event.at = head.seq + 1, at
         event.text, event.prev_hash, event.hash = chain.link(key, head, at, body)

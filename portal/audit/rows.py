@@ -9,8 +9,9 @@ from typing import Any
 
 from django.db import connection
 
-from portal.audit import chain
+from portal.audit import chain, keys
 from portal.audit.chain import Head, Link
+from portal.audit.verify import key_id
 from portal.models import AuditEvent
 
 _LINKED = ("seq", "at", *Link._fields)
@@ -20,7 +21,7 @@ _KNOWN = [field for field in AuditEvent._meta.concrete_fields if field.name not 
 _COLUMNS = ", ".join(f'"{name}"' for name in (*(field.column for field in _KNOWN), *_LINKED))
 _INSERT = f"INSERT INTO portal_auditevent ({_COLUMNS}) VALUES "  # noqa: S608 (names alone)
 _ONE = f"({', '.join(['%s'] * (len(_KNOWN) + len(_LINKED)))})"
-_MOVE_HEAD = "UPDATE portal_audithead SET seq = %s, hash = %s"
+_MOVE_HEAD = "UPDATE portal_audithead SET seq = %s, hash = %s, key_id = %s"
 
 
 def told(event: AuditEvent) -> dict[str, object]:
@@ -45,7 +46,7 @@ def write(rows: Sequence[Sequence[Any]], head: Head) -> None:
 
     One statement where the database takes it: the next writer waits for every way there and back.
     """
-    moved: list[Any] = [head.seq, head.hash]
+    moved: list[Any] = [head.seq, head.hash, key_id(keys.current())]
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
             insert = _INSERT + ", ".join([_ONE] * len(rows))

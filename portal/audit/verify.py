@@ -28,6 +28,17 @@ SHA-256 of the lines' hashes in a row, and head = the log's last event when the 
 Without a filter the export must hold every event from 1 to the head. With one it may have gaps; the
 digest then tells that a line is missing or too many, but not which.
 
+How a key is replaced. The first event under the new key is a settings.changed with the subject
+
+    AUDIT_KEY <id of the new key> after <id of the old key>, signed <64 hex digits>
+
+where the digits are HMAC-SHA256(old key, "succession:" + prev_hash + id of the new key): the old
+key agrees to end with just that event before it, and the new key's hash covers all there was. So
+keys stand in the order in which they served, none comes back, and the last event must be under the
+current one, AUDIT_KEY; who holds an older one can neither change what it has hashed nor go on.
+Portal versions that did not do so yet have replaced keys without such an event. From the first
+event that names its key ("AUDIT_KEY <id>", or as above) on, none is missing.
+
 What the chain can't tell by itself: that events were cut off its end, in the database. For that the
 portal publishes its head, {"seq":...,"hash":"...","at":"..."}, to places that the database's owner
 does not reach; give a file of such lines, or SEQ:HASH, as --head.
@@ -41,8 +52,10 @@ import os
 import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import sha256
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
@@ -54,12 +67,16 @@ _TEXT = re.compile(
     rb'\{"seq":([1-9][0-9]{0,18}),"format":1,"key_id":"([0-9a-f]{16})",'
     rb'"at":"[^"]{1,40}","action":"([a-z_.]{1,24})"'
 )
+_KEY_NAMED = re.compile(
+    rb'"subject":"AUDIT_KEY ([0-9a-f]{16})(?: after ([0-9a-f]{16}), signed ([0-9a-f]{64}))?"'
+)
 _TOKEN = re.compile(rb'"token":"([0-9a-f-]{36})"')
 _WAITS = b'"subject":"waits for approval"'
 _TRAILER = re.compile(rb'\{"trailer":(\{.*\}),"signature":"([0-9a-f]{64})"\}\n')
 _LONGEST_TRAILER = 1 << 17
 MOST_WITHDRAWN = 10_000
 """Requests that were withdrawn lately, of which a token may still be issued."""
+_AT = re.compile(rb'"at":"([^"]{1,40})"')
 _HEAD = re.compile(r"([0-9]+):([0-9a-f]{64})")
 
 
@@ -101,6 +118,97 @@ def signature(key: bytes, trailer: bytes) -> str:
     return hmac.digest(key, b"trailer:" + trailer, "sha256").hex()
 
 
+def succession(old_key: bytes, prev_hash: str, new_id: str) -> str:
+    """The subject of the event by which an old key hands over to a new one, after ``prev_hash``."""
+    signed = hmac.digest(old_key, f"succession:{prev_hash}{new_id}".encode(), "sha256").hex()
+    return f"AUDIT_KEY {new_id} after {key_id(old_key)}, signed {signed}"
+
+
+# -- The keys, one after another ----------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class Stretch:
+    """Events in a row under one key; ``since`` is the first one's time."""
+
+    key_id: str
+    first: int
+    last: int
+    since: str
+
+
+class Succession:
+    """Whether the keys of the events served one after another."""
+
+    def __init__(self, keys: Mapping[bytes, bytes], *, gaps: bool) -> None:
+        self._keys = keys
+        self._gaps = gaps
+        self._key = b""
+        self._is_named = False
+        self.stretches: list[Stretch] = []
+
+    def follow(self, seq: int, key: bytes, action: bytes, prev_hash: bytes, text: bytes) -> None:
+        """Check the next event's key. Raises BrokenError."""
+        named = _KEY_NAMED.search(text) if action == b"settings.changed" else None
+        if key == self._key:
+            self.stretches[-1].last = seq
+        else:
+            self._begin(seq, key, named, prev_hash)
+            at = _AT.search(text)
+            self.stretches.append(Stretch(key.decode(), seq, seq, at[1].decode() if at else ""))
+            self._key = key
+        if named and named[1] == key:
+            self._is_named = True
+
+    def _begin(
+        self, seq: int, key: bytes, named: "re.Match[bytes] | None", prev_hash: bytes
+    ) -> None:
+        for before, after in pairwise(self.stretches):
+            if before.key_id == key.decode():
+                why = f"is under the key {before.key_id}, which was replaced at event {after.first}"
+                raise BrokenError(seq, why)
+        if self._gaps or not self.stretches:
+            return
+        old = self._keys[self._key]
+        said = f'"subject":"{succession(old, prev_hash.decode(), key.decode())}"'.encode()
+        if (named or self._is_named) and not (named and named[0] == said):
+            why = f"is under the key {key.decode()}, which the one before it has not signed"
+            raise BrokenError(seq, why)
+
+    def end(self, current: bytes) -> None:
+        """Say that no more events follow. Raises BrokenError unless the last is under this key."""
+        if not self.stretches or self.stretches[-1].key_id == key_id(current):
+            return
+        last = self.stretches[-1]
+        raise BrokenError(
+            last.last,
+            f"is the last, and under the key {last.key_id}, not under AUDIT_KEY "
+            f"({key_id(current)}): start the portal if that is new; if not, the end was cut off",
+        )
+
+    def end_of_export(self, signed_by: bytes) -> None:
+        """Raises BrokenError where the trailer's key had been replaced before the last event."""
+        if key_id(signed_by) in {one.key_id for one in self.stretches[:-1]}:
+            raise BrokenError(
+                None, f"its trailer is under the key {key_id(signed_by)}, which had been replaced"
+            )
+
+    def told(self, current: bytes) -> list[str]:
+        """Under which key each stretch stands, a line each; and which keys stand nowhere."""
+        lines = [
+            f"key {one.key_id} ({_role(one.key_id, current)}): events {one.first} to {one.last}, "
+            f"since {one.since}"
+            for one in self.stretches
+        ]
+        used = {one.key_id for one in self.stretches}
+        unused = [given.decode() for given in self._keys if given.decode() not in used]
+        return lines + [f"key {one} ({_role(one, current)}): no event" for one in unused]
+
+
+def _role(key: str, current: bytes) -> str:
+    return "AUDIT_KEY" if key == key_id(current) else "retired"
+
+
 # -- The chain ----------------------------------------------------------------------------------
 
 
@@ -114,6 +222,7 @@ class Chain:
         self._published = published
         self._gaps = gaps
         self._requests = Requests()
+        self.succession = Succession(self._keys, gaps=gaps)
         self.count = 0
         self.seq = 0
         self.hash = GENESIS.encode()
@@ -138,6 +247,7 @@ class Chain:
             raise BrokenError(seq, "does not follow from the event before it")
         if seq in self._published and self._published[seq].hash.encode() != own_hash:
             raise BrokenError(seq, "is not the one that was published as the head")
+        self.succession.follow(seq, begins[2], begins[3], prev_hash, text)
         if not self._gaps and begins[3].startswith(b"token."):
             self._requests.follow(seq, begins[3], text)
         self.count += 1
@@ -195,11 +305,13 @@ class Requests:
 
 
 def verify_export(file: BinaryIO, keys: Sequence[bytes], published: Mapping[int, Published]) -> str:
-    """Check an export; returns what it is, in words. Reads it line by line, twice at its end.
+    """Check an export; returns what it is, in lines. Reads it line by line, twice at its end.
+
+    ``keys`` begin with the current one. An export from before it, kept by an auditor, stays good.
 
     Raises BrokenError, UnreadableError or OSError.
     """
-    trailer = _read_trailer(file, keys)
+    trailer, signed_by = _read_trailer(file, keys)
     # Whether gaps are right, only a genuine trailer can tell.
     chain = Chain(keys, published, gaps=trailer is None or bool(trailer["filter"]))
     digest = sha256()
@@ -220,6 +332,7 @@ def verify_export(file: BinaryIO, keys: Sequence[bytes], published: Mapping[int,
         raise BrokenError(chain.seq + 1, "is where it ends without a genuine trailer: cut off?")
     if file.read(1):
         raise BrokenError(chain.seq + 1, "is followed by lines after the trailer")
+    chain.succession.end_of_export(signed_by)
     head = trailer["head"]
     if not trailer["filter"]:
         if (chain.seq, chain.hash.decode()) != (head["seq"], head["hash"]):
@@ -231,7 +344,12 @@ def verify_export(file: BinaryIO, keys: Sequence[bytes], published: Mapping[int,
             f"some of its {trailer['count']} events are missing or others: {chain.count} stand",
         )
     what = f"filtered by {json.dumps(trailer['filter'])}" if trailer["filter"] else "the whole log"
-    return f"{chain.count} events, {what} up to {head['seq']}:{head['hash']} at {trailer['at']}"
+    said = f"{chain.count} events, {what} up to {head['seq']}:{head['hash']} at {trailer['at']}"
+    warning = "" if signed_by == keys[0] else ": whoever has that can have written all of this"
+    trailer_said = (
+        f"trailer: under the key {key_id(signed_by)} ({_role(key_id(signed_by), keys[0])})"
+    )
+    return "\n".join([said, *chain.succession.told(keys[0]), trailer_said + warning])
 
 
 def _parts(line: bytes) -> tuple[bytes, bytes, bytes]:
@@ -243,18 +361,16 @@ def _parts(line: bytes) -> tuple[bytes, bytes, bytes]:
     return line[14:78], line[88:152], b"{" + line[154:-1]
 
 
-def _read_trailer(file: BinaryIO, keys: Iterable[bytes]) -> dict[str, Any] | None:
-    """The last line, if it is a trailer that one of the keys has signed."""
+def _read_trailer(file: BinaryIO, keys: Sequence[bytes]) -> tuple[dict[str, Any] | None, bytes]:
+    """The last line, if it is a trailer that one of the keys has signed, and that key."""
     size = file.seek(0, os.SEEK_END)
     file.seek(max(0, size - _LONGEST_TRAILER))
     end = file.read()
     found = _TRAILER.fullmatch(end, end.rstrip().rfind(b"\n") + 1)
-    if found is None or not any(
-        hmac.compare_digest(signature(key, found[1]).encode(), found[2]) for key in keys
-    ):
-        return None
-    trailer: dict[str, Any] = json.loads(found[1])
-    return trailer
+    for key in keys if found else ():
+        if found and hmac.compare_digest(signature(key, found[1]).encode(), found[2]):
+            return json.loads(found[1]), key
+    return None, b""
 
 
 # -- What is given ------------------------------------------------------------------------------
@@ -262,6 +378,8 @@ def _read_trailer(file: BinaryIO, keys: Iterable[bytes]) -> dict[str, Any] | Non
 
 def keys_from(environment: Mapping[str, str]) -> list[bytes]:
     """AUDIT_KEY, and those that were in use before it (AUDIT_KEYS_RETIRED, separated by commas).
+
+    Their order does not matter: the log tells in which they served.
 
     Each may be given as NAME_FILE, a path to a file that holds it. Raises UnreadableError.
     """

@@ -61,6 +61,7 @@ FIELDS = {
     Action.SIGNIN_FACTOR_CHANGED: _fields("subject"),
     Action.SESSION_ENDED: _fields("subject", "count"),
     Action.LIMIT_EXCEEDED: _fields("subject", "count"),
+    Action.SETTINGS_CHANGED: _fields("subject"),
     Action.AUDIT_EXPORTED: _fields("subject count"),
     Action.AUDIT_VERIFIED: _fields("subject outcome"),
     Action.SIGNIN_SUCCEEDED: _fields(""),

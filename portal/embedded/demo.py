@@ -6,7 +6,6 @@ from django.db.models import Q
 
 from portal.access import (
     EVERY,
-    LONGEST_LIFETIME,
     AccessFile,
     ConnectionEntry,
     GrantEntry,
@@ -14,6 +13,7 @@ from portal.access import (
     TeamEntry,
     words,
 )
+from portal.amg import LONGEST_LIFETIME
 from portal.models import Action, AuditEvent, User, Workspace
 
 PEOPLE = {

@@ -11,9 +11,9 @@ from typing import NamedTuple
 from django.db import transaction
 from django.db.models import Exists, F, OuterRef, Q
 
-from portal import audit, sessions
+from portal import audit, policy, sessions
 from portal.audit import SYSTEM, Actor
-from portal.models import Action, Membership, Role, User
+from portal.models import Action, User
 
 CLOSED = "closed"
 """What stands in ``rights_seen`` of somebody who may not sign in; otherwise it holds their rights
@@ -60,7 +60,7 @@ def end_sessions(*, actor: Actor = SYSTEM) -> None:
 
 
 def _changes() -> list[_Change]:
-    leads = Membership.objects.filter(role=Role.LEAD, team__closed_at=None)
+    leads = policy.leading()
     led: dict[int, list[str]] = defaultdict(list)
     for user_id, slug in leads.values_list("user", "team__slug"):
         led[user_id].append(f"lead:{slug}")

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from django.db import IntegrityError, transaction
 
 from portal import life, policy, sealing
+from portal.amg import LONGEST_TOKEN_NAME
 from portal.audit import Actor
 from portal.flows.request import Requested, RequestRefusedError, TokenRequest, check, insert
 from portal.life import Work, WrongStateError, moves
@@ -19,10 +20,9 @@ from portal.models.states import AWAITING_PEOPLE
 from portal.policy import Entitlement
 from portal.text import without_unseen
 
-LONGEST_NAME = 128
 MOST_NAMES = 100
 """Names that are tried before giving up."""
-SHORTEST_OVERLAP, LONGEST_OVERLAP = 60, 2_592_000
+SHORTEST_OVERLAP = 60
 """Seconds."""
 
 REISSUED = "reissued"
@@ -114,7 +114,7 @@ def _free_names(old: Token) -> Iterator[str]:
     start = max(numbers, default=1) + 1
     for number in range(start, start + MOST_NAMES):
         suffix = f"-{number}"
-        name = base[: LONGEST_NAME - len(suffix)] + suffix
+        name = base[: LONGEST_TOKEN_NAME - len(suffix)] + suffix
         if not Token.objects.holding_name(old.workspace_id, name).exists():
             yield name
 

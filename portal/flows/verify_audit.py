@@ -1,7 +1,7 @@
 """Somebody verifies the audit log, and that is an event of it."""
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from django.db import DatabaseError, transaction
 
@@ -17,11 +17,13 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What a verification found. ``seq`` is the first bad event, or the last of an intact log."""
+    """What a verification found. ``seq`` is the first bad event, or the last of an intact log;
+    ``keys`` says under which key each stretch of an intact log stands."""
 
     intact: bool
     seq: int | None
     text: str
+    keys: list[str] = field(default_factory=list)
 
 
 def verify_audit(*, actor: Actor) -> Verdict:
@@ -32,11 +34,13 @@ def verify_audit(*, actor: Actor) -> Verdict:
     portal.audit.verify.UnreadableError when no key fits or published heads can't be read.
     """
     try:
-        head = verify_database(keys.every(), published())
+        head, told = verify_database(keys.every(), published())
     except BrokenError as broken:
         verdict = Verdict(False, broken.seq, str(broken))
     else:
-        verdict = Verdict(True, head.seq, f"{head.seq} events, the last is {head.seq}:{head.hash}")
+        verdict = Verdict(
+            True, head.seq, f"{head.seq} events, the last is {head.seq}:{head.hash}", told
+        )
     try:
         with transaction.atomic():
             audit.record(

@@ -4,10 +4,10 @@ from typing import Any
 
 from django import forms
 
-from portal.flows.reissue import LONGEST_OVERLAP, SHORTEST_OVERLAP
+from portal.amg import LONGEST_LIFETIME
+from portal.flows.reissue import SHORTEST_OVERLAP
 from portal.forms.fields import PublicKeyField, ReasonField, WholeNumberField
 from portal.models import State, Token, User
-from portal.models.catalog import LONGEST_LIFETIME
 
 NO_KEY_PAIR = (
     "Your browser sent no public key, so there is nobody to seal the token's key to. Allow "
@@ -61,7 +61,7 @@ class ReissueForm(forms.Form):
     )
     overlap_seconds = WholeNumberField(
         least=SHORTEST_OVERLAP,
-        most=LONGEST_OVERLAP,
+        most=LONGEST_LIFETIME,
         required=False,
         wanted="An overlap is 60 to 2,592,000 seconds (30 days at most).",
     )

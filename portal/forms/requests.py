@@ -1,6 +1,5 @@
 """The form by which a token is requested."""
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -8,12 +7,10 @@ from django import forms
 from django.core.exceptions import ValidationError
 
 from portal import policy, sealing
+from portal.amg import LONGEST_LIFETIME, LONGEST_TOKEN_NAME, is_workspace_id
 from portal.forms.fields import WholeNumberField, legible
 from portal.models import ServiceAccount, Team, User
-from portal.models.catalog import LONGEST_LIFETIME
 from portal.policy import Entitlement
-
-WORKSPACE_ID = re.compile(r"g-[0-9a-f]{10}")
 
 
 class TokenRequestForm(forms.Form):
@@ -25,10 +22,12 @@ class TokenRequestForm(forms.Form):
     )
     team = forms.CharField(required=False, max_length=64)
     name = forms.CharField(
-        max_length=128,
+        max_length=LONGEST_TOKEN_NAME,
         error_messages={
             "required": "Give the token a name.",
-            "max_length": "A name has at most 128 characters; this one has %(show_value)d.",
+            "max_length": (
+                "A name has at most %(limit_value)d characters; this one has %(show_value)d."
+            ),
         },
     )
     seconds_to_live = WholeNumberField(
@@ -53,7 +52,7 @@ class TokenRequestForm(forms.Form):
 
     def clean_workspace(self) -> str:
         workspace: str = self.cleaned_data["workspace"]
-        if not WORKSPACE_ID.fullmatch(workspace):
+        if not is_workspace_id(workspace):
             raise ValidationError("A workspace's id is “g-” and ten characters of 0-9 and a-f.")
         return workspace
 

@@ -9,10 +9,10 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TypeVar
 
+from portal.amg import LONGEST_LIFETIME, LONGEST_TOKEN_NAME, is_number, is_workspace_id
 from portal.grafana import wire
 from portal.grafana.account import Account
 from portal.grafana.errors import GrafanaError, NoAnswer, OutcomeUnknown
-from portal.grafana.identifiers import is_number, is_workspace_id
 from portal.grafana.members import MalformedAnswerError
 from portal.grafana.transport import Answer, Transport
 from portal.grafana.types import (
@@ -25,10 +25,6 @@ from portal.grafana.types import (
     Workspace,
 )
 
-LONGEST_NAME = 128
-"""Characters of a token's name (CreateWorkspaceServiceAccountToken)."""
-LONGEST_LIFE = 2_592_000
-"""Seconds, 30 days, of a token's life (CreateWorkspaceServiceAccountToken)."""
 PAGE_SIZE = 100
 """``maxResults``, at its most: as many tokens as a workspace may have."""
 MOST_PAGES = 100
@@ -281,14 +277,14 @@ def _number(value: str, what: str) -> str:
 
 
 def _name(name: str) -> str:
-    if not isinstance(name, str) or not 1 <= len(name) <= LONGEST_NAME:
-        raise ValueError(f"a token's name has 1 to {LONGEST_NAME} characters")
+    if not isinstance(name, str) or not 1 <= len(name) <= LONGEST_TOKEN_NAME:
+        raise ValueError(f"a token's name has 1 to {LONGEST_TOKEN_NAME} characters")
     name.encode()  # half a surrogate pair is a ValueError, too
     return name
 
 
 def _life(seconds_to_live: int) -> int:
     # A bool is an int to Python, and not to AWS.
-    if type(seconds_to_live) is not int or not 1 <= seconds_to_live <= LONGEST_LIFE:
-        raise ValueError(f"a token lives 1 to {LONGEST_LIFE} whole seconds")
+    if type(seconds_to_live) is not int or not 1 <= seconds_to_live <= LONGEST_LIFETIME:
+        raise ValueError(f"a token lives 1 to {LONGEST_LIFETIME} whole seconds")
     return seconds_to_live

@@ -12,6 +12,7 @@ from contextlib import suppress
 from datetime import datetime
 from typing import Any, TypeVar
 
+from portal.amg import is_number, is_workspace_id
 from portal.grafana import members
 from portal.grafana.errors import (
     GrafanaError,
@@ -21,7 +22,6 @@ from portal.grafana.errors import (
     ValidationException,
     error_class,
 )
-from portal.grafana.identifiers import is_number, is_web_address, is_workspace_id
 from portal.grafana.members import MalformedAnswerError
 from portal.grafana.times import http_date, retry_after, timestamp
 from portal.grafana.transport import Answer
@@ -34,6 +34,7 @@ from portal.grafana.types import (
     TokenSummary,
     Workspace,
 )
+from portal.grafana.urls import is_web_url
 
 LONGEST_MESSAGE = 1_000
 """Characters of AWS's text that are kept."""
@@ -189,7 +190,7 @@ def workspace(entry: Mapping[str, Any]) -> Workspace:
         name=members.text(entry, "name", members.LONGEST_NAME, default=""),
         status=members.text(entry, "status", members.LONGEST_STATUS),
         grafana_version=members.text(entry, "grafanaVersion", members.LONGEST_VERSION, default=""),
-        endpoint=endpoint if is_web_address(endpoint) else "",
+        endpoint=endpoint if is_web_url(endpoint) else "",
     )
 
 

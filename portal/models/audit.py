@@ -33,6 +33,7 @@ class Action(models.TextChoices):
     SIGNIN_FACTOR_CHANGED = "signin.factor_changed"
     SESSION_ENDED = "session.ended"
     LIMIT_EXCEEDED = "limit.exceeded"
+    SETTINGS_CHANGED = "settings.changed"
 
 
 class Outcome(models.TextChoices):
@@ -123,6 +124,8 @@ class AuditHead(models.Model):
     id = models.PositiveSmallIntegerField(primary_key=True, default=1)
     seq = models.BigIntegerField()
     hash = models.CharField(max_length=64)
+    # Portal versions before it leave it as it is.
+    key_id = models.CharField("key of the last event", max_length=16, blank=True, db_default="")
 
     class Meta:
         constraints = [models.CheckConstraint(condition=models.Q(id=1), name="audit_head_is_one")]

@@ -4,13 +4,10 @@ from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 
+from portal.amg import LONGEST_LIFETIME
 from portal.models.people import Team
 from portal.models.states import LIVE
 from portal.text import isolated, shown
-
-LONGEST_LIFETIME = 2_592_000
-"""Seconds: 30 days, the most that CreateWorkspaceServiceAccountToken accepts."""
-
 
 CHANGING = frozenset({"CREATING", "UPDATING", "UPGRADING", "VERSION_UPDATING"})
 """States of a workspace that pass within minutes; meanwhile AWS takes no change of it."""

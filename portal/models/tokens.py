@@ -12,7 +12,8 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
 
-from portal.models.catalog import LONGEST_LIFETIME, ServiceAccount, Workspace
+from portal.amg import LONGEST_LIFETIME
+from portal.models.catalog import ServiceAccount, Workspace
 from portal.models.people import Team, User
 from portal.models.queries import TokenManager
 from portal.models.states import (

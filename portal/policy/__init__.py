@@ -7,9 +7,8 @@ from portal.policy.approval import (
     current_terms,
     may_approve,
     may_reissue,
-    responsible_for,
 )
-from portal.policy.auditing import findable_tokens, led_by, may_audit, may_find_by_key
+from portal.policy.auditing import findable_tokens, may_audit, may_find_by_key
 from portal.policy.desk import (
     ENDABLE,
     Reach,
@@ -37,12 +36,12 @@ from portal.policy.handover import (
     possible_owners,
     possible_owners_like,
 )
+from portal.policy.leads import leading, leads, led_by, responsible_for
 from portal.policy.lost import UNDELIVERED, why_without_access, without_access
 from portal.policy.offer import Offer, offer, offer_like, workspace_for
 from portal.policy.rights import (
     CANCELLABLE,
     REVOCABLE,
-    leads,
     may_change_access,
     may_receive,
     may_revoke,
@@ -78,6 +77,7 @@ __all__ = [
     "has_grant_in",
     "is_cancellable",
     "is_revocable",
+    "leading",
     "leads",
     "led_by",
     "limit_reached",

@@ -1,36 +1,27 @@
-"""Who answers for a team, who may agree to a request, and what policy says of it now."""
+"""Who may agree to a request, and what policy says of it now."""
 
 from dataclasses import dataclass
 
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Exists, OuterRef, Q
 
-from portal.models import Membership, Role, State, Team, Token, User
+from portal.models import State, Token, User
 from portal.models.queries import TokenQuerySet
 from portal.policy.grants import limits_for
-from portal.policy.rights import leads
-
-
-def responsible_for(team: Team) -> list[User]:
-    """Who answers for a team: its leads, or the admins where it has none or is closed."""
-    return list(_leads_of(team)) or list(_admins())
+from portal.policy.leads import admins, leading, leads, leads_of, led_by
 
 
 def approvers_of(token: Token) -> list[User]:
     """Who is asked to agree to a request: never its owner."""
-    leads_of_team = list(_leads_of(token.team).exclude(pk=token.owner_id))
-    return leads_of_team or list(_admins().exclude(pk=token.owner_id))
+    leads_of_team = list(leads_of(token.team).exclude(pk=token.owner_id))
+    return leads_of_team or list(admins().exclude(pk=token.owner_id))
 
 
 def approvable_tokens(user: User) -> TokenQuerySet:
     """The requests that wait for approval, and that ``user`` may approve or deny."""
     if not user.is_active:
         return Token.objects.none()
-    led = Team.objects.filter(
-        closed_at=None, memberships__user=user, memberships__role=Role.LEAD
-    ).values("pk")
-    other_lead = Membership.objects.filter(
-        team=OuterRef("team"), team__closed_at=None, role=Role.LEAD, user__is_active=True
-    ).exclude(user=OuterRef("owner"))
+    led = led_by(user).values("pk")
+    other_lead = leading().filter(team=OuterRef("team")).exclude(user=OuterRef("owner"))
     theirs = Q(team__in=led)
     if user.is_admin:
         theirs |= ~Q(Exists(other_lead))
@@ -54,7 +45,7 @@ def may_approve(user: User, token: Token) -> bool:
         return leads(user, token.team_id) and _may_approve_own(token)
     if leads(user, token.team_id):
         return True
-    return user.is_admin and not _leads_of(token.team).exclude(pk=token.owner_id).exists()
+    return user.is_admin and not leads_of(token.team).exclude(pk=token.owner_id).exists()
 
 
 def may_reissue(user: User, token: Token) -> bool:
@@ -100,20 +91,7 @@ def _is_approved(token: Token) -> bool:
 
 
 def _may_approve_own(token: Token) -> bool:
-    if _leads_of(token.team).exclude(pk=token.owner_id).exists():
+    if leads_of(token.team).exclude(pk=token.owner_id).exists():
         return False
     limits = limits_for(token.owner, token.team, token.service_account)
     return limits is not None and limits.self_approval
-
-
-def _leads_of(team: Team) -> QuerySet[User]:
-    return User.objects.filter(
-        is_active=True,
-        memberships__team=team,
-        memberships__team__closed_at=None,
-        memberships__role=Role.LEAD,
-    )
-
-
-def _admins() -> QuerySet[User]:
-    return User.objects.filter(is_active=True, is_admin=True)

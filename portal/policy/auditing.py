@@ -1,9 +1,8 @@
 """Who may read the audit log, and ask whose a leaked key is."""
 
-from django.db.models import QuerySet
-
-from portal.models import Role, Team, Token, User
+from portal.models import Token, User
 from portal.models.queries import TokenQuerySet
+from portal.policy.leads import led_by
 
 
 def may_audit(user: User) -> bool:
@@ -21,8 +20,3 @@ def findable_tokens(user: User) -> TokenQuerySet:
     if may_audit(user):
         return Token.objects.all()
     return Token.objects.filter(team__in=led_by(user))
-
-
-def led_by(user: User) -> QuerySet[Team]:
-    """The open teams that ``user`` is a lead of."""
-    return Team.objects.filter(closed_at=None, memberships__user=user, memberships__role=Role.LEAD)

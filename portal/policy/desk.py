@@ -7,7 +7,8 @@ from django.db.models import QuerySet
 from portal.models import Membership, Role, Team, Token, User
 from portal.models.prepared import Prepared
 from portal.policy.auditing import may_audit
-from portal.policy.rights import CANCELLABLE, REVOCABLE, leads, teams_of
+from portal.policy.leads import leads
+from portal.policy.rights import CANCELLABLE, REVOCABLE, teams_of
 
 ENDABLE = (*REVOCABLE, *CANCELLABLE)
 

@@ -6,7 +6,8 @@ from typing import TypeVar
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 
-from portal.models import Role, State, Team, Token, User
+from portal.models import State, Team, Token, User
+from portal.policy.leads import leads
 
 REVOCABLE = (State.SEALED, State.ACTIVE)
 CANCELLABLE = (
@@ -43,11 +44,6 @@ def may_see(user: User, token: Token) -> bool:
 def teams_of(user: User) -> QuerySet[Team]:
     """The open teams that ``user`` belongs to."""
     return Team.objects.filter(closed_at=None, memberships__user=user)
-
-
-def leads(user: User, team_id: int) -> bool:
-    """Whether ``user`` is a lead of the team."""
-    return user.memberships.filter(team_id=team_id, team__closed_at=None, role=Role.LEAD).exists()
 
 
 # -- Doing --------------------------------------------------------------------------------------

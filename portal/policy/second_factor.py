@@ -3,7 +3,7 @@
 from django.conf import settings
 
 from portal.models import User
-from portal.policy.auditing import led_by
+from portal.policy.leads import led_by
 
 
 def needs_second_factor(user: User) -> bool:

@@ -13,6 +13,7 @@ from django.db import connection
 from django.db.models import Q
 from django.utils.http import urlencode
 
+from portal.amg import is_workspace_id
 from portal.mailbox import spellings
 from portal.models import AuditEvent, User
 from portal.moments import shifted
@@ -27,7 +28,6 @@ was set, and before there was a chain: those times say when a transaction began.
 FEW_PEOPLE = 5
 """So many are asked for one by one."""
 
-_WORKSPACE_ID = re.compile(r"g-[0-9a-f]{10}")
 _EVENT_NUMBER = re.compile(r"#?([0-9]{1,18})")
 
 
@@ -123,7 +123,7 @@ class Filter:
         ]
         if number := _EVENT_NUMBER.fullmatch(text):
             found.append(Alternative(Q(seq=int(number[1]))))
-        if _WORKSPACE_ID.fullmatch(text):
+        if is_workspace_id(text):
             found.append(Alternative(Q(workspace=text)))
         people = people_like(text)
         for column in ("actor", "owner"):

@@ -233,7 +233,7 @@ export function enhance(select) {
 /**
  * @template {keyof HTMLElementTagNameMap} T
  * @param {T} name
- * @param {Partial<HTMLElementTagNameMap[T]>} properties
+ * @param {Partial<HTMLElementTagNameMap[T]> & {role?: string}} properties
  */
 function element(name, properties) {
   return Object.assign(document.createElement(name), properties);

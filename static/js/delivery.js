@@ -5,7 +5,7 @@
  * @typedef {import("./server.js").Answer} Answer
  */
 
-import { sha256 } from "./keys.js";
+import { sha256 } from "./fingerprint.js";
 import { ask, longQuestion, pause, persist } from "./server.js";
 
 const TOO_FAST = 1_000; // milliseconds: an answer without news sooner than this came from a busy server

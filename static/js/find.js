@@ -1,5 +1,6 @@
 /** Find by key: the key that is pasted stays in this page, and only its SHA-256 is sent. */
 
+import { sha256 } from "./fingerprint.js";
 import "./page.js";
 import { keysIn } from "./leaked-key.js";
 
@@ -20,8 +21,7 @@ form.addEventListener("submit", async (event) => {
   const [key, ...others] = keysIn(pasted.value);
   if (!key) return tell(pasted.value.trim() ? "There is no key in this: one begins with “glsa_”." : "Paste a key first.");
   if (others.length) return tell(`There are ${others.length + 1} keys in this. Look them up one by one.`);
-  const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(key));
-  fingerprint.value = [...new Uint8Array(digest)].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+  fingerprint.value = await sha256(new TextEncoder().encode(key));
   pasted.value = "";
   form.submit();
 });

@@ -9,6 +9,7 @@
  */
 
 import { now } from "./clock.js";
+import { sha256 } from "./fingerprint.js";
 
 const DATABASE = "portal";
 const STORE = "keys";
@@ -97,15 +98,6 @@ export async function forgetOldKeys() {
     };
     return walk;
   });
-}
-
-/**
- * @param {BufferSource} bytes
- * @returns {Promise<string>} lower-case hex SHA-256
- */
-export async function sha256(bytes) {
-  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
-  return Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
 /**

@@ -10,7 +10,10 @@ const CLOCK = /** @type {const} */ ({ hour: "2-digit", minute: "2-digit" });
 const shortDay = new Intl.DateTimeFormat(LOCALE, DATE);
 const day = new Intl.DateTimeFormat(LOCALE, { ...DATE, weekday: "short" });
 const dayUtc = new Intl.DateTimeFormat(LOCALE, { ...DATE, weekday: "short", timeZone: "UTC" });
-/** `Mon 30 Nov 2026`: without the comma that the locale puts after the weekday. @param {Date} at */
+/**
+ * `Mon 30 Nov 2026`: without the comma that the locale puts after the weekday.
+ * @param {Date} at
+ */
 const dayOf = (at) => day.format(at).replace(",", "");
 /** @param {Date} at */
 const dayOfUtc = (at) => dayUtc.format(at).replace(",", "");

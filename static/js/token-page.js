@@ -187,7 +187,7 @@ async function watch() {
 /**
  * A key whose token has ended is taken off the page: nobody is to put it to use any more.
  * @param {Record<string, any>} status
- * @param {ReturnType<typeof showKey>} view
+ * @param {{end: (why: string) => void}} view
  */
 function showLife(status, view) {
   notice.hidden = true; // signed in again

@@ -8,16 +8,17 @@ from django.db import connection
 from portal.appendonly import TRIGGERS
 from portal.audit import chain, rows
 from portal.audit.chain import Head
+from portal.audit.verify import key_id
 from portal.models import AuditEvent, AuditHead
 
 STRANGE_KEY = b"a key that somebody has made up for this"
 
 
 def take_down_triggers() -> None:
-    """Take the triggers down that keep events from being changed."""
-    on_table = " ON portal_auditevent" if connection.vendor == "postgresql" else ""
+    """Take the triggers down that keep events and head as they are."""
     with connection.cursor() as cursor:
-        for name in TRIGGERS[connection.vendor]:
+        for name, table in TRIGGERS[connection.vendor].items():
+            on_table = f" ON {table}" if connection.vendor == "postgresql" else ""
             cursor.execute(f"DROP TRIGGER IF EXISTS {name}{on_table}")
 
 
@@ -77,7 +78,7 @@ def forge(seq: int, key: bytes, **columns: Any) -> None:
     event = AuditEvent.objects.get(seq=seq)
     body = chain.body(rows.told(event))
     link = chain.link(key, Head(seq - 1, event.prev_hash), event.at, body)
-    change(seq, text=link.text, hash=link.hash)
+    change(seq, text=link.text, hash=link.hash, key_id=key_id(key))
 
 
 def forge_from(seq: int, key: bytes) -> None:

@@ -10,8 +10,8 @@ import pytest
 
 from portal.grafana.client import Client
 from portal.grafana.errors import NoAnswer
-from portal.grafana.identifiers import is_web_address
 from portal.grafana.types import LeftOut
+from portal.grafana.urls import is_web_url
 from portal.models import AuditEvent, ListedToken, ServiceAccount, Token, Workspace
 from tests.grafana.example import ACCOUNT, KEY, WORKSPACE
 from tests.grafana.scripted_server import REQUEST_ID, ScriptedServer, answer
@@ -88,7 +88,7 @@ def test_no_name_in_the_answer_costs_a_created_key(
     ],
 )
 def test_an_https_address_is_one_and_http_on_this_machine(endpoint: str) -> None:
-    assert is_web_address(endpoint)
+    assert is_web_url(endpoint)
 
 
 @pytest.mark.parametrize(

@@ -44,6 +44,7 @@ for number in range(6):
     sessions.append(client.cookies["sessionid"].value)
 print(json.dumps(sessions))
 """
+WEB_PROCESSES = 4
 FIELDS = {"workspace": "g-00000000a1", "service_account": "2", "seconds_to_live": "3600"}
 
 
@@ -135,6 +136,7 @@ class Portal:
                 process.wait()
 
     def start_web(self) -> None:
+        begin = self.log_file.stat().st_size if self.log_file.exists() else 0
         with self.log_file.open("ab") as log:
             self._web = subprocess.Popen(
                 [
@@ -147,7 +149,13 @@ class Portal:
                 stdout=log,
                 stderr=log,
             )
+        assert within(60, lambda: self._have_booted(begin)), self.log_file.read_text()
         assert within(60, self._answers), self.log_file.read_text()
+
+    def _have_booted(self, begin: int) -> bool:
+        """All of them, so that nothing about their start comes after ``forget_log``."""
+        log = self.log_file.read_bytes()[begin:]
+        return log.count(b"Booting worker") == WEB_PROCESSES
 
     def stop_web(self) -> None:
         web, self._web = self._web, None

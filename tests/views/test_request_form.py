@@ -37,7 +37,8 @@ pytestmark = pytest.mark.django_db
 FORM = "/tokens/new/"
 SMALL_KEY = rsa.generate_private_key(public_exponent=65537, key_size=1024).public_key()
 CURVE_KEY = ec.generate_private_key(ec.SECP256R1()).public_key()
-ODD_EXPONENT = rsa.RSAPublicNumbers(e=3, n=(1 << 2047) + 12345).public_key()
+ODD_EXPONENT = rsa.RSAPublicNumbers(e=3, n=(1 << 3071) + 12345).public_key()
+EVEN_MODULUS = rsa.RSAPublicNumbers(e=65537, n=(1 << 3071) + 12346).public_key()
 
 
 def spki(key: rsa.RSAPublicKey | ec.EllipticCurvePublicKey) -> str:
@@ -215,8 +216,9 @@ REFUSED = [
     ("public_key", "AAAA", "not a DER SubjectPublicKeyInfo"),
     ("public_key", "A" * 5000, "too long"),
     ("public_key", spki(CURVE_KEY), "not an RSA key"),
-    ("public_key", spki(SMALL_KEY), "has 1024 bits; 2048 to 4096 are accepted"),
+    ("public_key", spki(SMALL_KEY), "has 1024 bits; 3072 to 4096 are accepted"),
     ("public_key", spki(ODD_EXPONENT), "exponent is not 65537"),
+    ("public_key", spki(EVEN_MODULUS), "weak: its modulus is even"),
 ]
 
 

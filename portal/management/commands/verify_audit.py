@@ -47,7 +47,7 @@ class Command(BaseCommand):
                 verdict = verify_audit(actor=SYSTEM)
                 if not verdict.intact:
                     self._end(BROKEN, verdict.text)
-                text = verdict.text
+                text = "\n".join([verdict.text, *verdict.keys])
         except BrokenError as broken:
             self._end(BROKEN, str(broken))
         except (UnreadableError, OSError, DatabaseError, InterfaceError) as error:

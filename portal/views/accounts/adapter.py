@@ -3,7 +3,6 @@
 from typing import Any
 
 from allauth.account.adapter import DefaultAccountAdapter
-from allauth.account.auth_backends import AuthenticationBackend
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.utils.http import url_has_allowed_host_and_scheme
@@ -13,19 +12,8 @@ from portal.audit import Actor
 from portal.flows.change_password import change_password
 from portal.flows.sign_in import sign_in_failed, signed_in
 from portal.models import User
-from portal.models.prepared import Prepared
 from portal.views.accounts import known_browsers
 from portal.views.accounts.guessing import guess
-
-_BY_ID = Prepared(lambda pk: User.objects.filter(pk=pk), like=[-1])
-
-
-class Backend(AuthenticationBackend):
-    """allauth's, which finds a session's person without building that question every time."""
-
-    def get_user(self, user_id: int) -> User | None:
-        user = _BY_ID.one(user_id)
-        return user if user is not None and self.user_can_authenticate(user) else None
 
 
 class AccountAdapter(DefaultAccountAdapter):

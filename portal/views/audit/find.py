@@ -10,7 +10,6 @@ from django.views.decorators.http import require_http_methods
 
 from portal import policy, requester
 from portal.limits import table
-from portal.models import Membership, Role, Team
 from portal.views.limiting import limited
 
 SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -58,10 +57,5 @@ def find(request: HttpRequest) -> HttpResponse:
     if token is not None:
         context["may_revoke"] = policy.may_revoke(user, token)
         context["is_revocable"] = token.state in policy.REVOCABLE
-        context["leads"] = _leads(token.team)
+        context["leads"] = [lead.email for lead in policy.responsible_for(token.team)]
     return render(request, "audit/find.html", context)
-
-
-def _leads(team: Team) -> list[str]:
-    leads = Membership.objects.filter(team=team, role=Role.LEAD)
-    return list(leads.order_by("user__email").values_list("user__email", flat=True))

@@ -18,7 +18,7 @@ from django.utils.safestring import SafeString, mark_safe
 from django.views.decorators.http import require_safe
 
 from portal import policy, requester
-from portal.forms.requests import WORKSPACE_ID
+from portal.amg import is_workspace_id
 from portal.forms.selects import typed
 from portal.models import User, Workspace
 from portal.policy import Entitlement, Usage
@@ -92,7 +92,7 @@ def catalog(user: User, wanted: str) -> Catalog:
 
 def offered_workspace(user: User, wanted: str) -> Workspace | None:
     """The workspace with this id of AWS's, if ``user`` may ask for a token of an account there."""
-    return policy.workspace_for(user, wanted) if WORKSPACE_ID.fullmatch(wanted) else None
+    return policy.workspace_for(user, wanted) if is_workspace_id(wanted) else None
 
 
 @answers_json

@@ -9,12 +9,12 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_safe
 
 from portal import requester
+from portal.amg import LONGEST_LIFETIME
 from portal.flows.request import RequestRefusedError, TokenRequest, name_is_taken
 from portal.flows.request import request as request_token
 from portal.forms import TokenRequestForm
 from portal.limits import LimitExceededError
 from portal.models import Token, User
-from portal.models.catalog import LONGEST_LIFETIME
 from portal.requester import answers_json
 from portal.tasks import follow_up
 from portal.views import limiting

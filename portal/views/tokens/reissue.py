@@ -8,6 +8,7 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods
 
 from portal import policy, requester
+from portal.amg import LONGEST_LIFETIME
 from portal.flows.reissue import REISSUED, ReissueTerms, next_name, require_replaceable
 from portal.flows.reissue import reissue as reissue_token
 from portal.flows.request import RequestRefusedError
@@ -15,7 +16,6 @@ from portal.forms import ReissueForm
 from portal.life import moves
 from portal.limits import LimitExceededError, table
 from portal.models import State, Token
-from portal.models.catalog import LONGEST_LIFETIME
 from portal.tasks import follow_up
 from portal.views import limiting
 from portal.views.limiting import limited
