@@ -69,6 +69,7 @@ def settings(*, limits: bool) -> dict[str, Any]:
         # Recovery codes are portal.factors': allauth's come from a seed that could be read again.
         "MFA_SUPPORTED_TYPES": ["totp", "webauthn"],
         "MFA_PASSKEY_LOGIN_ENABLED": True,
+        "MFA_WEBAUTHN_USER_VERIFICATION": "required",
         "MFA_TOTP_TOLERANCE": 1,  # periods of 30 seconds, before and after: phones' clocks differ
         # Nobody can guess a passkey: this is against floods, and an office has one address.
         "MFA_RATE_LIMITS": {"webauthn_login": "300/m/ip"} if limits else {"webauthn_login": None},

@@ -24,6 +24,8 @@ from django.db.models import QuerySet
 from portal import sealing
 from portal.models import User
 
+CannotUnlockError = sealing.CannotUnlockError
+
 log = logging.getLogger(__name__)
 
 APP, PASSKEY, CODES = (
@@ -43,6 +45,11 @@ _SEED, _CODES = "seeds of second factors", "recovery codes until they are saved"
 def has_second_factor(person: User) -> bool:
     """Whether an app or a passkey is asked for beside this person's password."""
     return _of(person).filter(type__in=(APP, PASSKEY)).exists()
+
+
+def kinds(person: User) -> set[str]:
+    """Which kinds of factors the person has."""
+    return set(_of(person).values_list("type", flat=True))
 
 
 def names(person: User) -> list[str]:
@@ -86,7 +93,9 @@ def _secrets() -> Sequence[str]:
 def new_codes() -> list[str]:
     """Ten codes that nobody has had before, as people write them: ``abcde-fghjk``."""
     half = CODE_LENGTH // 2
-    made = ["".join(secrets.choice(LETTERS) for _ in range(CODE_LENGTH)) for _ in range(HOW_MANY_CODES)]
+    made = [
+        "".join(secrets.choice(LETTERS) for _ in range(CODE_LENGTH)) for _ in range(HOW_MANY_CODES)
+    ]
     return [f"{code[:half]}-{code[half:]}" for code in made]
 
 
@@ -111,7 +120,7 @@ def open_codes(locked: str, *, within: int) -> list[str]:
 
 
 def _plain(code: str) -> str:
-    return normalize_user_code(code).lower()
+    return str(normalize_user_code(code)).lower()
 
 
 # -- Codes that people type ---------------------------------------------------------------------

@@ -15,6 +15,7 @@ from django.db import transaction
 from django.db.models.functions import Now
 from django.template.loader import render_to_string
 
+from portal.audit import Actor
 from portal.logs import mask
 from portal.models import (
     AccountMail,

@@ -104,13 +104,11 @@ def public_key_sha256(public_key: bytes) -> str:
 
 
 def lock(text: str, *, purpose: str, secrets: Sequence[str]) -> str:
-    """Encrypt ``text`` with a key that follows from the first of ``secrets`` and from ``purpose``."""
+    """Encrypt ``text`` with a key made of the first of ``secrets`` and of ``purpose``."""
     return _locks(purpose, secrets).encrypt(text.encode()).decode()
 
 
-def unlock(
-    locked: str, *, purpose: str, secrets: Sequence[str], within: int | None = None
-) -> str:
+def unlock(locked: str, *, purpose: str, secrets: Sequence[str], within: int | None = None) -> str:
     """What was locked with any of ``secrets``, in the last ``within`` seconds.
 
     Raises CannotUnlockError.
@@ -131,7 +129,7 @@ def is_locked_with(locked: str, *, purpose: str, secret: str) -> bool:
 
 
 def slow_hash(text: str, salt: str) -> str:
-    """Hex scrypt (RFC 7914; 16 MB, 40 ms) of a text that is short enough to be guessed otherwise."""
+    """Hex scrypt (RFC 7914; 16 MB, 40 ms) of a text that could be guessed otherwise."""
     return hashlib.scrypt(text.encode(), salt=salt.encode(), n=2**14, r=8, p=1, dklen=32).hex()
 
 

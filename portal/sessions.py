@@ -43,7 +43,7 @@ class SessionStore(db.SessionStore):
 
     def get_expiry_date(self, **_: object) -> datetime:
         """When it ends if nothing is done from now on."""
-        idle = timezone.now() + timedelta(seconds=settings.SESSION_IDLE_SECONDS)
+        idle = timezone.now() + timedelta(seconds=settings.SIGN_IN.session_idle_seconds)
         limit = self.limit
         return min(idle, limit) if limit else idle
 
@@ -56,7 +56,9 @@ class SessionStore(db.SessionStore):
         began = self.get(BEGAN)
         if not isinstance(began, int | float):
             return None
-        return datetime.fromtimestamp(began, UTC) + timedelta(seconds=settings.SESSION_SECONDS)
+        return datetime.fromtimestamp(began, UTC) + timedelta(
+            seconds=settings.SIGN_IN.session_seconds
+        )
 
     def begin(self) -> None:
         """Somebody has just signed in."""
@@ -67,7 +69,7 @@ class SessionStore(db.SessionStore):
         if BEGAN not in self or self.ends_at is None:
             return True
         moved = abs((self.get_expiry_date() - self.ends_at).total_seconds())
-        return moved > min(GRAIN, settings.SESSION_IDLE_SECONDS / 10)
+        return moved > min(GRAIN, settings.SIGN_IN.session_idle_seconds / 10)
 
     def go_on(self) -> None:
         """The person has done something. Limits of sessions of older versions count from here."""
@@ -75,7 +77,7 @@ class SessionStore(db.SessionStore):
         values: dict[str, object] = {}
         if BEGAN not in self:
             self.begin()
-            values["session_data"] = self.encode(self._session)
+            values["session_data"] = self.encode(dict(self.items()))
         self.ends_at = values["expire_date"] = self.get_expiry_date()
         Session.objects.filter(pk=self.session_key).update(**values)
         self.modified = changed

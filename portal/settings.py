@@ -231,7 +231,12 @@ AUTHENTICATION_BACKENDS = ["portal.views.signin.Backend"]
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "/tokens/"
 globals().update(accounts.settings(limits=RATE_LIMITS))
-globals().update(sign_in_settings.read_all(embedded=EMBEDDED))
+SIGN_IN = sign_in_settings.read_all(embedded=EMBEDDED)
+ACCOUNT_REAUTHENTICATION_TIMEOUT = SIGN_IN.step_up_seconds
+PASSWORD_RESET_TIMEOUT = 3600
+# portal.sessions knows the end of each session; no cookie outlasts its browser.
+SESSION_COOKIE_AGE = SIGN_IN.session_idle_seconds
+SESSION_EXPIRE_AT_BROWSER_CLOSE = True
 REFUSAL_SECONDS = 1.0
 """A wrong password is refused after this time, or later: that somebody exists costs some
 milliseconds of it, which nobody can see."""

@@ -3,38 +3,42 @@
 import os
 import re
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 from portal import environment
 from portal.environment import read
 
 
-def read_all(*, embedded: bool) -> dict[str, Any]:
-    """Django's settings of these names."""
-    step_up = environment.number("PORTAL_STEP_UP_SECONDS", 1, 86_400, default=300)
-    idle = _hours("PORTAL_SESSION_IDLE_HOURS", default="4")
-    return {
-        # Who must have one when they sign in by password; privileged: leads, admins and auditors.
-        "SECOND_FACTOR": read(
+class SignIn(NamedTuple):
+    """What the environment says of it."""
+
+    second_factor: str
+    """Who must have one when they sign in by password; privileged: leads, admins and auditors."""
+    step_up_seconds: int
+    """How fresh a sign-in must be for what is asked again before it."""
+    session_seconds: int
+    session_idle_seconds: int
+    leaked_passwords: str
+    """A file of passwords that nobody may choose (portal.passwords); empty for none."""
+
+
+def read_all(*, embedded: bool) -> SignIn:
+    return SignIn(
+        second_factor=read(
             "PORTAL_SECOND_FACTOR",
             environment.one_of("off", "privileged", "everyone"),
             default="off" if embedded else "privileged",
             wanted="off, privileged or everyone",
         ),
-        # How fresh a sign-in must be for what is asked again before it.
-        "STEP_UP_SECONDS": step_up,
-        "ACCOUNT_REAUTHENTICATION_TIMEOUT": step_up,
-        "SESSION_SECONDS": _hours("PORTAL_SESSION_HOURS", default="12"),
-        "SESSION_IDLE_SECONDS": idle,
-        "SESSION_COOKIE_AGE": idle,  # portal.sessions knows the end of each
-        "PASSWORD_RESET_TIMEOUT": 3600,
-        # A file of passwords that nobody may choose (portal.passwords); empty for none.
-        "LEAKED_PASSWORDS": _file("PORTAL_LEAKED_PASSWORDS"),
-    }
+        step_up_seconds=environment.number("PORTAL_STEP_UP_SECONDS", 1, 86_400, default=300),
+        session_seconds=_hours("PORTAL_SESSION_HOURS", default="12"),
+        session_idle_seconds=_hours("PORTAL_SESSION_IDLE_HOURS", default="4"),
+        leaked_passwords=_file("PORTAL_LEAKED_PASSWORDS"),
+    )
 
 
 def _hours(name: str, *, default: str) -> int:
-    """The setting ``name``, a number of hours such as ``12`` or ``0.5``, in seconds: 1 to a year."""
+    """The setting ``name``, hours such as ``12`` or ``0.5``, in seconds: 1 to a year."""
 
     def parse(text: str) -> int:
         if not re.fullmatch(r"[0-9]{1,4}(\.[0-9]{1,6})?", text):

@@ -29,16 +29,17 @@ class Changed:
     codes: list[str] = field(default_factory=list)
 
 
-def add_app(person: User, seed: str, *, actor: Actor, session: str) -> Changed:
+def add_app(person: User, seed: str, counter: int, *, actor: Actor, session: str | None) -> Changed:
     """Ask for this seed's codes from now on; in place of the app that there was, if any.
 
-    ``session`` is the key of the session that goes on.
+    ``counter`` is the period of the code that has proved it: that code is used up. ``session`` is
+    the key of the session that goes on.
     """
 
     def add() -> str:
         rows = Authenticator.objects.filter(user=person, type=factors.APP)
         replaced, _ = rows.delete()
-        data = {"secret": factors.lock_seed(seed)}
+        data = {"secret": factors.lock_seed(seed), "counter": counter}
         Authenticator.objects.create(user=person, type=factors.APP, data=data)
         return "authenticator app replaced" if replaced else "authenticator app added"
 
@@ -46,7 +47,7 @@ def add_app(person: User, seed: str, *, actor: Actor, session: str) -> Changed:
 
 
 def add_passkey(
-    person: User, name: str, credential: dict[str, Any], *, actor: Actor, session: str
+    person: User, name: str, credential: dict[str, Any], *, actor: Actor, session: str | None
 ) -> Changed:
     """Take this passkey from now on."""
 
@@ -58,7 +59,7 @@ def add_passkey(
     return _change(person, add, actor=actor, session=session)
 
 
-def remove_factor(person: User, pk: int, *, actor: Actor, session: str) -> Changed:
+def remove_factor(person: User, pk: int, *, actor: Actor, session: str | None) -> Changed:
     """Ask for it no more. Raises StillNeededError, or Authenticator.DoesNotExist."""
 
     def remove() -> str:
@@ -74,7 +75,7 @@ def remove_factor(person: User, pk: int, *, actor: Actor, session: str) -> Chang
     return _change(person, remove, actor=actor, session=session)
 
 
-def renew_codes(person: User, *, actor: Actor, session: str) -> Changed:
+def renew_codes(person: User, *, actor: Actor, session: str | None) -> Changed:
     """Make ten new recovery codes in place of those that there were."""
 
     def renew() -> str:
@@ -102,7 +103,7 @@ def why_needed(person: User, row: Authenticator) -> str:
     return ""
 
 
-def _change(person: User, do: Callable[[], str], *, actor: Actor, session: str) -> Changed:
+def _change(person: User, do: Callable[[], str], *, actor: Actor, session: str | None) -> Changed:
     """Do it, with all that belongs to it, in one transaction."""
     changed = Changed()
     others = [key for key in sessions.of_people([person.pk])[person.pk] if key != session]

@@ -16,7 +16,7 @@ LEASE = timedelta(seconds=60)
 class AccountMailKind(models.TextChoices):
     """What a mail tells; each has its text in templates/mail."""
 
-    PASSWORD_CHANGED = "password_changed"
+    PASSWORD_CHANGED = "password_changed"  # noqa: S105 (of a mail)
     FACTOR_CHANGED = "factor_changed"
     FACTOR_RESET = "factor_reset"
     ADDRESS_CHANGED = "address_changed"

@@ -11,8 +11,8 @@ def needs_second_factor(user: User) -> bool:
 
     ``privileged`` means leads of open teams, admins and auditors. Demo people need none.
     """
-    if user.is_demo or settings.SECOND_FACTOR == "off":
+    if user.is_demo or settings.SIGN_IN.second_factor == "off":
         return False
-    if settings.SECOND_FACTOR == "everyone":
+    if settings.SIGN_IN.second_factor == "everyone":
         return True
     return user.is_admin or user.is_auditor or led_by(user).exists()

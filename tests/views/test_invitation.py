@@ -103,7 +103,7 @@ def test_of_two_who_use_it_at_the_same_moment_one_sets_the_password(
 
     def accept_together(secret: str, password: str) -> User | None:
         both_have_looked.wait()
-        return accept(secret, password)
+        return accept(secret, password, address=None, user_agent="")
 
     monkeypatch.setattr(invitation, "accept", accept_together)
     answers: dict[str, Any] = {}

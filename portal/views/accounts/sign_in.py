@@ -7,6 +7,7 @@ from django.http import HttpRequest, HttpResponse
 
 from portal.limits import LimitExceededError
 from portal.views import limiting
+from portal.views.accounts.factor_adapter import relying_party
 
 WAYS_IN = (
     "A browser that you have signed in with before lets you in at once, and so does one in which "
@@ -24,6 +25,10 @@ class SignInView(LoginView):
             self.get_form().add_error(None, f"{exceeded} {WAYS_IN}")
             return limiting.answer(request, exceeded, page=self._page)
         return response
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        found: dict[str, Any] = super().get_context_data(**kwargs)
+        return found | {"passkey_host": relying_party()}
 
     def _page(self) -> HttpResponse:
         page: HttpResponse = self.form_invalid(self.get_form())
