@@ -39,6 +39,8 @@ BEGIN
         account_emailconfirmation,
         django_admin_log,
         django_session,
+        mfa_authenticator,
+        portal_accountmail,
         portal_connection,
         portal_failedsignins,
         portal_grant,
@@ -53,6 +55,7 @@ BEGIN
         portal_team,
         portal_token,
         portal_user,
+        portal_usersession,
         portal_workspace
     TO portal_runtime;
 END

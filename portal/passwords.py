@@ -53,7 +53,7 @@ class LengthValidator:
         least = SHORTEST_BESIDE_A_FACTOR if has_factor else SHORTEST_PASSWORD
         if len(password) < least:
             raise ValidationError(
-                "This password is too short: it must have %(least)d characters or more.",
+                "This password is too short: it must have at least %(least)d characters.",
                 code="password_too_short",
                 params={"least": least},
             )

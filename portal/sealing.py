@@ -29,6 +29,8 @@ PUBLIC_EXPONENT = 65537
 LONGEST_BASE64 = 1024
 """Characters: a 4096-bit SubjectPublicKeyInfo takes 736."""
 
+SCRYPT_COST = 2**14
+
 _HASH_BYTES = 32
 
 
@@ -130,7 +132,8 @@ def is_locked_with(locked: str, *, purpose: str, secret: str) -> bool:
 
 def slow_hash(text: str, salt: str) -> str:
     """Hex scrypt (RFC 7914; 16 MB, 40 ms) of a text that could be guessed otherwise."""
-    return hashlib.scrypt(text.encode(), salt=salt.encode(), n=2**14, r=8, p=1, dklen=32).hex()
+    cost = SCRYPT_COST
+    return hashlib.scrypt(text.encode(), salt=salt.encode(), n=cost, r=8, p=1, dklen=32).hex()
 
 
 def _locks(purpose: str, secrets: Sequence[str]) -> MultiFernet:

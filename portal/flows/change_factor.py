@@ -106,15 +106,16 @@ def why_needed(person: User, row: Authenticator) -> str:
 def _change(person: User, do: Callable[[], str], *, actor: Actor, session: str | None) -> Changed:
     """Do it, with all that belongs to it, in one transaction."""
     changed = Changed()
+    codes = factors.new_codes()
+    kept = factors.hashed(codes)  # takes half a second: before anything is locked
     others = [key for key in sessions.of_people([person.pk])[person.pk] if key != session]
     with transaction.atomic():
         User.objects.select_for_update(no_key=True).get(pk=person.pk)  # one change at a time
         said = do()
         has_codes = Authenticator.objects.filter(user=person, type=factors.CODES).exists()
         if factors.has_second_factor(person) and not has_codes:
-            changed.codes = factors.new_codes()
-            data = factors.hashed(changed.codes)
-            Authenticator.objects.create(user=person, type=factors.CODES, data=data)
+            changed.codes = codes
+            Authenticator.objects.create(user=person, type=factors.CODES, data=kept)
         ended = sessions.end(person, others)
         mail = notify.tell_person(AccountMailKind.FACTOR_CHANGED, person, what=said, actor=actor)
         changed.effects.account_mail.append(mail)
