@@ -5,6 +5,7 @@ import time
 
 import pytest
 from allauth.mfa.models import Authenticator
+from django.contrib.sessions.models import Session
 from django.core.mail import EmailMessage
 from django.test import Client
 from pytest_django import Settings
@@ -120,8 +121,6 @@ def test_a_wrong_code_adds_no_app_and_the_seed_stays(person: User) -> None:
 
 
 def test_neither_seed_nor_codes_can_be_read_in_the_database(person: User) -> None:
-    from django.contrib.sessions.models import Session
-
     client, _ = sign_in(person)
     seed = offered_seed(client)
     assert seed not in json.dumps([one.get_decoded() for one in Session.objects.all()])

@@ -2,6 +2,7 @@
 
 import json
 import re
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -179,8 +180,6 @@ def test_somebody_who_must_have_a_factor_has_one_who_comes_by_passkey(
 def test_a_passkey_confirms_who_one_is(
     person: User, key: SoftKey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import time
-
     client = Client()
     by_passkey(client, key)
     now = time.time

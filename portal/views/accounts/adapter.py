@@ -85,6 +85,7 @@ class AccountAdapter(DefaultAccountAdapter):
         here = request.session.session_key if request.user.is_authenticated else None
         effects = change_password(user, password, actor=_acting(request, user), session=here)
         follow_up(effects)
+        wanted_factor.is_added(request, user)
         known_browsers.remember(request, user)
 
     def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
