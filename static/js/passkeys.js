@@ -21,6 +21,7 @@ for (const form of forms) {
     event.preventDefault();
     void prove(form);
   });
+  form.querySelector("button[type=button]")?.addEventListener("click", () => void prove(form));
 }
 
 /**
@@ -38,7 +39,7 @@ function whyNot(host) {
 
 /** @param {HTMLFormElement} form */
 async function prove(form) {
-  const button = /** @type {HTMLButtonElement} */ (form.querySelector("button[type=submit]"));
+  const button = /** @type {HTMLButtonElement} */ (form.querySelector("button"));
   const trouble = /** @type {HTMLElement} */ (form.querySelector("[data-passkey-trouble]"));
   button.disabled = true;
   trouble.hidden = true;
