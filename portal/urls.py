@@ -6,7 +6,7 @@ from django.views.generic import RedirectView
 
 from portal.converters import NumberConverter
 from portal.views import health, inventory, way_back
-from portal.views.accounts import invitation, sign_in
+from portal.views.accounts import invitation, passkeys, sign_in
 from portal.views.accounts import sessions as own
 from portal.views.audit import export, find, log, suggestions
 from portal.views.teams import desk
@@ -83,6 +83,7 @@ urlpatterns = [
     path("accounts/invitation/<str:secret>/", invitation.invitation, name="invitation"),
     path("accounts/login/", sign_in.sign_in, name="account_login"),
     path("accounts/back/<slug:number>/", way_back.back, name="way-back"),
+    path("accounts/reauthenticate/", passkeys.confirm_by_password, name="account_reauthenticate"),
     path("accounts/sessions/", own.own_sessions, name="sessions"),
     path("accounts/sessions/end/", own.end_session, name="session-end"),
     path("accounts/2fa/", include("portal.views.accounts.factor_urls")),

@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections.abc import Callable
 
 import pytest
 from allauth.mfa.models import Authenticator
@@ -10,11 +11,13 @@ from django.core.mail import EmailMessage
 from django.test import Client
 from pytest_django import Settings
 
-from portal import factors
+from portal import factors, notify
 from portal.flows.mail_account import mail_account
-from portal.models import AccountMail, AuditEvent, User
+from portal.models import AccountMail, AccountMailKind, AuditEvent, User
+from tests.conftest import acting
 from tests.views.factors import (
     ADD_APP,
+    ADD_PASSKEY,
     AUTHENTICATE,
     CODES,
     INDEX,
@@ -36,6 +39,13 @@ from tests.views.factors import (
 )
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("enqueued")]
+
+
+@pytest.fixture
+def sign_in_as(request: pytest.FixtureRequest) -> Callable[[User], Client]:
+    """Without the form, as single sign-on does."""
+    found: Callable[[User], Client] = request.getfixturevalue("sign_in")
+    return found
 
 
 @pytest.fixture
@@ -269,7 +279,9 @@ def test_who_has_a_factor_is_asked_for_it_and_not_for_the_password(
     asked = {"code": wrong_code(seed), "next": NEW_CODES}
     assert client.post(page, asked).status_code == 422
     assert client.post(REAUTHENTICATE, {"password": PASSWORD}).headers["Location"] == page
+    before = client.session.session_key
     answer = client.post(page, asked | {"code": code_of(seed)})
+    assert client.session.session_key != before
     assert answer.headers["Location"] == NEW_CODES
     assert client.get(NEW_CODES).status_code == 200
 
@@ -280,7 +292,9 @@ def test_who_has_none_confirms_by_the_password(
     client, _ = sign_in(person)
     monkeypatch.setattr("time.time", lambda now=time.time: now() + 301)
     assert client.get(ADD_APP).headers["Location"].startswith(f"{REAUTHENTICATE}?next=")
+    before = client.session.session_key
     answer = client.post(REAUTHENTICATE, {"password": PASSWORD, "next": ADD_APP})
+    assert client.session.session_key != before
     assert answer.headers["Location"] == ADD_APP
     assert client.get(ADD_APP).status_code == 200
 
@@ -360,3 +374,30 @@ def test_who_was_closed_between_password_and_code_does_not_get_in(person: User) 
     User.objects.update(is_active=False)
     client.post(AUTHENTICATE, {"code": code_of(seed)})
     assert not is_in(client)
+
+
+def test_who_has_no_password_has_their_factors_at_the_provider(
+    engineer: User, sign_in_as: Callable[[User], Client]
+) -> None:
+    client = sign_in_as(engineer)
+    assert "second factors are your provider" in client.get(INDEX).content.decode()
+    session = client.session
+    session["account_authentication_methods"] = [{"method": "socialaccount", "at": time.time()}]
+    session["account_authentication_methods_user"] = str(engineer.pk)
+    session.save()
+    for path in (ADD_APP, ADD_PASSKEY):
+        assert client.get(path).headers["Location"] == INDEX
+        assert client.post(path, {"code": "000000"}).headers["Location"] == INDEX
+
+
+def test_a_changed_address_is_told_to_the_one_before(
+    person: User, admin: User, mailoutbox: list[EmailMessage]
+) -> None:
+    kind, before = AccountMailKind.ADDRESS_CHANGED, "before@example.com"
+    mail_account(
+        notify.tell_person(kind, person, actor=acting(admin), what=person.email, email=before)
+    )
+    [mail] = mailoutbox
+    assert mail.to == [before]
+    assert person.email in str(mail.body)
+    assert f"By               {admin.email}" in str(mail.body)

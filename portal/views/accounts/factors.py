@@ -39,6 +39,7 @@ def index(request: HttpRequest) -> HttpResponse:
         "passkeys": [row for row in rows if row.type == factors.PASSKEY],
         "codes_left": factors.codes_left(person),
         "is_wanted": wanted_factor.is_wanted(person),
+        "has_password": person.has_usable_password(),
     }
     return render(request, "mfa/index.html", context)
 
@@ -49,6 +50,8 @@ def index(request: HttpRequest) -> HttpResponse:
 def add_app(request: HttpRequest) -> HttpResponse:
     """Give an app its seed, and see that it shows the right codes."""
     person = requester.person(request)
+    if not person.has_usable_password():
+        return redirect("mfa_index")
     if _app_of(request) is not None:
         return redirect("mfa_deactivate_totp")
     is_sent = request.method == "POST"

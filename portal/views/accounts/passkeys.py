@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from allauth.account.views import ReauthenticateView as PasswordView
 from allauth.mfa.base.views import AuthenticateView, ReauthenticateView
 from allauth.mfa.webauthn.internal.auth import begin_registration
 from allauth.mfa.webauthn.views import LoginWebAuthnView, ReauthenticateWebAuthnView
@@ -24,6 +25,8 @@ from portal.views.accounts.fresh import wants_fresh_sign_in
 def add_passkey(request: HttpRequest) -> HttpResponse:
     """Take a passkey that the browser or a device has made."""
     person = requester.person(request)
+    if not person.has_usable_password():
+        return redirect("mfa_index")
     is_sent = request.method == "POST"
     form = AddWebAuthnForm(request.POST if is_sent else None, user=person)
     if is_sent and form.is_valid():
@@ -84,8 +87,23 @@ class AskForFactorView(_Asking, AuthenticateView):
         return found | {"has_passkey": factors.PASSKEY in rows, "has_app": factors.APP in rows}
 
 
-class ConfirmByCodeView(ReauthenticateView):
-    """Before something that wants a fresh proof."""
+class _Confirming:
+    """A session that was confirmed gets a new key: whoever has read the old one gains nothing."""
+
+    request: HttpRequest
+
+    def form_valid(self, form: Any) -> HttpResponse:
+        self.request.session.cycle_key()
+        response: HttpResponse = super().form_valid(form)  # type: ignore[misc]
+        return response
+
+
+class ConfirmByPasswordView(_Confirming, PasswordView):
+    """Before something that wants a fresh proof, where there is no second factor."""
+
+
+class ConfirmByCodeView(_Confirming, ReauthenticateView):
+    """The same, by a code."""
 
     def form_invalid(self, form: Any) -> HttpResponse:
         response: HttpResponse = super().form_invalid(form)
@@ -93,7 +111,7 @@ class ConfirmByCodeView(ReauthenticateView):
         return response
 
 
-class ConfirmByPasskeyView(_Asking, ReauthenticateWebAuthnView):
+class ConfirmByPasskeyView(_Asking, _Confirming, ReauthenticateWebAuthnView):
     """The same, by a passkey."""
 
     def form_invalid(self, form: Any) -> HttpResponse:
@@ -103,6 +121,7 @@ class ConfirmByPasskeyView(_Asking, ReauthenticateWebAuthnView):
 
 
 authenticate = login_not_required(AskForFactorView.as_view())
+confirm_by_password = ConfirmByPasswordView.as_view()
 reauthenticate = ConfirmByCodeView.as_view()
 reauthenticate_by_passkey = ConfirmByPasskeyView.as_view()
 sign_in_by_passkey = login_not_required(LoginWebAuthnView.as_view())
