@@ -117,7 +117,7 @@ def unlock(locked: str, *, purpose: str, secrets: Sequence[str], within: int | N
     """
     try:
         return _locks(purpose, secrets).decrypt(locked, ttl=within).decode()
-    except (InvalidToken, UnicodeEncodeError):
+    except (InvalidToken, ValueError):
         raise CannotUnlockError("nothing here opens it") from None
 
 

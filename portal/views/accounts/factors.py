@@ -148,7 +148,8 @@ def download_codes(request: HttpRequest) -> HttpResponse:
     found = _new_codes(request)
     if not found:
         raise Http404
-    response = HttpResponse("".join(f"{code}\n" for code in found), content_type="text/plain")
+    text = "".join(f"{code}\n" for code in found)
+    response = HttpResponse(text, content_type="text/plain; charset=utf-8")
     response.headers["Content-Disposition"] = 'attachment; filename="recovery-codes.txt"'
     return response
 
