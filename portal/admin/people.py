@@ -29,7 +29,7 @@ class SignInActions(admin.ModelAdmin):
                 "end_sessions",
                 "End all sessions of these people? They lose what they have not sent.",
             )
-        actor, others = requester.actor(request), queryset.exclude(pk=request.user.pk)
+        actor, others = requester.actor(request), queryset.exclude(pk=requester.person(request).pk)
         ended = sum(close_all_sessions(person, actor=actor) for person in others)
         self._leave_out_oneself(request, queryset)
         plural = "" if ended == 1 else "s"
@@ -52,7 +52,7 @@ class SignInActions(admin.ModelAdmin):
             )
         actor, reset = requester.actor(request), 0
         self._leave_out_oneself(request, queryset)
-        for person in queryset.exclude(pk=request.user.pk):
+        for person in queryset.exclude(pk=requester.person(request).pk):
             effects = reset_factors(person, actor=actor)
             follow_up(effects)
             reset += bool(effects.account_mail)
@@ -63,7 +63,7 @@ class SignInActions(admin.ModelAdmin):
         return None
 
     def _leave_out_oneself(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
-        if queryset.filter(pk=request.user.pk).exists():
+        if queryset.filter(pk=requester.person(request).pk).exists():
             self.message_user(
                 request,
                 "Left out yourself: for that the menu has Sessions and Second factors.",

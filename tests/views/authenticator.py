@@ -40,7 +40,8 @@ class SoftKey:
         """The answer to ``navigator.credentials.create``."""
         asked = options["publicKey"]
         self.handle = asked["user"]["id"]
-        public = cbor.encode(ES256.from_cryptography_key(self.key.public_key()))
+        cose = ES256.from_cryptography_key(self.key.public_key())  # type: ignore[no-untyped-call]
+        public = cbor.encode(cose)
         length = len(self.id).to_bytes(2, "big")
         attested = bytes(16) + length + self.id + public
         statement = {"fmt": "none", "attStmt": {}, "authData": self._data(ATTESTED) + attested}

@@ -40,7 +40,7 @@ def sign_in(person: User, client: Client | None = None) -> tuple[Client, Any]:
 
 def code_of(seed: str, *, periods: int = 0) -> str:
     """What an app with this seed shows so many periods from now."""
-    return format_hotp_value(hotp_value(seed, int(time.time()) // 30 + periods))
+    return str(format_hotp_value(hotp_value(seed, int(time.time()) // 30 + periods)))
 
 
 def wrong_code(seed: str) -> str:

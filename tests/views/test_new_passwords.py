@@ -199,8 +199,9 @@ def test_what_the_mail_server_does_not_take_is_tried_again_for_three_days(
 # -- Links --------------------------------------------------------------------------------------
 
 
-def reset_link(person: User, mailoutbox: list[EmailMessage], **browser: str) -> str:
-    Client(**browser).post("/accounts/password/reset/", {"email": person.email})
+def reset_link(person: User, mailoutbox: list[EmailMessage], *, address: str = "192.0.2.7") -> str:
+    asked = {"email": person.email}
+    Client().post("/accounts/password/reset/", asked, REMOTE_ADDR=address)
     mail_password(PasswordMail.objects.latest("pk").pk)
     [link] = [word for word in str(mailoutbox[-1].body).split() if "/reset/key/" in word]
     return "/accounts/" + link.partition("/accounts/")[2]
@@ -221,7 +222,7 @@ def test_a_link_lives_an_hour(
 def test_a_link_that_was_asked_for_is_an_event_that_names_whose_it_is_and_from_where(
     person: User, mailoutbox: list[EmailMessage]
 ) -> None:
-    reset_link(person, mailoutbox, REMOTE_ADDR="192.0.2.9")
+    reset_link(person, mailoutbox, address="192.0.2.9")
     [event] = AuditEvent.objects.filter(action="person.invited")
     assert (event.actor, event.address) == ("unknown", "192.0.2.9")
     assert event.subject == f"{person.email}: a link to set a password was asked for"

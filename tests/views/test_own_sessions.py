@@ -12,7 +12,6 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from pytest_django import Settings
 
-from portal import sessions
 from portal.models import Token, User, UserSession
 from portal.scheduler import run_all as sweep
 from portal.sessions import BEGAN, SessionStore
@@ -131,7 +130,7 @@ def test_rows_of_sessions_that_are_over_are_cleared_away(here: Client, there: Cl
 
 def move_clock(monkeypatch: pytest.MonkeyPatch, *, hours: float) -> None:
     now = datetime.now(UTC) + timedelta(hours=hours)
-    monkeypatch.setattr(sessions.timezone, "now", lambda: now)
+    monkeypatch.setattr(timezone, "now", lambda: now)
 
 
 def test_a_session_ends_when_its_person_did_nothing_for_four_hours(
@@ -198,11 +197,11 @@ def test_nothing_of_the_password_stands_in_the_session(here: Client) -> None:
 
 def test_a_sign_in_gets_a_new_key(person: User) -> None:
     client = Client()
-    client.get("/accounts/login/")
-    session = client.session
-    session["planted"] = True
-    session.save()
-    client.cookies["sessionid"] = before = key_of(client) or session.session_key
+    planted = SessionStore()
+    planted["planted"] = True
+    planted.save()
+    client.cookies["sessionid"] = str(planted.session_key)
     sign_in(person, client)
-    assert key_of(client) != before
+    assert key_of(client) != planted.session_key
     assert is_in(client)
+    assert not Session.objects.filter(pk=planted.session_key).exists()
