@@ -116,7 +116,6 @@ function asJson(credential) {
     id: credential.id,
     rawId: letters(credential.rawId),
     type: credential.type,
-    authenticatorAttachment: credential.authenticatorAttachment,
     clientExtensionResults: credential.getClientExtensionResults(),
     response,
   });
