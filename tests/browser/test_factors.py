@@ -14,7 +14,8 @@ from playwright.sync_api import BrowserContext, CDPSession, Page, expect
 from tests.browser.live import Live
 from tests.browser.looks import assert_looks_right
 from tests.browser.watch import Watch
-from tests.views.factors import PASSWORD, code_of
+from tests.totp import code_of
+from tests.views.factors import PASSWORD
 
 MAKE_PERSON = """
 import django

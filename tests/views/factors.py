@@ -1,13 +1,12 @@
 """What the tests of second factors share: people who sign in by password, and their apps."""
 
 import re
-import time
 from typing import Any
 
-from allauth.mfa.totp.internal.auth import format_hotp_value, hotp_value
 from django.test import Client
 
 from portal.models import AuditEvent, User
+from tests.totp import code_of
 
 PASSWORD = "correct horse battery staple"
 INDEX = "/accounts/2fa/"
@@ -36,11 +35,6 @@ def sign_in(person: User, client: Client | None = None) -> tuple[Client, Any]:
     client = client or browser()
     answer = client.post(LOGIN, {"login": person.email, "password": PASSWORD})
     return client, answer
-
-
-def code_of(seed: str, *, periods: int = 0) -> str:
-    """What an app with this seed shows so many periods from now."""
-    return str(format_hotp_value(hotp_value(seed, int(time.time()) // 30 + periods)))
 
 
 def wrong_code(seed: str) -> str:

@@ -15,6 +15,7 @@ from portal import factors, notify
 from portal.flows.mail_account import mail_account
 from portal.models import AccountMail, AccountMailKind, AuditEvent, User
 from tests.conftest import acting
+from tests.totp import code_of
 from tests.views.factors import (
     ADD_APP,
     ADD_PASSKEY,
@@ -28,7 +29,6 @@ from tests.views.factors import (
     REMOVE_APP,
     add_app,
     browser,
-    code_of,
     is_in,
     offered_seed,
     shown_codes,

@@ -21,6 +21,7 @@ from portal.models import AccountMail, AuditEvent, PasswordMail, User
 from portal.scheduler import run_all as sweep
 from tests.conftest import acting
 from tests.servers import free_port
+from tests.totp import code_of
 from tests.views.factors import (
     AUTHENTICATE,
     INDEX,
@@ -28,7 +29,6 @@ from tests.views.factors import (
     PASSWORD,
     REMOVE_APP,
     add_app,
-    code_of,
     is_in,
     sign_in,
     with_password,
