@@ -1,7 +1,6 @@
 """Sends one mail of the outbox, and says what was sent."""
 
 import logging
-import smtplib
 from datetime import timedelta
 
 from django.db import transaction
@@ -41,7 +40,7 @@ def mail(notice_id: int) -> bool:
         return False
     try:
         notify.send(notify.compose(notice))
-    except (OSError, smtplib.SMTPException) as error:
+    except notify.CANNOT_BE_SENT as error:
         _put_back(notice, error)
         return False
     with transaction.atomic():

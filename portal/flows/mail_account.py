@@ -25,7 +25,7 @@ def mail_account(mail_id: int) -> bool:
     row = AccountMail.objects.get(pk=mail_id)
     try:
         notify.send(notify.compose_account_mail(row))
-    except OSError as error:  # smtplib's errors are of this kind too
+    except notify.CANNOT_BE_SENT as error:
         _put_back(row, error)
         return False
     row.delete()
@@ -33,7 +33,7 @@ def mail_account(mail_id: int) -> bool:
     return True
 
 
-def _put_back(row: AccountMail, error: OSError) -> None:
+def _put_back(row: AccountMail, error: Exception) -> None:
     pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** min(row.tries - 1, 10))
     rows = AccountMail.objects.filter(pk=row.pk)
     rows.update(not_before=Now() + pause, rung_at=None)

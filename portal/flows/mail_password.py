@@ -34,7 +34,7 @@ def mail_password(mail_id: int) -> bool:
         _record(row, person)
     try:
         notify.send(notify.compose_password_link(person))
-    except OSError as error:  # smtplib's errors are of this kind too
+    except notify.CANNOT_BE_SENT as error:
         _put_back(row, error)
         return False
     PasswordMail.objects.filter(person=person, pk__lte=row.pk).delete()
@@ -50,7 +50,7 @@ def _record(row: PasswordMail, person: User) -> None:
         audit.record(Action.PERSON_INVITED, actor=actor, subject=subject)
 
 
-def _put_back(row: PasswordMail, error: OSError) -> None:
+def _put_back(row: PasswordMail, error: Exception) -> None:
     pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** min(row.tries - 1, 10))
     rows = PasswordMail.objects.filter(pk=row.pk)
     rows.update(not_before=Now() + pause, rung_at=None)

@@ -18,7 +18,7 @@ _memberships = Prepared(
 
 
 def readable_teams(user: User) -> QuerySet[Team]:
-    """The teams whose tokens ``user`` may read as a list: the own ones, or all.
+    """The teams whose tokens ``user`` may read as a list: their own open teams, or all.
 
     So a closed team has its desk too: admins hold it, auditors read it.
     """
