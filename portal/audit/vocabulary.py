@@ -64,7 +64,7 @@ FIELDS = {
     Action.SETTINGS_CHANGED: _fields("subject"),
     Action.AUDIT_EXPORTED: _fields("subject count"),
     Action.AUDIT_VERIFIED: _fields("subject outcome"),
-    Action.SIGNIN_SUCCEEDED: _fields(""),
+    Action.SIGNIN_SUCCEEDED: _fields("", "subject"),
     Action.SIGNIN_FAILED: _fields("", "count"),
 }
 

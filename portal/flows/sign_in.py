@@ -16,10 +16,10 @@ COUNTED_FOR = timedelta(minutes=5)
 BATCH_SIZE = 200
 
 
-def signed_in(*, actor: Actor) -> None:
-    """Record a sign-in."""
+def signed_in(*, actor: Actor, by: str = "") -> None:
+    """Record a sign-in, and ``by`` what: a password, a passkey, both and a code."""
     with transaction.atomic():
-        audit.record(Action.SIGNIN_SUCCEEDED, actor=actor)
+        audit.record(Action.SIGNIN_SUCCEEDED, actor=actor, subject=by)
 
 
 def sign_in_failed(typed: str, *, address: str | None, user_agent: str) -> None:

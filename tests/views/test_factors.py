@@ -1,6 +1,7 @@
 """Second factors: added, asked for, used once, removed, and what is kept of them."""
 
 import json
+import threading
 import time
 from collections.abc import Callable
 
@@ -8,6 +9,7 @@ import pytest
 from allauth.mfa.models import Authenticator
 from django.contrib.sessions.models import Session
 from django.core.mail import EmailMessage
+from django.db import connections
 from django.test import Client
 from pytest_django import Settings
 
@@ -401,3 +403,55 @@ def test_a_changed_address_is_told_to_the_one_before(
     assert mail.to == [before]
     assert person.email in str(mail.body)
     assert f"By               {admin.email}" in str(mail.body)
+
+
+# -- Between password and code ------------------------------------------------------------------
+
+
+def test_a_password_that_was_changed_meanwhile_makes_the_pending_sign_in_void(person: User) -> None:
+    client, _ = sign_in(person)
+    seed, _ = add_app(client)
+    thief, _ = sign_in(person)
+    new = "another horse, another staple"
+    client.post(
+        "/accounts/password/change/", {"oldpassword": PASSWORD, "password1": new, "password2": new}
+    )
+    answer = thief.post(AUTHENTICATE, {"code": code_of(seed)}, follow=True)
+    assert "Your way to sign in was changed meanwhile" in answer.content.decode()
+    assert not is_in(thief)
+
+
+def test_the_log_says_by_what_somebody_signed_in(person: User) -> None:
+    seed, codes = add_app(sign_in(person)[0])
+    for code in (code_of(seed), codes[0]):
+        client, _ = sign_in(person)
+        sign_in(person, client)
+        client.post(AUTHENTICATE, {"code": code})
+    assert [subject for _, subject, _ in told("signin.succeeded")] == [
+        "password",
+        "password and authenticator app",
+        "password and recovery code",
+    ]
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("kind", ["app", "recovery code"])
+def test_of_two_who_use_one_code_at_the_same_moment_one_gets_in(kind: str, person: User) -> None:
+    seed, codes = add_app(sign_in(person)[0])
+    code = code_of(seed) if kind == "app" else codes[0]
+    clients = [sign_in(person)[0] for _ in range(4)]
+    together = threading.Barrier(len(clients), timeout=20)
+    answers: list[int] = []
+
+    def use(client: Client) -> None:
+        together.wait()
+        answers.append(client.post(AUTHENTICATE, {"code": code}).status_code)
+        connections.close_all()
+
+    threads = [threading.Thread(target=use, args=(client,)) for client in clients]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert sorted(answers) == [302, 422, 422, 422]
+    assert [is_in(client) for client in clients].count(True) == 1

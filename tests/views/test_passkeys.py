@@ -156,7 +156,7 @@ def test_and_for_the_password_too(person: User, key: SoftKey) -> None:
     answer = by_passkey(client, key, next="/tokens/new/")
     assert answer.headers["Location"] == "/tokens/new/"
     assert is_in(client)
-    assert told("signin.succeeded")[-1][0] == person.email
+    assert told("signin.succeeded")[-1] == (person.email, "passkey", None)
 
 
 def test_who_has_an_app_beside_it_is_not_asked_for_a_code(person: User, key: SoftKey) -> None:

@@ -4,8 +4,11 @@ from typing import Any
 
 from allauth.account.adapter import DefaultAccountAdapter
 from django.conf import settings
+from django.contrib import messages
+from django.contrib.auth import logout
 from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from django.utils.http import url_has_allowed_host_and_scheme
 
 from portal import factors, requester
@@ -14,9 +17,12 @@ from portal.flows.change_password import change_password
 from portal.flows.sign_in import sign_in_failed, signed_in
 from portal.models import User
 from portal.tasks import follow_up
-from portal.views.accounts import activity, known_browsers, wanted_factor
+from portal.views.accounts import activity, known_browsers, wanted_factor, ways
 from portal.views.accounts.guessing import guess
 
+_BEGUN = "sign_in_begun"
+"""In a session between password and second factor: the hash that sessions of the person had then
+(User.get_session_auth_hash). Another password, a reset or an admin's act changes it."""
 _WAYS = {
     "mfa_reauthenticate": "Use a code instead",
     "mfa_reauthenticate:webauthn": "Use a passkey instead",
@@ -64,8 +70,18 @@ class AccountAdapter(DefaultAccountAdapter):
         )
         super().authentication_failed(request, **credentials)
 
+    def pre_login(self, request: HttpRequest, user: User, **kwargs: Any) -> HttpResponse | None:
+        """Who still owes a second factor may come back with it in a quarter of an hour."""
+        response: HttpResponse | None = super().pre_login(request, user, **kwargs)
+        request.session[_BEGUN] = user.get_session_auth_hash()
+        return response
+
     def post_login(self, request: HttpRequest, user: User, **kwargs: Any) -> HttpResponse:
-        signed_in(actor=_acting(request, user))
+        if request.session.pop(_BEGUN, "") != user.get_session_auth_hash():
+            logout(request)
+            messages.error(request, "Your way to sign in was changed meanwhile: sign in again.")
+            return redirect("account_login")
+        signed_in(actor=_acting(request, user), by=ways.in_words(request, user))
         activity.begin(request, user)
         wanted_factor.note(request, user)
         known_browsers.remember(request, user)
