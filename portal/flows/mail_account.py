@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from django.db.models.functions import Now
 
-from portal import notify
+from portal import clock, notify
 from portal.models import AccountMail
 
 FIRST_PAUSE = timedelta(seconds=15)
@@ -37,7 +37,8 @@ def _put_back(row: AccountMail, error: Exception) -> None:
     pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** min(row.tries - 1, 10))
     rows = AccountMail.objects.filter(pk=row.pk)
     rows.update(not_before=Now() + pause, rung_at=None)
-    is_over, _ = rows.filter(created_at__lt=Now() - GIVE_UP_AFTER).delete()
+    old = rows.filter(created_at__lt=Now() - GIVE_UP_AFTER)
+    is_over = not clock.is_off() and old.delete()[0]
     log.warning(
         "account_mail.given_up" if is_over else "account_mail.not_sent",
         extra={"kind": row.kind, "error": type(error).__name__, "tries": row.tries},

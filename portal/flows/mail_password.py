@@ -6,7 +6,7 @@ from datetime import timedelta
 from django.db import transaction
 from django.db.models.functions import Now
 
-from portal import audit, notify
+from portal import audit, clock, notify
 from portal.audit import Actor
 from portal.models import Action, PasswordMail, User
 
@@ -54,7 +54,8 @@ def _put_back(row: PasswordMail, error: Exception) -> None:
     pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** min(row.tries - 1, 10))
     rows = PasswordMail.objects.filter(pk=row.pk)
     rows.update(not_before=Now() + pause, rung_at=None)
-    is_over, _ = rows.filter(created_at__lt=Now() - GIVE_UP_AFTER).delete()
+    old = rows.filter(created_at__lt=Now() - GIVE_UP_AFTER)
+    is_over = not clock.is_off() and old.delete()[0]
     log.warning(
         "password_mail.given_up" if is_over else "password_mail.not_sent",
         extra={"error": type(error).__name__, "tries": row.tries},

@@ -8,6 +8,7 @@ from portal.models import Membership, Role, Team, Token, User
 from portal.models.prepared import Prepared
 from portal.policy.auditing import may_audit
 from portal.policy.leads import leads
+from portal.policy.outliving import outlives_its_end
 from portal.policy.rights import CANCELLABLE, REVOCABLE, teams_of
 
 ENDABLE = (*REVOCABLE, *CANCELLABLE)
@@ -54,8 +55,8 @@ def may_manage(user: User, team: Team) -> bool:
 
 
 def is_revocable(token: Token) -> bool:
-    """Whether there is a token to end."""
-    return token.state in REVOCABLE
+    """Whether there is a token to end: here, or at AWS though it has ended here."""
+    return token.state in REVOCABLE or outlives_its_end(token)
 
 
 def is_cancellable(token: Token) -> bool:

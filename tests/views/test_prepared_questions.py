@@ -11,10 +11,10 @@ from django.db import models, transaction
 from django.test import Client
 from django.utils import timezone
 
-from portal import policy
+from portal import policy, tasks
 from portal.audit.agreement import require_agreement
 from portal.limits import table, use
-from portal.models import Token, User
+from portal.models import Drift, ListedToken, Token, User
 from portal.models.prepared import Prepared
 from tests.conftest import Catalog, asked_for
 from tests.person import KeyPair
@@ -111,6 +111,16 @@ def test_every_question_of_the_portal(
     assert Token.objects.count_ahead_of(later) == 1
     assert policy.possible_owners(old)
     require_agreement(asked_for(later))
+    ended = make_token(
+        teammate, state="expired", aws_token_id="9", may_exist_at_aws=True,
+        expires_at=at - timedelta(hours=1),
+    )  # fmt: skip
+    ListedToken.objects.create(
+        service_account=ended.service_account, aws_id="9", name=ended.name, drift=Drift.ENDED
+    )
+    assert policy.outlives_its_end(ended)
+    of_token, of_account = tasks._connection_of_token, tasks._connection_of_account
+    assert of_token(str(left.pk)) == of_account(left.service_account_id) == "main"
     for _ in range(table.RESETS.burst + 2):
         use.add(table.RESETS, "somebody")
     with pytest.raises(use.LimitExceededError):
