@@ -41,6 +41,7 @@ BEGIN
         django_session,
         mfa_authenticator,
         portal_accountmail,
+        portal_clock,
         portal_connection,
         portal_failedsignins,
         portal_grant,
