@@ -6,10 +6,11 @@ import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 from urllib.parse import urlsplit
 
 from django.conf import settings
+from django.contrib.auth.password_validation import CommonPasswordValidator
 from django.core.exceptions import ValidationError
 from django.db import transaction
 
@@ -65,28 +66,23 @@ class LengthValidator:
         )
 
 
-class LeakedPasswordValidator:
-    """Refuses what stands in the operator's own file of leaked passwords, if there is one.
+class KnownPasswordValidator(CommonPasswordValidator):
+    """Refuses what is common, and what stands in the operator's own file of leaked passwords.
 
     PORTAL_LEAKED_PASSWORDS names it: either a password on each line, or upper-case SHA-1 hashes in
     ascending order, each with or without a count behind a colon, which is how Have I Been Pwned
     gives its list away. That one may be as long as it likes.
     """
 
-    def validate(self, password: str, user: User | None = None) -> None:  # noqa: ARG002 (Django's)
-        if settings.SIGN_IN.leaked_passwords and is_listed(
-            Path(settings.SIGN_IN.leaked_passwords), password
-        ):
+    def validate(self, password: str, user: Any = None) -> None:
+        super().validate(password, user)
+        leaked = settings.SIGN_IN.leaked_passwords
+        if leaked and is_listed(Path(leaked), password):
             raise ValidationError(
                 "This password stands in a list of passwords that have leaked elsewhere, so it is "
                 "among the first that anybody tries. Choose another.",
                 code="password_leaked",
             )
-
-    def get_help_text(self) -> str:
-        return "Your password can't be one that is known to have leaked." * bool(
-            settings.SIGN_IN.leaked_passwords
-        )
 
 
 _HASH = re.compile(rb"[0-9A-F]{40}(:[0-9]+)?\s*")

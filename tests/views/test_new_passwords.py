@@ -92,6 +92,12 @@ def test_whose_password_is_short_keeps_a_factor_or_adds_one_at_the_next_sign_in(
     assert is_in(client), "a long one will do instead"
 
 
+def test_the_page_says_beforehand_what_is_wanted_and_no_line_of_it_is_empty(person: User) -> None:
+    page = sign_in(person)[0].get(CHANGE).content.decode()
+    assert "15 characters or more, or 8 where you have a second factor" in page
+    assert "<li></li>" not in page
+
+
 # -- Those that have leaked ---------------------------------------------------------------------
 
 
