@@ -3,7 +3,7 @@
 import os
 import re
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from portal import environment
 from portal.environment import read
@@ -35,6 +35,23 @@ def read_all(*, embedded: bool) -> SignIn:
         session_idle_seconds=_hours("PORTAL_SESSION_IDLE_HOURS", default="4"),
         leaked_passwords=_file("PORTAL_LEAKED_PASSWORDS"),
     )
+
+
+def for_django(sign_in: SignIn) -> dict[str, Any]:
+    """The settings of Django and allauth that follow."""
+    return {
+        "ACCOUNT_REAUTHENTICATION_TIMEOUT": sign_in.step_up_seconds,
+        "PASSWORD_RESET_TIMEOUT": 3600,
+        # portal.sessions knows the end of each session; no cookie outlasts its browser.
+        "SESSION_COOKIE_AGE": sign_in.session_idle_seconds,
+        "SESSION_EXPIRE_AT_BROWSER_CLOSE": True,
+    }
+
+
+def retired(name: str, which: str) -> list[str]:
+    """The setting ``name``: secrets that were in use before."""
+    wanted = f"the {which} keys that were in use before, separated by commas"
+    return read(name, environment.secrets_or_none, default="", wanted=wanted)
 
 
 def _hours(name: str, *, default: str) -> int:

@@ -116,14 +116,17 @@ def require_free_port(name: str, port: int) -> None:
 
 
 def collect_static_files() -> None:
-    """Collect static files when one of them has changed since the last time."""
+    """Collect static files when one of them has changed since the last time.
+
+    Those of before stay: pages that are open name them.
+    """
     digest = hashlib.sha256(django.__version__.encode())
     for root in settings.STATICFILES_DIRS:
         for file in sorted(root.rglob("*")):
             digest.update(f"{file} {file.stat().st_mtime_ns} {file.stat().st_size}".encode())
     stamp = settings.STATIC_ROOT / ".collected"
     if not stamp.exists() or stamp.read_text() != digest.hexdigest():
-        call_command("collectstatic", interactive=False, verbosity=0, clear=True)
+        call_command("collectstatic", interactive=False, verbosity=0)
         stamp.write_text(digest.hexdigest())
 
 
