@@ -40,6 +40,8 @@ BEGIN
         account_emailconfirmation,
         django_admin_log,
         django_session,
+        mfa_authenticator,
+        portal_accountmail,
         portal_clock,
         portal_connection,
         portal_failedsignins,
@@ -61,6 +63,7 @@ BEGIN
         portal_team,
         portal_token,
         portal_user,
+        portal_usersession,
         portal_workspace,
         socialaccount_socialaccount,
         socialaccount_socialtoken

@@ -31,7 +31,11 @@ from portal.views.tokens import explain
 from portal.views.way_back import to_confirmation, to_sign_in, way_back
 
 FOR_MONITORS = ("/healthz", "/readyz", "/metrics")
-PAGES_ABOUT_PASSWORDS = ("/accounts/password/", "/admin/password_change/")
+PAGES_ABOUT_PASSWORDS = (
+    "/accounts/password/",
+    "/accounts/2fa/webauthn/login/",  # without a password, in a password's place
+    "/admin/password_change/",
+)
 JSON_TYPES = ("application/json", "application/scim+json")
 UNUSED_FEATURES = (
     "bluetooth",

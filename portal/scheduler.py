@@ -23,6 +23,7 @@ from portal.flows import deadlines, sweep
 from portal.flows.end_access import end_access
 from portal.flows.end_provider_sessions import forget_provider_sessions
 from portal.flows.end_sessions import end_sessions
+from portal.flows.forget_sessions import forget_sessions
 from portal.flows.note_recipients import note_recipients
 from portal.flows.provision_groups import follow_changed_groups
 from portal.flows.refuse import forget_old_uses, record_counted_refusals
@@ -90,12 +91,14 @@ MOVES_AND_MESSAGES = (
     Job("have expired tokens pruned at AWS", sweep.accounts_to_prune),
     Job("have mails sent", sweep.mails_to_send),
     Job("have links to set a password sent", sweep.password_mails_to_send),
+    Job("have mails about accounts sent", sweep.account_mails_to_send),
     Job("have AMG's own lists of tokens read", sweep.accounts_to_list),
     Job("record refused sign-ins as one event each", record_counted_failures),
     Job("record met limits as one event each", record_counted_refusals),
     Job("forget limits that nobody met for a day", forget_old_uses, 300.0),
     Job("forget sign-ins at the provider whose session is over", forget_provider_sessions, 300.0),
     Job("forget answers of SAML whose time is over", forget_spent_assertions, 300.0),
+    Job("forget what was shown of sessions that are over", forget_sessions, 300.0),
 )
 TABLE = (
     # First, because it is what tells of a log that takes no events any more.

@@ -9,6 +9,7 @@ from portal.saml_settings import is_installed
 from portal.scim import endpoint as scim
 from portal.views import health, inventory, way_back
 from portal.views.accounts import confirm, invitation, openid, sign_in, sign_out
+from portal.views.accounts import sessions as own
 from portal.views.audit import export, find, log, suggestions
 from portal.views.teams import desk
 from portal.views.teams import revoke as revoke_many
@@ -91,6 +92,9 @@ urlpatterns = [
     path("accounts/oidc/sso/login/callback/", openid.callback, name="openid-callback"),
     path("accounts/oidc/sso/logout/", openid.back_channel_sign_out, name="openid-sign-out"),
     path("accounts/back/<slug:number>/", way_back.back, name="way-back"),
+    path("accounts/sessions/", own.own_sessions, name="sessions"),
+    path("accounts/sessions/end/", own.end_session, name="session-end"),
+    path("accounts/2fa/", include("portal.views.accounts.factor_urls")),
     path("accounts/", include("allauth.account.urls")),
     # Where the browser forgets its private keys, and attempts are limited.
     path("admin/logout/", RedirectView.as_view(pattern_name="account_logout"), name="admin-logout"),

@@ -19,6 +19,7 @@ from django.template.response import TemplateResponse
 from portal import audit, requester
 from portal.access import words
 from portal.access.words import Change
+from portal.admin.people import SignInActions
 from portal.admin.records import LookOnly, PortalAdmin
 from portal.flows.confirm_grants import confirm_grants
 from portal.flows.release_identity import release_identity
@@ -91,7 +92,7 @@ class ConnectionAdmin(AccessAdmin):
 
 
 @admin.register(User)
-class UserAdmin(AccessAdmin):
+class UserAdmin(SignInActions, AccessAdmin):
     """People are added by their address alone, and set a password of their own by mail.
 
     An address stays as it is: who could change it could have a password reset sent to themselves.

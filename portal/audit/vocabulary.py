@@ -64,7 +64,7 @@ FIELDS = {
     Action.SETTINGS_CHANGED: _fields("subject"),
     Action.AUDIT_EXPORTED: _fields("subject count"),
     Action.AUDIT_VERIFIED: _fields("subject outcome"),
-    Action.SIGNIN_SUCCEEDED: _fields("", "reason"),
+    Action.SIGNIN_SUCCEEDED: _fields("", "subject reason"),
     Action.SIGNIN_FAILED: _fields("", "count error_code"),
 }
 

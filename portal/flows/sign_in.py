@@ -16,10 +16,11 @@ COUNTED_FOR = timedelta(minutes=5)
 BATCH_SIZE = 200
 
 
-def signed_in(*, actor: Actor, how: str = "") -> None:
-    """Record a sign-in, and ``how`` where it was not by what the portal itself checks."""
+def signed_in(*, actor: Actor, by: str = "", how: str = "") -> None:
+    """Record a sign-in, ``by`` what (a password, a passkey, both and a code), and ``how`` it went
+    where the provider of single sign-on said something of its own."""
     with transaction.atomic():
-        audit.record(Action.SIGNIN_SUCCEEDED, actor=actor, reason=how)
+        audit.record(Action.SIGNIN_SUCCEEDED, actor=actor, subject=by, reason=how)
 
 
 def sign_in_failed(typed: str, *, address: str | None, user_agent: str, code: str = "") -> None:

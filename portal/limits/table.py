@@ -55,6 +55,14 @@ WRONG_PASSWORDS_AT_HOME = Limit(
     "signin.browser", 100, 36, "Too many wrong passwords were typed in this browser."
 )
 """Of one person, in a browser that has signed them in before, or in their session."""
+WRONG_CODES = Limit(
+    "signin.code",
+    10,
+    300,
+    "Too many wrong codes were tried for this account.",
+    first_wait=5,
+)
+"""Of one person's second factor, by whoever knows the password or has the session."""
 RESETS = Limit(
     "password.reset",
     5,

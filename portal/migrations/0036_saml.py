@@ -3,7 +3,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("portal", "0032_scim"),
+        ("portal", "0034_factors"),
     ]
 
     operations = [

@@ -1,5 +1,6 @@
 """The rows: people, the catalog of what AMG has, tokens and the audit log."""
 
+from portal.models.account_mails import AccountMail, AccountMailKind
 from portal.models.assertions import SpentAssertion
 from portal.models.audit import Action, AuditEvent, AuditHead, Outcome
 from portal.models.catalog import Approval, Connection, Grant, ServiceAccount, Workspace
@@ -20,10 +21,13 @@ from portal.models.people import (
 )
 from portal.models.runtime import Clock, FailedSignIns, Heartbeat
 from portal.models.scim import ProvisionedPerson, ScimGroup, ScimGroupMember
+from portal.models.sessions import UserSession
 from portal.models.states import State
 from portal.models.tokens import Token
 
 __all__ = [
+    "AccountMail",
+    "AccountMailKind",
     "Action",
     "Approval",
     "AuditEvent",
@@ -57,5 +61,6 @@ __all__ = [
     "Team",
     "Token",
     "User",
+    "UserSession",
     "Workspace",
 ]

@@ -77,6 +77,8 @@ class User(AbstractBaseUser):
     # what the person could do when that was last looked at.
     session_epoch = models.PositiveIntegerField(db_default=0, editable=False)
     rights_seen = models.TextField(db_default="", editable=False)
+    # Shorter than people without a second factor may choose it (portal.passwords).
+    has_short_password = models.BooleanField(db_default=False, editable=False)
 
     # What the groups of single sign-on alone have made of the person (portal.flows.sync_groups): it
     # goes with them. ``is_named`` is False of somebody whom neither the access file nor an admin

@@ -57,6 +57,7 @@ from portal.policy.rights import (
     require,
     teams_of,
 )
+from portal.policy.second_factor import needs_second_factor
 from portal.policy.usage import LimitReached, Usage, limit_reached, usage
 
 __all__ = [
@@ -100,6 +101,7 @@ __all__ = [
     "may_reissue",
     "may_revoke",
     "may_see",
+    "needs_second_factor",
     "not_kept_on_leaving",
     "offer",
     "offer_like",

@@ -14,6 +14,7 @@ from portal.identity import SignInError
 from portal.limits import LimitExceededError
 from portal.views import limiting
 from portal.views.accounts.arrival import failed, has_come_by_it, has_come_by_saml
+from portal.views.accounts.confirming import Confirming
 from portal.views.accounts.openid import to_provider
 
 
@@ -34,7 +35,7 @@ def confirm(request: HttpRequest) -> HttpResponseBase:
     return by_password(request) if has_password else _no_way(request)
 
 
-class ConfirmByPassword(ReauthenticateView):
+class ConfirmByPassword(Confirming, ReauthenticateView):
     """allauth's, which keeps the page when a limit is met."""
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:

@@ -9,6 +9,7 @@ from django.http import HttpRequest, HttpResponse
 
 from portal.limits import LimitExceededError
 from portal.views import limiting
+from portal.views.accounts.factor_adapter import relying_party
 
 WAYS_IN = (
     "A browser that you have signed in with before lets you in at once, and so does one in which "
@@ -36,6 +37,7 @@ class SignInView(LoginView):
         context: dict[str, Any] = super().get_context_data(**kwargs)
         return context | {
             "by_password": settings.PASSWORD_SIGN_IN,
+            "passkey_host": relying_party(),
             "single_sign_on": provider.name if provider else "",
             "by_saml": settings.SAML is not None,
         }

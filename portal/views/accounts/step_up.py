@@ -14,7 +14,7 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 
-from portal import requester
+from portal import factors, requester
 from portal.identity import SignInError, bound, openid
 from portal.identity.openid import Proof
 from portal.models import ServiceAccount, User
@@ -62,17 +62,8 @@ def is_fresh(request: HttpRequest) -> bool:
     since = time.time() - settings.STEP_UP_SECONDS
     proved = {_proved(record) for record in records(request) if _at(record) >= since} - {""}
     if proved == {"password"}:
-        return not has_second_factor(requester.person(request))
+        return not factors.has_second_factor(requester.person(request))
     return bool(proved)
-
-
-def has_second_factor(person: User) -> bool:
-    """Whether the person's password alone is only half a proof.
-
-    There are no second factors yet. Whoever brings them (django-allauth records each as ``mfa``)
-    answers here, and has ``confirm`` ask for one.
-    """
-    return False
 
 
 def _proved(record: dict[str, Any]) -> str:
