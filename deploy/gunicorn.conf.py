@@ -79,3 +79,11 @@ logger_class = MaskedLogger
 def when_ready(_: Any) -> None:
     """Before the forks: what is loaded stays, and collecting garbage need not walk through it."""
     gc.freeze()
+
+
+def post_fork(_: Any, __: Any) -> None:
+    """Some pages have AWS asked."""
+    # Once Django is set up, which importing this file is not.
+    from portal.metrics import aws  # noqa: PLC0415
+
+    aws.keep_written()

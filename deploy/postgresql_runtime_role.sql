@@ -50,6 +50,7 @@ BEGIN
         portal_notice,
         portal_passwordmail,
         portal_serviceaccount,
+        portal_tally,
         portal_team,
         portal_token,
         portal_user,

@@ -25,6 +25,7 @@ from portal.flows.sign_in import record_counted_failures
 from portal.flows.sync_catalog import SYNC_SECONDS, sync_catalog
 from portal.incidents import Incident
 from portal.life import Effects
+from portal.metrics import history
 from portal.models import Connection, Heartbeat
 
 log = logging.getLogger(__name__)
@@ -77,6 +78,7 @@ TABLE = (
     # First, because it is what tells of a log that takes no events any more.
     Job("publish the audit log's head", publish_head, lambda: settings.AUDIT_HEAD_SECONDS),
     *MOVES_AND_MESSAGES,
+    Job("count for monitors what the audit log tells", history.fold, 5.0),
     Job("show that scheduler and workers live", show_life, 20.0),
 )
 """Beside it the catalog of each connection is read by a thread of its own (CatalogReaders)."""

@@ -5,6 +5,7 @@ https://docs.aws.amazon.com/grafana/latest/APIReference/, service model of 2020-
 
 import json
 import logging
+import time
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TypeVar
@@ -24,6 +25,7 @@ from portal.grafana.types import (
     TokenSummary,
     Workspace,
 )
+from portal.observing import ANSWERED, seen
 
 PAGE_SIZE = 100
 """``maxResults``, at its most: as many tokens as a workspace may have."""
@@ -205,9 +207,21 @@ class Client:
         body: bytes | None = None,
     ) -> Answer:
         """One exchange; returns the answer if its status is 2xx, and raises what it says if not."""
-        answer = self._transport.exchange(operation, method, path, query=query or {}, body=body)
-        if not 200 <= answer.status < 300:
+        begun = time.monotonic()
+        try:
+            answer = self._transport.exchange(operation, method, path, query=query or {}, body=body)
+        except GrafanaError as error:
+            if error.unanswered:
+                seen.aws_call(operation, error.unanswered, time.monotonic() - begun)
+            raise
+        seconds = time.monotonic() - begun
+        if 200 <= answer.status < 300:
+            seen.aws_call(operation, ANSWERED, seconds)
+        else:
             refusal = wire.refusal(answer, operation)
+            is_aws = not isinstance(refusal, NoAnswer | OutcomeUnknown)
+            code = refusal.code if is_aws else f"HTTP{answer.status}"
+            seen.aws_call(operation, code, seconds)
             if refusal.refuses_caller:
                 self._transport.forget_account()
             raise refusal

@@ -9,6 +9,7 @@ from portal.models.password_mails import PasswordMail
 from portal.models.people import GroupRight, Membership, OnLeaving, Right, Role, Team, User
 from portal.models.runtime import FailedSignIns, Heartbeat
 from portal.models.states import State
+from portal.models.tallies import Tally
 from portal.models.tokens import Token
 
 __all__ = [
@@ -34,6 +35,7 @@ __all__ = [
     "Role",
     "ServiceAccount",
     "State",
+    "Tally",
     "Team",
     "Token",
     "User",

@@ -15,6 +15,7 @@ from portal import notify, outage, valkey
 from portal.flows.sync_catalog import SYNC_SECONDS
 from portal.grafana.errors import NoAnswer, NotSent
 from portal.incidents import Incident
+from portal.metrics.exposition import Numbered
 from portal.models import Connection, Heartbeat, State, Token, Workspace
 from portal.models.counting import count_by_state
 from portal.valkey import Server
@@ -79,6 +80,7 @@ def metrics(request: HttpRequest) -> HttpResponse:
     if not _may_scrape(request):
         return HttpResponse("a bearer token is needed\n", status=401, content_type="text/plain")
     registry = CollectorRegistry()
+    registry.register(Numbered())
     tokens = Gauge("portal_tokens", "Tokens by state.", ["state"], registry=registry)
     counts = count_by_state()
     for state in State:

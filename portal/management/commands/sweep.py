@@ -14,6 +14,7 @@ from portal.checks import exit_unless_sound
 from portal.embedded import preparation
 from portal.flows.sync_catalog import sync_catalogs
 from portal.flows.take_inventory import take_inventory
+from portal.metrics import aws
 from portal.models import ServiceAccount
 from portal.scheduler import TABLE, CatalogReaders, Job, Scheduler, run_all
 
@@ -34,6 +35,7 @@ class Command(BaseCommand):
             _once()
         else:
             exit_unless_sound()
+            aws.keep_written()
             _until_stopped(options["every"])
 
 
@@ -46,6 +48,7 @@ def _once() -> None:
         for pk in ServiceAccount.objects.to_list().values_list("pk", flat=True):
             take_inventory(pk)
     gateway.note_heard()
+    aws.write()
 
 
 def _until_stopped(pause: float) -> None:
