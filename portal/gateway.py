@@ -16,6 +16,7 @@ from django.db.models.functions import Now
 from portal import pace
 from portal.grafana.clients import client_for
 from portal.grafana.errors import GrafanaError, ThrottlingException
+from portal.grafana.identity import IdentityError, caller
 from portal.grafana.types import (
     CreatedToken,
     LeftOut,
@@ -27,7 +28,7 @@ from portal.incidents import Incident
 from portal.models import Connection, Heartbeat
 from portal.pace import NotYetError
 
-__all__ = ["Gateway", "NotYetError", "calls_per_second", "note_heard", "prepare"]
+__all__ = ["Gateway", "IdentityError", "NotYetError", "calls_per_second", "note_heard", "prepare"]
 
 HEARD = "aws"
 """The heartbeat that says when AWS last answered."""
@@ -119,6 +120,15 @@ class Gateway:
         return self._in_turn(
             lambda: self._client.delete_token(workspace_id, service_account_id, token_id)
         )
+
+    @property
+    def clock_offset(self) -> float | None:
+        """Seconds that AWS's clock is ahead of ours, by its last answer, which names whole ones."""
+        return self._client.clock_offset
+
+    def whoami(self, *, seconds: float) -> str:
+        """The ARN under which AWS knows the portal here. Raises IdentityError."""
+        return caller(**self._connection.client_settings, seconds=seconds)
 
     def _in_turn(self, call: Callable[[], T]) -> T:
         attempt = 0

@@ -90,6 +90,9 @@ class Client:
             connect_timeout=connect_timeout,
             read_timeout=read_timeout,
         )
+        self.clock_offset: float | None = None
+        """Seconds that AWS's clock is ahead of ours, by its last answer; None before there is one.
+        """
         self._transport = Transport(
             resolve, connect_timeout=connect_timeout, read_timeout=read_timeout
         )
@@ -215,6 +218,8 @@ class Client:
                 seen.aws_call(operation, error.unanswered, time.monotonic() - begun)
             raise
         seconds = time.monotonic() - begun
+        if (there := wire.answered_at(answer)) is not None:
+            self.clock_offset = there.timestamp() - time.time()
         if 200 <= answer.status < 300:
             seen.aws_call(operation, ANSWERED, seconds)
         else:
