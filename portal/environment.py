@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
+from portal import authorities
 from portal.valkey import Server, WrongUrlError
 
 T = TypeVar("T")
@@ -203,6 +204,7 @@ def database(text: str) -> dict[str, Any]:
         if found.get("CONN_MAX_AGE"):
             raise ValueError  # the pool keeps connections
         found["ENGINE"] = "portal.postgresql"
+        authorities.use_for_libpq(options)
         options["pool"] = {"size": 20, "timeout": 5}
         # libpq's names. A host that vanishes without a word is noticed after so many seconds (and
         # milliseconds), instead of the quarter of an hour that the system would wait.
@@ -219,7 +221,9 @@ A_BROKER = "the URL of a Valkey or Redis server, such as rediss://:password@host
 
 def broker(text: str) -> Server:
     """A Valkey or Redis server."""
-    return Server.parse(text)
+    server = Server.parse(text)
+    authorities.require_all_readable(server.tls or {})
+    return server
 
 
 def mail(text: str) -> dict[str, Any]:
