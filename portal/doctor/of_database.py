@@ -2,12 +2,10 @@
 
 from datetime import UTC, datetime
 
-from django.apps import apps
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, connection
-from django.db.migrations.executor import MigrationExecutor
 
-from portal import appendonly, outage
+from portal import appendonly, outage, schema
 from portal.audit.head import read_head
 from portal.audit.succession import WrongKeyError, subject_at_start
 from portal.doctor.report import Report
@@ -20,13 +18,7 @@ CLOCK_OFF, CLOCK_WRONG = 2.0, 30.0
 LONGEST_LAG = 30.0
 """Seconds that a standby may be behind."""
 
-AUDIT = "Run deploy/postgresql_runtime_role.sql as the tables' owner."
-_READ_ONLY = ("auth_group", "auth_group_permissions", "auth_permission", "django_content_type")
-_NEEDED = {
-    **dict.fromkeys((*_READ_ONLY, "django_migrations"), ("SELECT",)),
-    "portal_auditevent": ("SELECT", "INSERT"),
-    "portal_audithead": ("SELECT", "UPDATE"),
-}
+GRANT = "Run deploy/postgresql_runtime_role.sql as the tables' owner."
 _TOO_MUCH = ("UPDATE", "DELETE", "TRUNCATE", "TRIGGER")
 _LAG = """
     SELECT coalesce(application_name, ''), coalesce(state, ''), extract(epoch FROM replay_lag)
@@ -80,12 +72,10 @@ def _check_version(report: Report) -> None:
 
 
 def _check_schema(report: Report) -> bool:
-    executor = MigrationExecutor(connection)
-    plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
-    if plan:
-        names = ", ".join(f"{migration.app_label}.{migration.name}" for migration, _ in plan[:3])
+    missing = schema.missing_migrations()
+    if missing:
         report.fail(
-            f"{len(plan)} migrations are missing ({names}{', ...' if len(plan) > 3 else ''})",
+            f"{len(missing)} migrations are missing ({schema.few(missing)})",
             "Run manage.py migrate as the tables' owner, then the file with the role's rights.",
         )
         return False
@@ -94,16 +84,9 @@ def _check_schema(report: Report) -> bool:
 
 
 def _check_rights(report: Report) -> None:
-    tables = {model._meta.db_table for model in apps.get_models(include_auto_created=True)}
-    wanted = [
-        (table, right)
-        for table in sorted(tables | {"django_migrations"})
-        for right in _NEEDED.get(table, ("SELECT", "INSERT", "UPDATE", "DELETE"))
-    ]
-    missing = [f"{right} on {table}" for table, right in wanted if not _may(table, right)]
+    missing = schema.missing_rights()
     if missing:
-        more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
-        report.fail(f"this role lacks {', '.join(missing[:3])}{more}", AUDIT)
+        report.fail(f"this role lacks {schema.few(missing)}", GRANT)
     else:
         report.ok("this role may do what the processes do")
     excess = [right for right in _TOO_MUCH if _may("portal_auditevent", right)]
