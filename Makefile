@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install --requir
 
 IN_PARALLEL := -q -n 3 --dist loadfile --no-loadscope-reorder
 
-.PHONY: run test check bench chaos lock clean
+.PHONY: run test check bench chaos deploy-check lock clean
 
 run: $(VENV)/.run
 	@PORTAL_EMBEDDED=1 PYTHONUNBUFFERED=1 exec $(BIN)/python manage.py run
@@ -66,6 +66,10 @@ chaos: $(VENV)/.dev
 	  $(BIN)/python -m tests.chaos.storm || exit 1; \
 	done
 	@$(BIN)/python -m tests.chaos.table
+
+# Lints of the image, of Kubernetes' and Terraform's files and of the units; a minute the first time.
+deploy-check:
+	@PYTHON="$(PYTHON)" sh deploy/checks/run.sh
 
 # Resolve the locks anew. The lock names no registry: pip uses the one it is set up for.
 lock: $(VENV)/.dev
