@@ -22,6 +22,7 @@ from portal.flows.end_sessions import end_sessions
 from portal.flows.note_recipients import note_recipients
 from portal.flows.refuse import forget_old_uses, record_counted_refusals
 from portal.flows.sign_in import record_counted_failures
+from portal.flows.stream_audit import stream_audit
 from portal.flows.sync_catalog import SYNC_SECONDS, sync_catalog
 from portal.incidents import Incident
 from portal.life import Effects
@@ -162,6 +163,28 @@ class CatalogReaders:
             if (reader.thread is None or not reader.thread.is_alive()) and now >= reader.due:
                 reader.thread = threading.Thread(target=_read, args=(row, reader), daemon=True)
                 reader.thread.start()
+
+
+class AuditSender:
+    """Sends the audit log elsewhere, beside the table: its receiver may be slow, or away."""
+
+    _thread: threading.Thread | None = None
+
+    def turn(self) -> None:
+        if settings.AUDIT_STREAM and not (self._thread and self._thread.is_alive()):
+            self._thread = threading.Thread(target=_send, daemon=True)
+            self._thread.start()
+
+
+def _send() -> None:
+    try:
+        stream_audit()
+    except (DatabaseError, InterfaceError) as error:
+        outage.note(error)
+    except Exception:
+        log.exception("job.failed", extra={"job": "send the audit log elsewhere"})
+    finally:
+        connection.close()
 
 
 def _read(row: Connection, reader: _Reader) -> None:

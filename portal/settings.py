@@ -11,7 +11,7 @@ from urllib.parse import quote, urlsplit
 
 from csp.constants import NONE, SELF
 
-from portal import accounts, environment
+from portal import accounts, environment, streams
 from portal.environment import read, refuse
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -85,6 +85,12 @@ AUDIT_HEAD_MAIL = read(
     wanted="mail addresses, separated by commas",
 )
 AUDIT_HEAD_SECONDS = environment.number("PORTAL_AUDIT_HEAD_SECONDS", 1, 86_400, default=3600)
+AUDIT_STREAM = read(
+    "PORTAL_AUDIT_STREAM",
+    streams.parse,
+    default="",
+    wanted="log, or the https address of a receiver",
+)
 MONITOR_TOKEN = environment.text("PORTAL_MONITOR_TOKEN")
 PASSWORD_SIGN_IN = environment.on_or_off("PORTAL_PASSWORD_SIGN_IN", default="on")
 DEMO_PASSWORD = environment.text("PORTAL_DEMO_PASSWORD") or (

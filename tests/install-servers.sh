@@ -1,6 +1,6 @@
 #!/bin/sh
 # Makes sure that what tests and checks need beside Python is there: TypeScript's compiler for the checks
-# ("checks" as argument), and PostgreSQL, PgBouncer, Redis and Chromium for the tests. On Debian as root it
+# ("checks" as argument), and PostgreSQL, PgBouncer, Redis, promtool and Chromium for the tests. On Debian as root it
 # installs what is missing; elsewhere it says in one line what is.
 set -eu
 
@@ -11,6 +11,7 @@ else
   ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || command -v initdb >/dev/null || missing="$missing postgresql"
   [ -x /usr/sbin/pgbouncer ] || missing="$missing pgbouncer"
   command -v redis-server >/dev/null || missing="$missing redis-server"
+  command -v promtool >/dev/null || missing="$missing prometheus"
   command -v openssl >/dev/null || missing="$missing openssl"
   for browser in chromium chromium-headless-shell; do
     [ -x "/usr/bin/$browser" ] || missing="$missing $browser"

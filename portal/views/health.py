@@ -12,6 +12,7 @@ from django.views.decorators.http import require_safe
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, generate_latest
 
 from portal import notify, outage, valkey
+from portal.flows.stream_audit import lag_seconds
 from portal.flows.sync_catalog import SYNC_SECONDS
 from portal.grafana.errors import NoAnswer, NotSent
 from portal.incidents import Incident
@@ -107,6 +108,12 @@ def metrics(request: HttpRequest) -> HttpResponse:
     )
     for beat in Heartbeat.objects.exclude(kind__in=(notify.SENT, notify.NOT_SENT)):
         heard.labels(beat.kind).set((now - beat.at).total_seconds())
+    if settings.AUDIT_STREAM:
+        Gauge(
+            "portal_audit_stream_lag_seconds",
+            "How long the first event has waited that was not sent elsewhere yet.",
+            registry=registry,
+        ).set(lag_seconds())
     writable = Gauge(
         "portal_database_writable",
         "Whether the database takes writes: 0 when it is full or read-only.",

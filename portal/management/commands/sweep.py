@@ -12,11 +12,12 @@ from portal import gateway, tasks
 from portal.audit import SYSTEM
 from portal.checks import exit_unless_sound
 from portal.embedded import preparation
+from portal.flows.stream_audit import stream_audit
 from portal.flows.sync_catalog import sync_catalogs
 from portal.flows.take_inventory import take_inventory
 from portal.metrics import aws
 from portal.models import ServiceAccount
-from portal.scheduler import TABLE, CatalogReaders, Job, Scheduler, run_all
+from portal.scheduler import TABLE, AuditSender, CatalogReaders, Job, Scheduler, run_all
 
 
 class Command(BaseCommand):
@@ -47,6 +48,7 @@ def _once() -> None:
         # Now, and so not by the workers.
         for pk in ServiceAccount.objects.to_list().values_list("pk", flat=True):
             take_inventory(pk)
+    stream_audit()
     gateway.note_heard()
     aws.write()
 
@@ -56,6 +58,7 @@ def _until_stopped(pause: float) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     jobs = [*TABLE, Job("begin to read catalogs that are due", CatalogReaders().turn)]
+    jobs.append(Job("begin to send the audit log elsewhere", AuditSender().turn))
     if settings.EMBEDDED:
         jobs.append(
             Job("let the demo's grants follow the catalog", preparation.follow_catalog, 10.0)
