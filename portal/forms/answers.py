@@ -1,11 +1,12 @@
 """What is sent about a token that exists: answers to its request, its collection, its successor."""
 
-from typing import Any
+from typing import Any, cast
 
 from django import forms
 
+from portal import policy
 from portal.amg import LONGEST_LIFETIME
-from portal.flows.reissue import SHORTEST_OVERLAP
+from portal.flows.reissue import SHORTEST_OVERLAP, overlap_limit
 from portal.forms.fields import PublicKeyField, ReasonField, WholeNumberField
 from portal.models import State, Token, User
 
@@ -53,7 +54,7 @@ class HandOverForm(forms.Form):
 
 
 class ReissueForm(forms.Form):
-    """How a token is to be replaced."""
+    """How a token is to be replaced. ``longest_overlap``, in seconds, is its team's policy."""
 
     mode = forms.ChoiceField(
         choices=[("replace", "Replace now"), ("overlap", "Rotate with overlap")],
@@ -63,7 +64,6 @@ class ReissueForm(forms.Form):
         least=SHORTEST_OVERLAP,
         most=LONGEST_LIFETIME,
         required=False,
-        wanted="An overlap is 60 to 2,592,000 seconds (30 days at most).",
     )
     recipient = forms.ChoiceField(
         choices=[("owner", "The owner"), ("me", "Me")],
@@ -77,9 +77,20 @@ class ReissueForm(forms.Form):
         super().__init__(data, **kwargs)
         self.token = token
         self.user = user
+        self.longest_overlap = policy.longest_overlap(token, user)
+        overlap = cast(WholeNumberField, self.fields["overlap_seconds"])
+        overlap.most, overlap.wanted = self.longest_overlap, overlap_limit(self.longest_overlap)
+
+    @property
+    def may_overlap(self) -> bool:
+        """Whether there is something to rotate, and policy allows any overlap."""
+        return self.token.state == State.ACTIVE and self.longest_overlap >= SHORTEST_OVERLAP
 
     def clean(self) -> dict[str, Any]:
         cleaned = self.cleaned_data
+        if cleaned.get("mode") == "replace":
+            # Nobody asks for an overlap, whatever the field was left with.
+            self.errors.pop("overlap_seconds", None)
         if cleaned.get("mode") == "overlap":
             if self.token.state != State.ACTIVE:
                 self.add_error("mode", "Nobody has taken its key yet: replace it now.")
@@ -92,7 +103,7 @@ class ReissueForm(forms.Form):
     @property
     def overlap(self) -> int | None:
         """Seconds for which the old token works on, or None to end it at once."""
-        wanted: int | None = self.cleaned_data["overlap_seconds"]
+        wanted: int | None = self.cleaned_data.get("overlap_seconds")
         return wanted if self.cleaned_data["mode"] == "overlap" else None
 
     @property

@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("portal", "0018_audit_keys"),
+        ("portal", "0020_clocks"),
     ]
 
     operations = [

@@ -69,8 +69,11 @@ def test_without_the_schema(
 
 def test_with_a_schema_of_before(tokens: Database, directory: Path) -> None:
     with psycopg.connect(tokens.owner, autocommit=True) as database:
-        last = "DELETE FROM django_migrations WHERE name LIKE '%%_tallies' RETURNING name, app"
-        rows = database.execute(last).fetchall()
+        rows = database.execute("""
+            DELETE FROM django_migrations WHERE app = 'portal' AND name =
+                (SELECT max(name) FROM django_migrations WHERE app = 'portal')
+            RETURNING name, app
+        """).fetchall()
         assert rows
         try:
             said = refusal("scheduler", directory, tokens.runtime)

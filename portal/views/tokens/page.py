@@ -38,8 +38,12 @@ def page(request: HttpRequest, token: Token, *, status: int = 200, **more: Any) 
             "may_cancel": policy.is_cancellable(token) and policy.may_revoke(user, token),
             "may_answer": token.state == State.AWAITING_APPROVAL
             and policy.may_approve(user, token),
+            "overlap": policy.overlap_of(token)
+            if token.state == State.AWAITING_RECIPIENT
+            else None,
             "may_collect": is_recipient and token.state == State.AWAITING_RECIPIENT,
             "may_reissue": may_revoke
+            and token.is_open
             and policy.may_reissue(user, token)
             and not any(one.holds_place for one in replacements),
             "key_known_to": token.recipient if token.recipient_id != token.owner_id else None,

@@ -15,8 +15,9 @@ from portal.flows.request import RequestRefusedError
 from portal.forms import ReissueForm
 from portal.life import moves
 from portal.limits import LimitExceededError, table
-from portal.models import State, Token
+from portal.models import Token
 from portal.tasks import follow_up
+from portal.templatetags.pages import lifetime
 from portal.views import limiting
 from portal.views.limiting import limited
 from portal.views.tokens import new
@@ -36,7 +37,8 @@ def reissue(request: HttpRequest, token_id: uuid.UUID) -> HttpResponse:
     if request.method != "POST":
         require_replaceable(token)
         given = {name: request.GET[name] for name in PREFILLABLE if name in request.GET}
-        form = ReissueForm(token=token, user=user, initial=_defaults(token) | given)
+        form = ReissueForm(token=token, user=user, initial=given)
+        form.initial = _defaults(form) | given
         return _form_page(request, form)
     form = ReissueForm(request.POST, token=token, user=user)
     try:
@@ -55,7 +57,7 @@ def _reissue(request: HttpRequest, form: ReissueForm) -> HttpResponse | None:
     terms = ReissueTerms(
         overlap_seconds=form.overlap,
         for_me=form.for_me,
-        seconds_to_live=fields["seconds_to_live"] or _defaults(old)["seconds_to_live"],
+        seconds_to_live=fields["seconds_to_live"] or _lifetime(old),
         reason=fields["reason"],
         public_key=fields["public_key"],
     )
@@ -68,16 +70,26 @@ def _reissue(request: HttpRequest, form: ReissueForm) -> HttpResponse | None:
     return redirect("token", requested.token.pk)
 
 
-def _defaults(token: Token) -> dict[str, Any]:
-    """What the form says at first: the old lifetime, as far as policy allows it today."""
-    limits = policy.limits_for(token.owner, token.team, token.service_account)
-    longest = limits.max_ttl if limits else LONGEST_LIFETIME
+def _defaults(form: ReissueForm) -> dict[str, Any]:
+    """What the form says at first."""
     return {
-        "mode": "overlap" if token.state == State.ACTIVE else "replace",
-        "overlap_seconds": OVERLAPS[1][0],
+        "mode": "overlap" if form.may_overlap else "replace",
+        "overlap_seconds": min(OVERLAPS[1][0], form.longest_overlap),
         "recipient": "owner",
-        "seconds_to_live": min(token.seconds_to_live, longest),
+        "seconds_to_live": _lifetime(form.token),
     }
+
+
+def _lifetime(token: Token) -> int:
+    """Seconds: the old lifetime, as far as policy allows it today."""
+    limits = policy.limits_for(token.owner, token.team, token.service_account)
+    return min(token.seconds_to_live, limits.max_ttl if limits else LONGEST_LIFETIME)
+
+
+def _overlaps(longest: int) -> list[tuple[int, str]]:
+    """Those that policy allows, and the longest one, to pick from."""
+    shorter = [(seconds, label) for seconds, label in OVERLAPS if seconds < longest]
+    return [*shorter, (longest, lifetime(longest))] if longest < OVERLAPS[-1][0] else [*OVERLAPS]
 
 
 def _form_page(request: HttpRequest, form: ReissueForm, status: int = 200) -> HttpResponse:
@@ -92,7 +104,7 @@ def _form_page(request: HttpRequest, form: ReissueForm, status: int = 200) -> Ht
             "token": token,
             "is_own": token.owner == user,
             "next_name": next_name(token),
-            "overlaps": OVERLAPS,
+            "overlaps": _overlaps(form.longest_overlap) if form.may_overlap else (),
             "presets": new.PRESETS,
             "owner_limits": limits[0],
             "my_limits": limits[1],
