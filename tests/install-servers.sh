@@ -1,6 +1,6 @@
 #!/bin/sh
 # Makes sure that what tests and checks need beside Python is there: TypeScript's compiler, spin and a C compiler for the
-# checks ("checks" as argument), and PostgreSQL, PgBouncer, Redis, promtool and Chromium for the tests. On Debian as root it
+# checks ("checks" as argument), and PostgreSQL, PgBouncer, Redis, promtool, nginx, Caddy and Chromium for the tests. On Debian as root it
 # installs what is missing; elsewhere it says in one line what is.
 set -eu
 
@@ -14,6 +14,8 @@ else
   [ -x /usr/sbin/pgbouncer ] || missing="$missing pgbouncer"
   command -v redis-server >/dev/null || missing="$missing redis-server"
   command -v promtool >/dev/null || missing="$missing prometheus"
+  [ -x /usr/sbin/nginx ] || missing="$missing nginx-light"
+  command -v caddy >/dev/null || missing="$missing caddy"
   command -v openssl >/dev/null || missing="$missing openssl"
   for browser in chromium chromium-headless-shell; do
     [ -x "/usr/bin/$browser" ] || missing="$missing $browser"

@@ -372,7 +372,7 @@ def verify_stream(file: BinaryIO, keys: Sequence[bytes], published: Mapping[int,
     counts once. Raises BrokenError, UnreadableError or OSError.
     """
     chain = Chain(keys, published)
-    for line in file:
+    for line in _lines(file):
         prev_hash, own_hash, text = _parts(line)
         begins = _TEXT.match(text)
         if begins is None or not 0 < int(begins[1]) <= chain.seq:
