@@ -206,3 +206,36 @@ def test_every_setting_that_a_packaging_gives_is_one_of_the_documents() -> None:
 def test_terraform_allows_what_the_portal_calls_and_nothing_else() -> None:
     text = (DEPLOY / "terraform" / "main.tf").read_text()
     assert set(re.findall(r'"grafana:(\w+)"', text)) == {str(one) for one in Operation}
+
+
+# -- One host after another -----------------------------------------------------------------------
+
+
+def test_a_rolling_restart_stops_at_a_host_that_does_not_come_back(tmp_path: Path) -> None:
+    """systemctl and curl are the hosts' own; here they are told what to say."""
+    log = tmp_path / "log"
+    remote = tmp_path / "remote"
+    remote.write_text(
+        f'#!/bin/sh\nhost=$1; shift\necho "$host $*" >> {log}\n'
+        'case "$host $*" in\n'
+        "  bad*readyz*) exit 7;;\n"
+        '  *readyz*) echo \'{"status": "ok"}\';;\n'
+        "esac\n"
+    )
+    remote.chmod(0o755)
+    sleep = tmp_path / "sleep"
+    sleep.write_text("#!/bin/sh\nexit 0\n")
+    sleep.chmod(0o755)
+    done = subprocess.run(
+        [DEPLOY / "rolling-restart.sh", "good", "bad", "never"],
+        env={"PATH": f"{tmp_path}:/usr/bin:/bin", "REMOTE": str(remote)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith("bad: not ready after a minute")
+    said = log.read_text().splitlines()
+    assert said[0].startswith("good systemctl restart portal-worker")
+    assert not any(line.startswith("never") for line in said)
