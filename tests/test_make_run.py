@@ -178,6 +178,20 @@ def refused(**settings: str) -> str:
         product.close()
 
 
+def test_a_folder_of_others_is_not_cleared_for_static_files(tmp_path: Path) -> None:
+    theirs = tmp_path / "index.html"
+    theirs.write_text("theirs")
+    line = refused(PORTAL_STATIC_ROOT=str(tmp_path))
+    assert f"PORTAL_STATIC_ROOT ({tmp_path}) holds files that are not the portal's" in line
+    assert theirs.read_text() == "theirs"
+
+
+def test_static_files_that_have_no_folder_are_named_in_one_line(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.touch()
+    assert refused(PORTAL_STATIC_ROOT=str(file)).startswith("portal: a file can't be used")
+
+
 def test_an_access_file_that_is_none_stops_the_start(tmp_path: Path) -> None:
     file = tmp_path / "access.yaml"
     line = refused(PORTAL_ACCESS_FILE=str(file))

@@ -150,9 +150,21 @@ def collect_static_files() -> None:
         for file in sorted(root.rglob("*")):
             digest.update(f"{file} {file.stat().st_mtime_ns} {file.stat().st_size}".encode())
     stamp = settings.STATIC_ROOT / ".collected"
+    _require_own_static_files()
     if not stamp.exists() or stamp.read_text() != digest.hexdigest():
         call_command("collectstatic", interactive=False, verbosity=0, clear=True)
         stamp.write_text(digest.hexdigest())
+
+
+def _require_own_static_files() -> None:
+    """They are cleared away before new ones come. Raises StartError for a folder of others."""
+    root = settings.STATIC_ROOT
+    is_ours = (root / "staticfiles.json").exists() or (root / ".collected").exists()
+    if root.is_dir() and not is_ours and any(root.iterdir()):
+        raise StartError(
+            f"PORTAL_STATIC_ROOT ({root}) holds files that are not the portal's. Name a folder of "
+            "its own, or an empty one."
+        )
 
 
 def is_healthy() -> bool:
