@@ -39,6 +39,7 @@ BEGIN
         account_emailconfirmation,
         django_admin_log,
         django_session,
+        portal_clock,
         portal_connection,
         portal_failedsignins,
         portal_grant,

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from portal.valkey import WrongUrlError
+from portal.valkey import Server, WrongUrlError
 
 FILES = (
     *("sslrootcert", "sslcert", "sslkey", "sslcrl"),
@@ -59,6 +59,12 @@ def require_all_readable(options: Mapping[str, Any]) -> None:
         path = options.get(option)
         if path and path != SYSTEM:
             require_readable(option, str(path))
+
+
+def with_readable_files(server: Server) -> Server:
+    """The same server. Raises WrongUrlError."""
+    require_all_readable(server.tls or {})
+    return server
 
 
 def use_for_libpq(options: dict[str, Any]) -> None:

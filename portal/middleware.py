@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import structlog
+from django.conf import settings
 from django.contrib.auth.middleware import LoginRequiredMiddleware
 from django.http import (
     HttpRequest,
@@ -20,12 +21,14 @@ from portal.drafts import note_answer
 from portal.flows.reissue import AlreadyReplacedError
 from portal.life import WrongStateError
 from portal.limits import LimitExceededError
+from portal.requester import wants_json
 from portal.views import limiting
 from portal.views.errors import not_allowed
 from portal.views.tokens import explain
 from portal.views.way_back import to_sign_in, way_back
 
 FOR_MONITORS = ("/healthz", "/readyz", "/metrics")
+JSON_TYPES = ("application/json", "application/scim+json")
 UNUSED_FEATURES = (
     "bluetooth",
     "camera",
@@ -89,6 +92,31 @@ class KnownHostMiddleware(CommonMiddleware):
 
     def process_request(self, request: HttpRequest) -> HttpResponsePermanentRedirect | None:
         return None if request.path_info in FOR_MONITORS else super().process_request(request)
+
+
+class ProgramsNeedHttpsMiddleware:
+    """Refuses programs that come over http, where people are sent to https.
+
+    A program would follow that unseen, and go on sending what everybody on the way can read.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        if (
+            settings.SECURE_SSL_REDIRECT
+            and not request.is_secure()
+            and request.path_info not in FOR_MONITORS
+            and (wants_json(request) or request.content_type in JSON_TYPES or _has_token(request))
+        ):
+            message = f"Nothing is answered over http: ask {settings.PORTAL_ORIGIN}."
+            return JsonResponse({"message": message}, status=403)
+        return self.get_response(request)
+
+
+def _has_token(request: HttpRequest) -> bool:
+    return "Authorization" in request.headers
 
 
 class ConflictMiddleware:

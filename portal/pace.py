@@ -7,7 +7,6 @@ that is away nobody waits, and each call is throttled for itself.
 """
 
 import contextlib
-import os
 import random
 import time
 from collections.abc import Iterator
@@ -122,15 +121,13 @@ def backoff(attempt: int, *, least: float = 0.0) -> float:
 
 def _wait(key: str) -> tuple[float, float]:
     """Seconds until the next turn, and its time by the server's clock."""
+    server = _server()
     try:
-        wait, at = _server().eval(
-            _TURN, 1, _name(key), GROWTH_PER_SECOND, LONGEST_TURN, CALM_SECONDS
-        )
+        wait, at = server.eval(_TURN, 1, _name(key), GROWTH_PER_SECOND, LONGEST_TURN, CALM_SECONDS)
     except redis.RedisError as error:
         _incident.note(error, is_misconfigured=valkey.is_misconfigured(error))
         # Its name may lead to another server by now, one that takes writes.
-        for server in _servers.values():
-            server.connection_pool.disconnect()
+        server.connection_pool.disconnect()
         return 0.0, 0.0
     _incident.over()
     return max(0.0, float(wait)), float(at)
@@ -150,12 +147,5 @@ def _name(key: str) -> str:
     return f"portal:pace:{key}"
 
 
-_servers: dict[int, redis.Redis] = {}
-
-
 def _server() -> redis.Redis:
-    """This process's connection, made on first use, hence after fork."""
-    if os.getpid() not in _servers:
-        _servers.clear()
-        _servers[os.getpid()] = settings.CACHE.connect(socket_timeout=1, socket_connect_timeout=1)
-    return _servers[os.getpid()]
+    return valkey.client(settings.CACHE)

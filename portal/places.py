@@ -10,7 +10,6 @@ The state lies in Valkey or Redis; while that is away nobody is put aside. Nothi
 is put aside here: it is queued in the database, and the sweep asks for it again after 30 s.
 """
 
-import os
 import socket
 import time
 import uuid
@@ -145,26 +144,14 @@ def _ask(command: str, *arguments: object, **options: object) -> object:
     """The server's answer; None while it is away."""
     if time.monotonic() < _Own.is_away_until:
         return None
+    server = valkey.client(settings.CACHE)
     try:
-        answer: object = getattr(_server(), command)(*arguments, **options)
+        answer: object = getattr(server, command)(*arguments, **options)
     except redis.RedisError as error:
         _Own.is_away_until = time.monotonic() + ASK_AGAIN_SECONDS
         _incident.note(error, is_misconfigured=valkey.is_misconfigured(error))
         # Its name may lead to another server by now, one that takes writes.
-        for server in [*_servers.values()]:
-            server.connection_pool.disconnect()
+        server.connection_pool.disconnect()
         return None
     _incident.over()
     return answer
-
-
-_servers: dict[int, redis.Redis] = {}
-
-
-def _server() -> redis.Redis:
-    """This process's connection, made on first use, hence after fork."""
-    found = _servers.get(os.getpid())
-    if found is None:
-        found = settings.CACHE.connect(socket_timeout=1, socket_connect_timeout=1)
-        _servers[os.getpid()] = found
-    return found

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 from urllib.parse import unquote, urlsplit
 
+A_STREAM = "log, or the https address of a receiver"
 LOG = "log"
 SECONDS = 10.0
 """For each of connecting, sending and the answer."""

@@ -121,6 +121,28 @@ class Deployment:
         return degraded
 
 
+TOLD = {
+    "portal-migrate": ["portal.env", "owner.env"],
+    "portal-web": ["portal.env", "-web.env"],
+    "portal-worker": ["portal.env", "-aws.env"],
+    "portal-scheduler": ["portal.env", "-aws.env"],
+}
+
+
+@pytest.mark.parametrize("unit", TOLD)
+def test_each_process_is_told_what_it_needs_and_no_more(unit: str) -> None:
+    text = (UNITS / f"{unit}.service").read_text()
+    files = re.findall(r"^EnvironmentFile=(.+)$", text, re.MULTILINE)
+    assert [file.replace("/etc/portal/", "") for file in files] == TOLD[unit]
+
+
+def test_what_all_are_told_names_no_secret_of_one_of_them() -> None:
+    names = re.findall(r"^([A-Z_]+)=", (ROOT / "deploy" / "portal.env.example").read_text(), re.M)
+    assert len(names) == len(set(names))
+    assert [name for name in names if name.startswith("AWS_")] == ["AWS_REGION"]
+    assert "PORTAL_MONITOR_TOKEN" not in names
+
+
 @pytest.fixture(scope="module")
 def deployment() -> Iterator[Deployment]:
     """Installed as docs/OPERATIONS.md says, and started."""

@@ -7,8 +7,11 @@ from collections.abc import Iterator
 import pytest
 import redis
 from django.conf import settings
+from pytest_django import Settings
 
 from portal import pace
+from portal.valkey import Server
+from tests.servers import free_port
 
 KEY = "test"
 NAME = f"portal:pace:{KEY}"
@@ -178,11 +181,8 @@ def test_calls_are_counted_by_the_servers_clock_whatever_a_hosts_says(
     assert 9 < rate() <= 20 * pace.CUT
 
 
-def test_without_its_server_nobody_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    def away() -> redis.Redis:
-        raise redis.ConnectionError
-
-    monkeypatch.setattr(pace, "_server", away)
+def test_without_its_server_nobody_waits(settings: Settings) -> None:
+    settings.CACHE = Server.parse(f"redis://127.0.0.1:{free_port()}/0")
     call()
     throttled_call()
     assert pace.rate(KEY) is None

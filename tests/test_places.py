@@ -11,7 +11,7 @@ import redis
 from django.conf import settings as portal_settings
 from pytest_django import Settings
 
-from portal import places, tasks
+from portal import places, tasks, valkey
 from portal.life import Effects
 from portal.models import Connection, ServiceAccount, Token, User, Workspace
 from portal.places import few, most
@@ -158,14 +158,12 @@ def test_without_the_server_nobody_is_put_aside_and_it_is_asked_rarely(
 ) -> None:
     asked = []
     settings.CACHE = Server.parse(f"redis://127.0.0.1:{free_port()}/0")
-    connect = places._server
 
-    def counting() -> redis.Redis:
+    def counting(server: Server) -> redis.Redis:
         asked.append(1)
-        return connect()
+        return server.connect(socket_connect_timeout=1)
 
-    monkeypatch.setattr(places, "_servers", {})
-    monkeypatch.setattr(places, "_server", counting)
+    monkeypatch.setattr(valkey, "client", counting)
     for _ in range(PLACES + 1):
         place = places.take("busy", "work")
         assert place is not None

@@ -94,6 +94,7 @@ inline move_deliver() { assert(state == SEALED); state = ACTIVE }
 #endif
 inline move_give_up_unclaimed() { assert(state == SEALED); state = REVOKING }
 inline move_begin_revocation() { assert(state == SEALED || state == ACTIVE); state = REVOKING }
+inline move_revoke_ended() { assert(state == EXPIRED || state == REVOKED); state = REVOKING }
 inline move_revoked() { assert(state == REVOKING); state = REVOKED }
 inline move_outlive() { assert(state == REVOKING); state = REVOKED }
 inline move_expire() { assert(state == ACTIVE); state = EXPIRED }
@@ -584,6 +585,8 @@ end_answer:
         revocations--; move_begin_revocation() }
     :: atomic { revocations > 0 && (state == AWAITING_APPROVAL || state == AWAITING_RECIPIENT ||
                 state == QUEUED) -> revocations--; move_cancel() }
+    :: atomic { revocations > 0 && (state == EXPIRED || state == REVOKED) &&
+                row_token != 0 && at_aws == row_token -> revocations--; move_revoke_ended() }
     :: atomic { revocations > 0 && state == ISSUING && !cancel_requested ->
         revocations--; move_withdraw() }
     od

@@ -144,7 +144,10 @@ def require_free_port(name: str, port: int) -> None:
 
 
 def collect_static_files() -> None:
-    """Collect static files when one of them has changed since the last time."""
+    """Collect static files when one of them has changed since the last time.
+
+    Those of before stay: pages that are open name them.
+    """
     digest = hashlib.sha256(django.__version__.encode())
     for root in settings.STATICFILES_DIRS:
         for file in sorted(root.rglob("*")):
@@ -152,7 +155,7 @@ def collect_static_files() -> None:
     stamp = settings.STATIC_ROOT / ".collected"
     _require_own_static_files()
     if not stamp.exists() or stamp.read_text() != digest.hexdigest():
-        call_command("collectstatic", interactive=False, verbosity=0, clear=True)
+        call_command("collectstatic", interactive=False, verbosity=0)
         stamp.write_text(digest.hexdigest())
 
 

@@ -1,5 +1,6 @@
 """``make run``: the whole product on one machine, in the foreground."""
 
+import os
 import signal
 import time
 from functools import partial
@@ -21,6 +22,8 @@ class Command(BaseCommand):
     requires_system_checks = ()  # the web process runs them; here they would only cost time
 
     def handle(self, *args: Any, **options: Any) -> None:
+        if settings.EMBEDDED:
+            os.environ["PORTAL_EMBEDDED"] = "1"  # the processes below need not guess it
         self.servers: list[Process] = []
         self.application: list[Process] = []
         for number in (signal.SIGTERM, signal.SIGINT):
