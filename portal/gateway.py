@@ -130,11 +130,6 @@ class Gateway:
             lambda: self._client.delete_token(workspace_id, service_account_id, token_id)
         )
 
-    @property
-    def clock_offset(self) -> float | None:
-        """Seconds that AWS's clock is ahead of ours, by its last answer, which names whole ones."""
-        return self._client.clock_offset
-
     def whoami(self, *, seconds: float) -> str:
         """The ARN under which AWS knows the portal here. Raises IdentityError."""
         return caller(**self._connection.client_settings, seconds=seconds)

@@ -14,6 +14,7 @@ from django.conf import settings
 
 from portal.doctor.report import Check, Report
 from portal.gateway import Gateway, IdentityError, NotYetError
+from portal.grafana import heard
 from portal.grafana.errors import AccessDeniedException, GrafanaError, NoCredentials
 from portal.grafana.types import Operation
 from portal.models import Connection
@@ -68,7 +69,7 @@ def _check(report: Report, row: Connection) -> None:
     rights = _Rights(report, gateway)
     rights.read()
     rights.write(Gateway(row, until=time.monotonic() + 15))
-    _check_clock(report, gateway.clock_offset)
+    _check_clock(report)
 
 
 def _check_identity(report: Report, gateway: Gateway) -> None:
@@ -173,9 +174,11 @@ def _request(error: GrafanaError) -> str:
     return f" (request {error.request_id})" if error.request_id else ""
 
 
-def _check_clock(report: Report, ahead: float | None) -> None:
-    if ahead is None:
+def _check_clock(report: Report) -> None:
+    last = heard.last()
+    if last is None:
         return
+    ahead = last.earliest(heard.steady()).timestamp() - time.time()
     says = f"this host's clock differs from AWS's by {abs(ahead):.0f} seconds"
     if abs(ahead) > CLOCK_WRONG:
         report.fail(f"{says}: AWS refuses its signatures", "Set the clock by NTP.")

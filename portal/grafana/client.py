@@ -5,7 +5,6 @@ https://docs.aws.amazon.com/grafana/latest/APIReference/, service model of 2020-
 
 import json
 import logging
-import time
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TypeVar
@@ -15,6 +14,7 @@ from portal.grafana import wire
 from portal.grafana.account import Account
 from portal.grafana.errors import GrafanaError, NoAnswer, OutcomeUnknown
 from portal.grafana.members import MalformedAnswerError
+from portal.grafana.told import told
 from portal.grafana.transport import Answer, Transport
 from portal.grafana.types import (
     CreatedToken,
@@ -25,7 +25,6 @@ from portal.grafana.types import (
     TokenSummary,
     Workspace,
 )
-from portal.observing import ANSWERED, seen
 
 PAGE_SIZE = 100
 """``maxResults``, at its most: as many tokens as a workspace may have."""
@@ -90,9 +89,6 @@ class Client:
             connect_timeout=connect_timeout,
             read_timeout=read_timeout,
         )
-        self.clock_offset: float | None = None
-        """Seconds that AWS's clock is ahead of ours, by its last answer; None before there is one.
-        """
         self._transport = Transport(
             resolve, connect_timeout=connect_timeout, read_timeout=read_timeout
         )
@@ -214,26 +210,13 @@ class Client:
         body: bytes | None = None,
     ) -> Answer:
         """One exchange; returns the answer if its status is 2xx, and raises what it says if not."""
-        begun = time.monotonic()
-        try:
+        with told(operation):
             answer = self._transport.exchange(operation, method, path, query=query or {}, body=body)
-        except GrafanaError as error:
-            if error.unanswered:
-                seen.aws_call(operation, error.unanswered, time.monotonic() - begun)
-            raise
-        seconds = time.monotonic() - begun
-        if (there := wire.answered_at(answer)) is not None:
-            self.clock_offset = there.timestamp() - time.time()
-        if 200 <= answer.status < 300:
-            seen.aws_call(operation, ANSWERED, seconds)
-        else:
-            refusal = wire.refusal(answer, operation)
-            is_aws = not isinstance(refusal, NoAnswer | OutcomeUnknown)
-            code = refusal.code if is_aws else f"HTTP{answer.status}"
-            seen.aws_call(operation, code, seconds)
-            if refusal.refuses_caller:
-                self._transport.forget_account()
-            raise refusal
+            if not 200 <= answer.status < 300:
+                refusal = wire.refusal(answer, operation)
+                if refusal.refuses_caller:
+                    self._transport.forget_account()
+                raise refusal
         return answer
 
     def _parse(

@@ -188,7 +188,9 @@ def _read(response: Response) -> bytes:
 def _is_timeout(error: object) -> bool:
     """Whether the time was over, by the first cause that there is: libraries wrap each other's."""
     for _ in range(10):
-        if isinstance(error, TimeoutError | Timeout | TimeoutOfUrllib3):
+        # To urllib3 a connection that can't be made is a kind of timeout, whatever its cause.
+        is_named_so = isinstance(error, TimeoutError | Timeout | TimeoutOfUrllib3)
+        if is_named_so and not isinstance(error, NewConnectionError):
             return True
         if not isinstance(error, Exception):
             return False
