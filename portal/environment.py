@@ -159,11 +159,11 @@ def secret(text: str) -> str:
     return text
 
 
-def require_strong(secret_key: str, audit_key: str, monitor_token: str) -> None:
+def require_strong(secret_key: str, audit_key: str, *tokens: str) -> None:
     """Refuse secrets that can be guessed, or that are the same: who learns one has both."""
-    names = ("SECRET_KEY", "AUDIT_KEY", "PORTAL_MONITOR_TOKEN")
+    names = ("SECRET_KEY", "AUDIT_KEY", "PORTAL_MONITOR_TOKEN", "PORTAL_SCIM_TOKEN")
     seen: dict[str, str] = {}
-    for name, value in zip(names, (secret_key, audit_key, monitor_token), strict=True):
+    for name, value in zip(names, (secret_key, audit_key, *tokens), strict=False):
         if not value:
             continue
         least, different = (32, 8) if name.endswith("_KEY") else (8, 5)

@@ -9,10 +9,11 @@ import os
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
-from csp.constants import NONE, SELF
-
-from portal import accounts, endpoints, environment, mailbox, streams
+from portal import accounts, content_security, endpoints, environment, mailbox, streams
 from portal.environment import read, refuse
+from portal.openid_settings import settings as openid
+from portal.saml_settings import saml
+from portal.sign_in_settings import for_django, read_all, retired
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -27,12 +28,8 @@ if EMBEDDED:
 DEBUG = False
 SECRET_KEY = read("SECRET_KEY", environment.secret, wanted="a random text of 32 or more characters")
 AUDIT_KEY = read("AUDIT_KEY", environment.secret, wanted="a random text of 32 or more characters")
-AUDIT_KEYS_RETIRED = read(
-    "AUDIT_KEYS_RETIRED",
-    environment.secrets_or_none,
-    default="",
-    wanted="the audit keys that were in use before, separated by commas",
-)
+AUDIT_KEYS_RETIRED = retired("AUDIT_KEYS_RETIRED", "audit")
+SECRET_KEY_FALLBACKS = retired("SECRET_KEYS_RETIRED", "secret")
 PORTAL_ORIGIN = read(
     "PORTAL_ORIGIN",
     environment.origin,
@@ -68,7 +65,7 @@ else:
 INVENTORY_SECONDS = environment.number("PORTAL_INVENTORY_SECONDS", 0, 86_400, default=900)
 TOKEN_QUOTA = environment.number("PORTAL_TOKEN_QUOTA", 1, 100_000, default=100)
 UNCLAIMED_SECONDS = environment.number("PORTAL_UNCLAIMED_SECONDS", 1, 86_400, default=900)
-RATE_LIMITS = read("PORTAL_RATE_LIMITS", environment.switch, default="on", wanted="on or off")
+RATE_LIMITS = environment.on_or_off("PORTAL_RATE_LIMITS", default="on")
 REQUESTS_PER_HOUR = environment.number("PORTAL_REQUESTS_PER_HOUR", 1, 100_000, default=60)
 """Of tokens, by one person."""
 AUDIT_ADDRESSES = environment.on_or_off("PORTAL_AUDIT_ADDRESSES", default="on")
@@ -85,9 +82,15 @@ AUDIT_HEAD_MAIL = read(
 AUDIT_HEAD_SECONDS = environment.number("PORTAL_AUDIT_HEAD_SECONDS", 1, 86_400, default=3600)
 AUDIT_STREAM = read("PORTAL_AUDIT_STREAM", streams.parse, default="", wanted=streams.A_STREAM)
 MONITOR_TOKEN = environment.text("PORTAL_MONITOR_TOKEN")
+SCIM_TOKEN = environment.text("PORTAL_SCIM_TOKEN")
 if not EMBEDDED:
-    environment.require_strong(SECRET_KEY, AUDIT_KEY, MONITOR_TOKEN)
+    environment.require_strong(SECRET_KEY, AUDIT_KEY, MONITOR_TOKEN, SCIM_TOKEN)
 PASSWORD_SIGN_IN = environment.on_or_off("PORTAL_PASSWORD_SIGN_IN", default="on")
+SAML = saml(origin=PORTAL_ORIGIN)
+OPENID, SIGN_IN_PORT, HAS_OWN_PROVIDER = openid(
+    port=PORT, beside_sandbox=EMBEDDED and GRAFANA == "sandbox" and SAML is None
+)
+STEP_UP_SECONDS = environment.number("PORTAL_STEP_UP_SECONDS", 1, 86_400, default=300)
 DEMO_PASSWORD = environment.text("PORTAL_DEMO_PASSWORD") or (
     environment.text("GENERATED_DEMO_PASSWORD") if EMBEDDED and GRAFANA == "sandbox" else ""
 )
@@ -175,6 +178,8 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "allauth",
     "allauth.account",
+    "allauth.mfa",
+    "allauth.socialaccount",
     "csp",
     "django_structlog",
 ]
@@ -193,7 +198,11 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "portal.views.accounts.known_browsers.KnownBrowserMiddleware",
     "portal.middleware.LimitsMiddleware",
+    "portal.middleware.PasswordsMiddleware",
+    "portal.middleware.StepUpMiddleware",
     "portal.middleware.SignInRequiredMiddleware",  # before CSRF: the anonymous are told to sign in
+    "portal.views.accounts.wanted_factor.WantedFactorMiddleware",
+    "portal.views.accounts.activity.ActivityMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "allauth.account.middleware.AccountMiddleware",
@@ -234,9 +243,10 @@ WHITENOISE_MAX_AGE = 3600
 
 AUTH_USER_MODEL = "portal.User"
 AUTHENTICATION_BACKENDS = ["portal.views.signin.Backend"]
-LOGIN_URL = "account_login"
-LOGIN_REDIRECT_URL = "/tokens/"
+LOGIN_URL, LOGIN_REDIRECT_URL = "account_login", "/tokens/"
 globals().update(accounts.settings(limits=RATE_LIMITS))
+SIGN_IN = read_all(embedded=EMBEDDED)
+globals().update(for_django(SIGN_IN, step_up_seconds=STEP_UP_SECONDS))
 REFUSAL_SECONDS = 1.0
 """A wrong password is refused after this time, or later: that somebody exists costs some
 milliseconds of it, which nobody can see."""
@@ -251,29 +261,20 @@ SESSION_COOKIE_NAME = "__Host-sessionid" if HTTPS else "sessionid"
 CSRF_COOKIE_NAME = "__Host-csrftoken" if HTTPS else "csrftoken"
 SESSION_ENGINE = "portal.sessions"
 MESSAGE_STORAGE = "portal.message_storage.MessageStorage"
-SESSION_COOKIE_AGE = 12 * 3600
 SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
 CSRF_FAILURE_VIEW = "portal.views.errors.csrf_failure"
 SECURE_HSTS_SECONDS = 63_072_000 if HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = HTTPS
 SECURE_SSL_REDIRECT = HTTPS
-# A monitor and a load balancer ask from inside, without TLS.
-SECURE_REDIRECT_EXEMPT = [r"^(healthz|readyz|metrics)$"]
+# Monitors and load balancers ask from inside, without TLS; SCIM's view refuses by itself.
+SECURE_REDIRECT_EXEMPT = [r"^(healthz|readyz|metrics)$", r"^scim/v2"]
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRUSTED_PROXIES else None
 SECURE_REFERRER_POLICY = "same-origin"
 SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 FILE_UPLOAD_HANDLERS = ["portal.uploads.NoFiles"]
-CONTENT_SECURITY_POLICY = {
-    "DIRECTIVES": {
-        "default-src": [NONE],
-        **{f"{kind}-src": [SELF] for kind in ("script", "style", "img", "font", "connect")},
-        "form-action": [SELF],
-        "base-uri": [NONE],
-        "frame-ancestors": [NONE],
-    }
-}
+CONTENT_SECURITY_POLICY = content_security.POLICY
 
 # -- Logs ---------------------------------------------------------------------------------------
 

@@ -48,6 +48,14 @@ def is_local(host: str) -> bool:
         return host == "localhost" or host.endswith(".localhost")
 
 
+def is_private(host: str) -> bool:
+    """Whether a host is an address of a private network: a machine room's, a cluster's."""
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_private
+    except ValueError:
+        return False
+
+
 def findings() -> list[Finding]:
     """All that is unwise in this process's settings. Asks nothing but them."""
     return [*_without_tls(), *_unproven(), *_of_hosts()]
@@ -58,22 +66,23 @@ def findings() -> list[Finding]:
 
 def _without_tls() -> Iterator[Finding]:
     plain = {
-        "PORTAL_ORIGIN": _is_plain_http(settings.PORTAL_ORIGIN),
-        "DATABASE_URL": _is_plain_postgresql(settings.DATABASE),
-        "CELERY_BROKER_URL": _is_plain_valkey(settings.BROKER),
-        "CACHE_URL": settings.CACHE != settings.BROKER and _is_plain_valkey(settings.CACHE),
-        "EMAIL_URL": _is_plain_mail(),
-        **{name: _is_plain_http(os.environ.get(name, "")) for name in AWS_ENDPOINTS},
+        "PORTAL_ORIGIN": _plain_http(settings.PORTAL_ORIGIN),
+        "DATABASE_URL": _plain_postgresql(settings.DATABASE),
+        "CELERY_BROKER_URL": _plain_valkey(settings.BROKER),
+        "CACHE_URL": _plain_valkey(settings.CACHE) if settings.CACHE != settings.BROKER else [],
+        "EMAIL_URL": _plain_mail(),
+        **{name: _plain_http(os.environ.get(name, "")) for name in AWS_ENDPOINTS},
     }
-    for name, is_plain in plain.items():
-        if is_plain:
+    for name, hosts in plain.items():
+        others = [host for host in hosts if not is_local(host)]
+        if others:
             yield Finding(
                 name,
                 "leads to another machine without TLS, so that whoever stands between reads along",
                 f"{REMEDIES[name.removesuffix('_GRAFANA').removesuffix('_STS')]}, "
                 f"or permit it with {name}_WITHOUT_TLS=on",
                 is_permitted=name in settings.WITHOUT_TLS,
-                stops_the_new=True,
+                stops_the_new=not all(map(is_private, others)),
             )
 
 
@@ -100,28 +109,29 @@ REMEDIES = {
 }
 
 
-def _is_plain_http(url: str) -> bool:
+# Each gives the hosts that are spoken to without TLS.
+
+
+def _plain_http(url: str) -> list[str]:
     parts = urlsplit(url)
-    return parts.scheme == "http" and not is_local(parts.hostname or "")
+    return [parts.hostname or ""] if parts.scheme == "http" else []
 
 
-def _is_plain_postgresql(database: Mapping[str, Any]) -> bool:
+def _plain_postgresql(database: Mapping[str, Any]) -> list[str]:
     options = database.get("OPTIONS", {})
     hosts = f"{database.get('HOST') or options.get('host') or os.environ.get('PGHOST', '')}"
     mode = options.get("sslmode") or os.environ.get("PGSSLMODE")
-    return mode not in VERIFIED and not all(is_local(host) for host in hosts.split(","))
+    return [] if mode in VERIFIED else hosts.split(",")
 
 
-def _is_plain_valkey(server: Server) -> bool:
-    return server.tls is None and not server.path and not is_local(server.host)
+def _plain_valkey(server: Server) -> list[str]:
+    return [] if server.tls is not None or server.path else [server.host]
 
 
-def _is_plain_mail() -> bool:
-    if not settings.EMAIL_BACKEND.endswith(".smtp.EmailBackend") or is_local(
-        settings.EMAIL_HOST or ""
-    ):
-        return False
-    return not (settings.EMAIL_USE_TLS or settings.EMAIL_USE_SSL)
+def _plain_mail() -> list[str]:
+    if not settings.EMAIL_BACKEND.endswith(".smtp.EmailBackend"):
+        return []
+    return [] if settings.EMAIL_USE_TLS or settings.EMAIL_USE_SSL else [settings.EMAIL_HOST or ""]
 
 
 # -- Hosts --------------------------------------------------------------------------------------

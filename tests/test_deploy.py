@@ -259,6 +259,7 @@ def test_the_web_tells_what_the_workers_have_seen_and_so_it_does_after_both_were
 PAGES = (
     *("/tokens/", "/tokens/new/", "/team/", "/team/platform/", "/inventory/"),
     *("/audit/", "/audit/charts/", "/audit/export.csv", "/audit/export.jsonl", "/accounts/login/"),
+    *("/accounts/2fa/", "/accounts/sessions/", "/accounts/password/change/"),
     *("/admin/", "/admin/portal/team/", "/admin/portal/user/", "/admin/portal/grant/"),
     *("/admin/portal/token/", "/admin/portal/auditevent/", "/metrics", "/readyz"),
 )
@@ -267,7 +268,8 @@ PAGES = (
 def test_whatever_people_and_operators_do_the_role_has_the_rights_for_it(
     deployment: Deployment,
 ) -> None:
-    """Sign-in, wrong passwords, every page, admin, reissue, revocation, sweep, access, catalog."""
+    """Sign-in, wrong passwords, a second factor, every page, admin, reissue, revocation, sweep,
+    access, catalog."""
     access = deployment.directory / "access.yml"
     access.write_text(ACCESS.replace("members:", "leads: [admin@example.com]\n    members:"))
     deployment.manage("apply_access", str(access))
@@ -284,6 +286,7 @@ def test_whatever_people_and_operators_do_the_role_has_the_rights_for_it(
         for rows in ("memberships", "grants")
         for what in ("TOTAL", "INITIAL")
     }
+    assert admin.post("/accounts/sessions/").status_code == 302
     team = {"slug": "web", "name": "Web", "on_leaving": "keep", **rows}
     added = admin.post("/admin/portal/team/add/", **team)
     assert (added.status_code, added.headers.get("Location")) == (302, "/admin/portal/team/")

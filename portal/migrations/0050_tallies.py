@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("portal", "0020_clocks"),
+        ("portal", "0036_saml"),
     ]
 
     operations = [

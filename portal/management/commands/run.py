@@ -51,6 +51,8 @@ class Command(BaseCommand):
         servers = [one for one in (product.broker(), product.sandbox()) if one is not None]
         product.require_free_ports(servers)
         preparation.require_access_file()
+        if (provider := product.sign_in()) is not None:
+            servers.append(provider)
         for server in servers:
             self.servers.append(server)
             server.start()
@@ -81,6 +83,8 @@ class Command(BaseCommand):
             say(f"Sign in with the password  {settings.DEMO_PASSWORD}  as")
             for email, what in demo.PEOPLE.items():
                 say(f"  {email:<24} {what}")
+        if settings.HAS_OWN_PROVIDER:
+            say("or press “Continue with single sign-on” there, and choose who you are.")
         if settings.GRAFANA == "sandbox":
             say(f"Its keys work on the sandbox: http://127.0.0.1:{settings.SANDBOX_PORT}/api/org")
         say("Ctrl-C stops everything.\n")
