@@ -1,19 +1,15 @@
 """Whether the database is as this version's code needs it: migrated, and with the role's rights."""
 
+import re
 from collections.abc import Iterator
+from pathlib import Path
 
-from django.apps import apps
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
-_READ_ONLY = ("auth_group", "auth_group_permissions", "auth_permission", "django_content_type")
-_ALL = ("SELECT", "INSERT", "UPDATE", "DELETE")
-_NEEDED = {
-    **dict.fromkeys((*_READ_ONLY, "django_migrations"), ("SELECT",)),
-    "portal_auditevent": ("SELECT", "INSERT"),
-    "portal_audithead": ("SELECT", "UPDATE"),
-}
-"""What the processes do in tables in which they don't do everything."""
+ROLE = Path(__file__).resolve().parents[1] / "deploy" / "postgresql_runtime_role.sql"
+"""What the processes do in each table is written once, and granted by that file."""
+_GRANT = re.compile(r"GRANT ([A-Z, ]+) ON\s+([a-z_,\s]+?)\s+TO portal_runtime;")
 _MAY = """
     SELECT wanted.name, wanted.privilege
     FROM unnest(%s::text[], %s::text[]) WITH ORDINALITY AS wanted (name, privilege, place)
@@ -43,10 +39,10 @@ def missing_rights() -> list[str]:
 
 
 def _wanted() -> Iterator[tuple[str, str]]:
-    tables = {model._meta.db_table for model in apps.get_models(include_auto_created=True)}
-    for table in sorted(tables | {"django_migrations"}):
-        for right in _NEEDED.get(table, _ALL):
-            yield table, right
+    for rights, tables in _GRANT.findall(ROLE.read_text() if ROLE.exists() else ""):
+        for table in re.split(r",\s*", tables):
+            for right in rights.split(", "):
+                yield table, right
 
 
 def few(names: list[str]) -> str:
