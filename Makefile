@@ -3,22 +3,31 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-PIP := $(BIN)/pip --disable-pip-version-check --quiet install --require-hashes
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install --require-hashes
 
 IN_PARALLEL := -q -n 3 --dist loadfile --no-loadscope-reorder
 
-.PHONY: run test check bench chaos lock clean
+.PHONY: run test check bench chaos deploy-check lock clean
 
 run: $(VENV)/.run
 	@PORTAL_EMBEDDED=1 PYTHONUNBUFFERED=1 exec $(BIN)/python manage.py run
 
-$(VENV)/pyvenv.cfg:
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+# A virtual environment counts once pip runs in it: one that was interrupted is made anew.
+$(VENV)/.made:
+	@command -v "$(PYTHON)" >/dev/null \
+	  || { echo "There is no $(PYTHON) here: install Python 3.11 or newer." >&2; exit 1; }
+	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 	  || { echo "Python 3.11 or newer is needed: make PYTHON=/path/to/python3.11 ..." >&2; exit 1; }
-	@$(PYTHON) -m venv $(VENV) \
-	  || { echo "Python's venv module is needed (Debian: apt-get install python3-venv)." >&2; exit 1; }
+	@mkdir -p $(VENV) 2>/dev/null && touch $(VENV)/.writable 2>/dev/null && rm $(VENV)/.writable \
+	  || { echo "This user can't write here: $$PWD/$(VENV)" >&2; exit 1; }
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || { \
+	  "$(PYTHON)" -c 'import venv, ensurepip' 2>/dev/null \
+	    || { echo "Python's venv module is needed (Debian: apt-get install python3-venv)." >&2; exit 1; }; \
+	  "$(PYTHON)" -m venv --clear $(VENV) \
+	    || { echo "The virtual environment could not be made: see above." >&2; exit 1; }; }
+	@touch $@
 
-$(VENV)/.run: $(VENV)/pyvenv.cfg requirements.txt requirements-embedded.txt
+$(VENV)/.run: $(VENV)/.made requirements.txt requirements-embedded.txt
 	@echo "Installing what the portal needs into $(VENV) ..."
 	@$(PIP) -r requirements.txt -r requirements-embedded.txt
 	@touch $@
@@ -40,7 +49,7 @@ test: $(VENV)/.dev
 
 check: $(VENV)/.dev
 	@sh tests/install-servers.sh checks
-	@PATH="$(abspath $(BIN)):$$PATH" sh tests/check.sh
+	@PATH="$$PWD/$(BIN):$$PATH" sh tests/check.sh
 
 bench: $(VENV)/.dev
 	@sh tests/install-servers.sh
@@ -59,6 +68,10 @@ chaos: $(VENV)/.dev
 	  $(BIN)/python -m tests.chaos.storm || exit 1; \
 	done
 	@$(BIN)/python -m tests.chaos.table
+
+# Lints of the image, of Kubernetes' and Terraform's files and of the units; a minute the first time.
+deploy-check:
+	@PYTHON="$(PYTHON)" sh deploy/checks/run.sh
 
 # Resolve the locks anew. The lock names no registry: pip uses the one it is set up for.
 lock: $(VENV)/.dev

@@ -2,7 +2,12 @@
 """Django's command line for the portal."""
 
 import os
+import signal
 import sys
+
+if sys.argv[1:2] == ["run"]:
+    # Until it can stop what it has started there is nothing to stop: no traceback for a Ctrl-C.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 from django.core.management import execute_from_command_line
 from django.db import Error

@@ -60,6 +60,7 @@ BEGIN
         portal_providersession,
         portal_serviceaccount,
         portal_spentassertion,
+        portal_tally,
         portal_team,
         portal_token,
         portal_user,

@@ -9,6 +9,7 @@ from urllib.parse import unquote, urlsplit
 import environ
 from django.http.request import validate_host
 
+from portal import authorities
 from portal.valkey import WrongUrlError
 
 DATABASE_SCHEMES = ("sqlite:", "postgres:", "postgresql:")
@@ -46,6 +47,7 @@ def database(text: str) -> dict[str, Any]:
             raise ValueError  # the pool keeps connections
         found["HOST"] = _folder_of_socket(text) or found["HOST"]
         found["ENGINE"] = "portal.postgresql"
+        authorities.use_for_libpq(options)
         options["pool"] = {"size": 20, "timeout": 5}
         # libpq's names. A host that vanishes without a word is noticed after so many seconds (and
         # milliseconds), instead of the quarter of an hour that the system would wait.

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
+from portal import authorities
 from portal.valkey import Server, WrongUrlError
 
 T = TypeVar("T")
@@ -234,7 +235,7 @@ A_BROKER = "the URL of a Valkey or Redis server, such as rediss://:password@host
 
 def broker(text: str) -> Server:
     """A Valkey or Redis server."""
-    return Server.parse(text)
+    return authorities.with_readable_files(Server.parse(text))
 
 
 def load_embedded_secrets(data_dir: Path) -> None:

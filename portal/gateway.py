@@ -17,6 +17,7 @@ from django.db.models.functions import Now
 from portal import clock, pace, places
 from portal.grafana.clients import client_for
 from portal.grafana.errors import GrafanaError, ThrottlingException
+from portal.grafana.identity import IdentityError, caller
 from portal.grafana.types import (
     CreatedToken,
     LeftOut,
@@ -30,6 +31,7 @@ from portal.pace import NotYetError
 
 __all__ = [
     "Gateway",
+    "IdentityError",
     "NotYetError",
     "ask_the_time",
     "calls_per_second",
@@ -127,6 +129,10 @@ class Gateway:
         return self._in_turn(
             lambda: self._client.delete_token(workspace_id, service_account_id, token_id)
         )
+
+    def whoami(self, *, seconds: float) -> str:
+        """The ARN under which AWS knows the portal here. Raises IdentityError."""
+        return caller(**self._connection.client_settings, seconds=seconds)
 
     def ask_the_time(self) -> None:
         """Make AWS say what time it is there: an answer is a refusal, too."""

@@ -26,7 +26,10 @@ _SORT_ON_DISK = """
 """A quarter of a megabyte, which does not fit the memory that it is given: PostgreSQL writes it to
 a file, and needs no right, no lock and no journal for that."""
 
-_OF_THE_DISK = (errno.EACCES, errno.EPERM, errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+_OF_THE_DISK = (
+    *(errno.EACCES, errno.EPERM, errno.ENOSPC, errno.EDQUOT, errno.EROFS),
+    *(errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.EFBIG, errno.EIO),
+)
 _HINTS = {
     "42501": " (apply deploy/postgresql_runtime_role.sql as the owner)",
     "42P01": " (run manage.py migrate as the owner)",

@@ -29,9 +29,11 @@ from portal.flows.provision_groups import follow_changed_groups
 from portal.flows.refuse import forget_old_uses, record_counted_refusals
 from portal.flows.sign_in import record_counted_failures
 from portal.flows.spend_assertion import forget_spent_assertions
+from portal.flows.stream_audit import stream_audit
 from portal.flows.sync_catalog import SYNC_SECONDS, sync_catalog
 from portal.incidents import Incident
 from portal.life import Effects
+from portal.metrics import history
 from portal.models import Connection, Heartbeat
 
 log = logging.getLogger(__name__)
@@ -104,6 +106,7 @@ TABLE = (
     # First, because it is what tells of a log that takes no events any more.
     Job("publish the audit log's head", publish_head, lambda: settings.AUDIT_HEAD_SECONDS),
     *MOVES_AND_MESSAGES,
+    Job("count for monitors what the audit log tells", history.fold, 5.0),
     Job("show that scheduler and workers live", show_life, 20.0),
 )
 """Beside it the catalog of each connection is read by a thread of its own (CatalogReaders)."""
@@ -193,6 +196,28 @@ class CatalogReaders:
             if (reader.thread is None or not reader.thread.is_alive()) and now >= reader.due:
                 reader.thread = threading.Thread(target=_read, args=(row, reader), daemon=True)
                 reader.thread.start()
+
+
+class AuditSender:
+    """Sends the audit log elsewhere, beside the table: its receiver may be slow, or away."""
+
+    _thread: threading.Thread | None = None
+
+    def turn(self) -> None:
+        if settings.AUDIT_STREAM and not (self._thread and self._thread.is_alive()):
+            self._thread = threading.Thread(target=_send, daemon=True)
+            self._thread.start()
+
+
+def _send() -> None:
+    try:
+        stream_audit()
+    except (DatabaseError, InterfaceError) as error:
+        outage.note(error)
+    except Exception:
+        log.exception("job.failed", extra={"job": "send the audit log elsewhere"})
+    finally:
+        connection.close()
 
 
 def _read(row: Connection, reader: _Reader) -> None:

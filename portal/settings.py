@@ -9,7 +9,7 @@ import os
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
-from portal import accounts, content_security, endpoints, environment, mailbox
+from portal import accounts, content_security, endpoints, environment, mailbox, streams
 from portal.environment import read, refuse
 from portal.openid_settings import settings as openid
 from portal.saml_settings import saml
@@ -80,6 +80,7 @@ AUDIT_HEAD_MAIL = read(
     wanted="mail addresses, separated by commas",
 )
 AUDIT_HEAD_SECONDS = environment.number("PORTAL_AUDIT_HEAD_SECONDS", 1, 86_400, default=3600)
+AUDIT_STREAM = read("PORTAL_AUDIT_STREAM", streams.parse, default="", wanted=streams.A_STREAM)
 MONITOR_TOKEN = environment.text("PORTAL_MONITOR_TOKEN")
 SCIM_TOKEN = environment.text("PORTAL_SCIM_TOKEN")
 if not EMBEDDED:
@@ -242,8 +243,7 @@ WHITENOISE_MAX_AGE = 3600
 
 AUTH_USER_MODEL = "portal.User"
 AUTHENTICATION_BACKENDS = ["portal.views.signin.Backend"]
-LOGIN_URL = "account_login"
-LOGIN_REDIRECT_URL = "/tokens/"
+LOGIN_URL, LOGIN_REDIRECT_URL = "account_login", "/tokens/"
 globals().update(accounts.settings(limits=RATE_LIMITS))
 SIGN_IN = read_all(embedded=EMBEDDED)
 globals().update(for_django(SIGN_IN, step_up_seconds=STEP_UP_SECONDS))

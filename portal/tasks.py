@@ -8,7 +8,7 @@ import uuid
 from collections.abc import Callable
 from typing import Any
 
-from celery.signals import worker_init
+from celery.signals import worker_init, worker_process_init, worker_process_shutdown
 from django.db import DatabaseError, InterfaceError
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
@@ -29,6 +29,7 @@ from portal.flows.revoke import delete_at_aws
 from portal.flows.take_inventory import take_inventory
 from portal.incidents import Incident
 from portal.life import Effects
+from portal.metrics import aws
 from portal.models import (
     AccountMail,
     Connection,
@@ -57,6 +58,16 @@ def prepare_clients(**_: Any) -> None:
         log.warning("clients.not_prepared", extra={"error": type(error).__name__})
     # What is loaded now stays: collecting garbage need not walk through it, nor copy its pages.
     gc.freeze()
+
+
+@worker_process_init.connect
+def keep_metrics_written(**_: Any) -> None:
+    aws.keep_written()
+
+
+@worker_process_shutdown.connect
+def write_metrics_once_more(**_: Any) -> None:
+    aws.write_and_close()
 
 
 def bears_outages(run: Callable[..., None]) -> Callable[..., None]:

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Makes sure that what tests and checks need beside Python is there: TypeScript's compiler, spin and a C compiler for the
-# checks ("checks" as argument), and PostgreSQL, PgBouncer, Redis, Chromium and xmlsec1 (which signs for the tests' SAML
+# checks ("checks" as argument), and PostgreSQL, PgBouncer, Redis, promtool, nginx, Caddy, Chromium and xmlsec1 (which signs for the tests' SAML
 # provider) for the tests. On Debian as root it installs what is missing; elsewhere it says in one line what is.
 set -eu
 
@@ -13,6 +13,9 @@ else
   ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || command -v initdb >/dev/null || missing="$missing postgresql"
   [ -x /usr/sbin/pgbouncer ] || missing="$missing pgbouncer"
   command -v redis-server >/dev/null || missing="$missing redis-server"
+  command -v promtool >/dev/null || missing="$missing prometheus"
+  [ -x /usr/sbin/nginx ] || missing="$missing nginx-light"
+  command -v caddy >/dev/null || missing="$missing caddy"
   command -v openssl >/dev/null || missing="$missing openssl"
   command -v xmlsec1 >/dev/null || missing="$missing xmlsec1"
   for browser in chromium chromium-headless-shell; do

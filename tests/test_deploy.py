@@ -3,7 +3,9 @@
 systemd itself is not here; what it would start is, with the environment that it would give.
 """
 
+import contextlib
 import json
+import os
 import re
 import secrets
 import shlex
@@ -97,6 +99,18 @@ class Deployment:
         except subprocess.TimeoutExpired:
             process.kill()
             return process.wait()
+
+    def children(self, unit: str) -> list[int]:
+        pid = self.running[unit].pid
+        return [*map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split())]
+
+    def crash(self, unit: str) -> None:
+        """As when its host loses power: nobody is asked, and no child is left."""
+        children, process = self.children(unit), self.running.pop(unit)
+        for pid in (process.pid, *children):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        process.wait()
 
     def degraded(self) -> list[str]:
         try:
@@ -222,6 +236,26 @@ def test_a_person_gets_a_key_that_works(deployment: Deployment) -> None:
     assert key not in logs(deployment)
 
 
+CALLED = 'portal_aws_calls_total{code="200",operation="CreateWorkspaceServiceAccountToken"} 1.0'
+DELIVERED = 'portal_requests_total{outcome="delivered"} 1.0'
+
+
+def test_the_web_tells_what_the_workers_have_seen_and_so_it_does_after_both_were_killed(
+    deployment: Deployment,
+) -> None:
+    def tells(*lines: str) -> bool:
+        said = requests.get(f"{deployment.url}/metrics", timeout=5).text.splitlines()
+        return set(lines) <= set(said)
+
+    assert tells(DELIVERED)
+    assert within(15, lambda: tells(CALLED, DELIVERED))
+    for unit in ("portal-web", "portal-worker"):
+        deployment.crash(unit)
+        deployment.start(unit)
+    assert within(30, lambda: deployment.degraded() != ["web"])
+    assert tells(CALLED, DELIVERED)
+
+
 PAGES = (
     *("/tokens/", "/tokens/new/", "/team/", "/team/platform/", "/inventory/"),
     *("/audit/", "/audit/charts/", "/audit/export.csv", "/audit/export.jsonl", "/accounts/login/"),
@@ -311,10 +345,7 @@ def test_every_line_of_every_log_is_one_json_event(deployment: Deployment) -> No
 
 
 def test_each_of_them_stops_when_asked(deployment: Deployment) -> None:
-    children = {
-        unit: Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
-        for unit, process in deployment.running.items()
-    }
+    children = {unit: deployment.children(unit) for unit in deployment.running}
     for unit in list(deployment.running):
         assert deployment.stop(unit) == 0, deployment.log(unit).read_text()
     for unit, pids in children.items():

@@ -1,9 +1,12 @@
 """``make run``: the whole product in the foreground, which starts, heals and stops as one."""
 
 import re
+import shutil
 import signal
 import socket
 import subprocess
+import sys
+import tempfile
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -12,7 +15,10 @@ from urllib.parse import urlsplit
 
 import pytest
 import requests
+from django.test import override_settings
 
+from portal.embedded.processes import Process
+from portal.embedded.product import is_ready
 from tests import environment
 from tests.grafana.sandbox_process import PROD, SandboxProcess
 from tests.identity_provider import choose
@@ -151,14 +157,49 @@ def test_a_second_run_on_the_same_data_is_refused_with_one_line(product: Product
     assert is_healthy(product.url)
 
 
-def test_a_port_in_use_is_named_in_one_line(tmp_path: Path) -> None:
-    product = Product(tmp_path)
-    with socket.create_server(("127.0.0.1", product.port)):
+@pytest.mark.parametrize("name", ["PORT", "PORTAL_SANDBOX_PORT", "PORTAL_BROKER_PORT"])
+def test_a_port_in_use_is_named_in_one_line(name: str) -> None:
+    """What answers there is not ours: nothing is sent to it."""
+    # A directory too deep for a socket: the broker has a port there.
+    directory = Path(tempfile.mkdtemp(prefix=f"portal-{'deep-' * 20}"))
+    product = Product(directory)
+    with socket.create_server(("127.0.0.1", int(product.environment[name]))) as stranger:
+        stranger.settimeout(0.1)
         process = product.launch()
         assert process.wait(60) == 1
+        with pytest.raises(TimeoutError):
+            stranger.accept()
     [line] = product.log().splitlines()
-    assert f"Port {product.port} is in use. Set PORT to a free one" in line
+    assert f"is in use. Set {name} to a free one" in line
     assert product.processes() == []
+    product.close()
+    shutil.rmtree(directory)
+
+
+def test_who_answers_in_place_of_what_was_started_is_not_taken_for_it() -> None:
+    sandbox = Process("sandbox", [sys.executable, "-c", "import time; time.sleep(60)"])
+    sandbox.start()
+    try:
+        with (
+            SandboxProcess(Path(tempfile.mkdtemp())) as stranger,
+            override_settings(SANDBOX_PORT=stranger.port),
+        ):
+            assert requests.get(f"{stranger.url}/_sandbox/", timeout=5).ok
+            assert not is_ready(sandbox)
+    finally:
+        sandbox.ask_to_stop()
+        sandbox.wait(time.monotonic() + 10)
+
+
+@pytest.mark.parametrize("seconds", [0.1, 1.0, 2.5])
+def test_ctrl_c_while_it_starts_stops_it_without_a_traceback(seconds: float) -> None:
+    product = Product()
+    process = product.launch()
+    time.sleep(seconds)  # the moment matters, and not what has happened by then
+    process.send_signal(signal.SIGINT)
+    process.wait(60)
+    assert "Traceback" not in product.log()
+    assert within(10, lambda: product.processes() == [])
     product.close()
 
 
@@ -173,6 +214,20 @@ def refused(**settings: str) -> str:
         return line
     finally:
         product.close()
+
+
+def test_a_folder_of_others_is_not_cleared_for_static_files(tmp_path: Path) -> None:
+    theirs = tmp_path / "index.html"
+    theirs.write_text("theirs")
+    line = refused(PORTAL_STATIC_ROOT=str(tmp_path))
+    assert f"PORTAL_STATIC_ROOT ({tmp_path}) holds files that are not the portal's" in line
+    assert theirs.read_text() == "theirs"
+
+
+def test_static_files_that_have_no_folder_are_named_in_one_line(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.touch()
+    assert refused(PORTAL_STATIC_ROOT=str(file)).startswith("portal: a file can't be used")
 
 
 def test_an_access_file_that_is_none_stops_the_start(tmp_path: Path) -> None:

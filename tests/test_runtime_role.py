@@ -10,6 +10,7 @@ import psycopg
 import pytest
 from django.apps import apps
 
+from portal import schema
 from tests.product import ROOT, run_python
 from tests.servers import Postgres
 
@@ -159,3 +160,9 @@ def test_the_file_can_be_run_again_and_changes_nothing(database: Database) -> No
         before = connection.execute(rights).fetchall()
         connection.execute(ROLE.read_bytes())
         assert connection.execute(rights).fetchall() == before
+
+
+def test_a_start_asks_for_each_right_that_the_file_grants() -> None:
+    granted = {table for table, _ in schema._wanted()}
+    tables = {model._meta.db_table for model in apps.get_models(include_auto_created=True)}
+    assert granted == tables | {"django_migrations"}

@@ -12,13 +12,16 @@ from pathlib import Path
 
 from django.conf import settings
 from django.core.mail import send_mail
+from django.db import transaction
 
 from portal.audit.chain import moment
 from portal.audit.head import HeadMissingError, read_head
 from portal.audit.verify import Published, UnreadableError, published_heads
-from portal.models import AuditEvent
+from portal.models import AuditEvent, Tally
 
 log = logging.getLogger(__name__)
+
+_MAILED = ("audit_head_mailed", "")
 
 
 def published() -> dict[int, Published]:
@@ -49,8 +52,19 @@ def publish_head() -> bool:
     log.info("audit.head", extra=line)
     if settings.AUDIT_HEAD_FILE:
         _append(f"{json.dumps(line)}\n")
-    _mail(f"Audit log: event {head.seq}", json.dumps(line))
+    if settings.AUDIT_HEAD_MAIL and _is_news(head.seq):
+        _mail(f"Audit log: event {head.seq}", json.dumps(line))
     return True
+
+
+def _is_news(seq: int) -> bool:
+    """Whether this head was not mailed yet, by any process; it counts as mailed from now on."""
+    metric, labels = _MAILED
+    row = Tally.objects.filter(metric=metric, labels=labels)
+    if not row.exists():
+        with transaction.atomic():
+            Tally.objects.add({_MAILED: 0})
+    return bool(row.exclude(value=seq).update(value=seq))
 
 
 def contradicted(heads: Mapping[int, Published]) -> int | None:

@@ -365,6 +365,24 @@ def verify_export(file: BinaryIO, keys: Sequence[bytes], published: Mapping[int,
     return "\n".join([said, *chain.succession.told(keys[0]), trailer_said + warning])
 
 
+def verify_stream(file: BinaryIO, keys: Sequence[bytes], published: Mapping[int, Published]) -> str:
+    """Check what PORTAL_AUDIT_STREAM has sent, from the first event on; returns what it is.
+
+    It has no trailer: only published heads tell whether the end is missing. A line that came twice
+    counts once. Raises BrokenError, UnreadableError or OSError.
+    """
+    chain = Chain(keys, published)
+    for line in _lines(file):
+        prev_hash, own_hash, text = _parts(line)
+        begins = _TEXT.match(text)
+        if begins is None or not 0 < int(begins[1]) <= chain.seq:
+            chain.follow(prev_hash, own_hash, text)
+        elif int(begins[1]) == chain.seq and own_hash != chain.hash:
+            raise BrokenError(chain.seq, "came twice, and each time another")
+    chain.end()
+    return f"{chain.count} events, sent up to {chain.seq}:{chain.hash.decode()}"
+
+
 def _parts(line: bytes) -> tuple[bytes, bytes, bytes]:
     """A line's two hashes and its text. The places are fixed: nothing has to be searched for."""
     if (line[:14], line[78:88], line[152:154], line[-1:]) != (
@@ -462,12 +480,16 @@ def main(arguments: Sequence[str]) -> int:
     """The command line; returns the exit status."""
     parser = argparse.ArgumentParser(description="Verifies an export of the audit log.")
     parser.add_argument("export", type=Path, help="an export as JSON Lines")
+    parser.add_argument(
+        "--stream", action="store_true", help="it is what PORTAL_AUDIT_STREAM has sent"
+    )
     parser.add_argument("--head", help="a file of published heads, or one as SEQ:HASH")
     options = parser.parse_args(arguments)
     try:
         published = published_heads(options.head) if options.head else {}
         with options.export.open("rb") as file:
-            print(f"intact: {verify_export(file, keys_from(os.environ), published)}")
+            verify = verify_stream if options.stream else verify_export
+            print(f"intact: {verify(file, keys_from(os.environ), published)}")
     except BrokenError as broken:
         print(f"broken: {broken}")
         return BROKEN

@@ -62,6 +62,11 @@ FIELDS = {
     Action.SESSION_ENDED: _fields("subject", "count"),
     Action.LIMIT_EXCEEDED: _fields("subject", "count"),
     Action.SETTINGS_CHANGED: _fields("subject"),
+    Action.TOKEN_ADOPTED: _fields("token reason"),
+    Action.HISTORY_PRUNED: _fields("subject count"),
+    Action.HISTORY_RESTORED: _fields(
+        "subject", "count service_account aws_token_id aws_request_id"
+    ),
     Action.AUDIT_EXPORTED: _fields("subject count"),
     Action.AUDIT_VERIFIED: _fields("subject outcome"),
     Action.SIGNIN_SUCCEEDED: _fields("", "subject reason"),

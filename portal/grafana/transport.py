@@ -20,9 +20,10 @@ from botocore.exceptions import (
     NoCredentialsError,
 )
 from requests import PreparedRequest, Request, Response, Session
-from requests.exceptions import InvalidSchema, InvalidURL, RequestException
+from requests.exceptions import InvalidSchema, InvalidURL, RequestException, Timeout
 from requests.utils import DEFAULT_CA_BUNDLE_PATH
 from urllib3.exceptions import HTTPError, NewConnectionError
+from urllib3.exceptions import TimeoutError as TimeoutOfUrllib3
 
 from portal.grafana import heard
 from portal.grafana.account import Account
@@ -32,6 +33,7 @@ from portal.grafana.signing import SigV4
 from portal.grafana.times import http_date
 from portal.grafana.trust import context_for
 from portal.grafana.types import Operation
+from portal.observing import CUT_OFF, TIMED_OUT
 
 LARGEST_ANSWER = 8 * 1024 * 1024
 """Bytes; the largest answer AMG has to give, a page of 100 entries, is a hundredth of it."""
@@ -100,6 +102,7 @@ class Transport:
                 return self._send(request, environment)
             except (RequestException, HTTPError, OSError) as error:
                 failure = _failure(error, operation)
+                failure.unanswered = TIMED_OUT if _is_timeout(error) else CUT_OFF
         # Out here the failure has no context. `from None` within the handler would only hide it,
         # and with it the frames that hold what was read of the answer.
         raise failure
@@ -180,6 +183,26 @@ def _read(response: Response) -> bytes:
         if len(body) > LARGEST_ANSWER:
             raise _AnswerTooLargeError
     return bytes(body)
+
+
+def _is_timeout(error: object) -> bool:
+    """Whether the time was over, by the first cause that there is: libraries wrap each other's."""
+    for _ in range(10):
+        # To urllib3 a connection that can't be made is a kind of timeout, whatever its cause.
+        is_named_so = isinstance(error, TimeoutError | Timeout | TimeoutOfUrllib3)
+        if is_named_so and not isinstance(error, NewConnectionError):
+            return True
+        if not isinstance(error, Exception):
+            return False
+        inner = error.args[0] if error.args else None
+        error = (
+            getattr(error, "reason", None)
+            or getattr(error, "original_error", None)
+            or (inner if isinstance(inner, Exception) else None)
+            or error.__cause__
+            or error.__context__
+        )
+    return False
 
 
 def _failure(error: Exception, operation: Operation) -> GrafanaError:

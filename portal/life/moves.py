@@ -49,6 +49,13 @@ REQUEST_FOR_RECIPIENT = Move(
     event=Action.TOKEN_REQUESTED,
     tells={"subject": "waits_for"},
 )
+ADOPT = Move(
+    # Somebody made it at AWS, or the row was lost with a backup: nobody's browser waits for it.
+    name="adopt",
+    starts=(),
+    leads_to=State.ACTIVE,
+    event=Action.TOKEN_ADOPTED,
+)
 
 # -- People answer --------------------------------------------------------------------------------
 

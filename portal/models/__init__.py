@@ -23,6 +23,7 @@ from portal.models.runtime import Clock, FailedSignIns, Heartbeat
 from portal.models.scim import ProvisionedPerson, ScimGroup, ScimGroupMember
 from portal.models.sessions import UserSession
 from portal.models.states import State
+from portal.models.tallies import Tally
 from portal.models.tokens import Token
 
 __all__ = [
@@ -58,6 +59,7 @@ __all__ = [
     "ServiceAccount",
     "SpentAssertion",
     "State",
+    "Tally",
     "Team",
     "Token",
     "User",

@@ -34,6 +34,9 @@ class Action(models.TextChoices):
     SESSION_ENDED = "session.ended"
     LIMIT_EXCEEDED = "limit.exceeded"
     SETTINGS_CHANGED = "settings.changed"
+    TOKEN_ADOPTED = "token.adopted"
+    HISTORY_PRUNED = "history.pruned"
+    HISTORY_RESTORED = "history.restored"
 
 
 class Outcome(models.TextChoices):

@@ -14,9 +14,11 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, gen
 
 from portal import clock, endpoints, notify, outage, valkey
 from portal.client_address import client_address
+from portal.flows.stream_audit import lag_seconds
 from portal.flows.sync_catalog import SYNC_SECONDS
 from portal.grafana.errors import NoAnswer, NotSent
 from portal.incidents import Incident
+from portal.metrics.exposition import Numbered
 from portal.models import Connection, Heartbeat, State, Token, Workspace
 from portal.models.counting import count_by_state
 from portal.valkey import Server
@@ -88,6 +90,7 @@ def metrics(request: HttpRequest) -> HttpResponse:
     if closed := _closed(request):
         return HttpResponse(f"{closed[1]}\n", status=closed[0], content_type=PLAIN)
     registry = CollectorRegistry()
+    registry.register(Numbered())
     tokens = Gauge("portal_tokens", "Tokens by state.", ["state"], registry=registry)
     counts = count_by_state()
     for state in State:
@@ -114,6 +117,12 @@ def metrics(request: HttpRequest) -> HttpResponse:
     )
     for beat in Heartbeat.objects.exclude(kind__in=(notify.SENT, notify.NOT_SENT)):
         heard.labels(beat.kind).set((now - beat.at).total_seconds())
+    if settings.AUDIT_STREAM:
+        Gauge(
+            "portal_audit_stream_lag_seconds",
+            "How long the first event has waited that was not sent elsewhere yet.",
+            registry=registry,
+        ).set(lag_seconds())
     writable = Gauge(
         "portal_database_writable",
         "Whether the database takes writes: 0 when it is full or read-only.",

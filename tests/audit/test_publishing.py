@@ -61,6 +61,19 @@ def test_only_a_head_that_has_moved_is_published(log: list[AuditEvent], file: Pa
     assert [line["seq"] for line in lines(file)] == [EVENTS, event.seq]
 
 
+def test_without_a_file_a_head_is_mailed_once_whoever_publishes_it(
+    log: list[AuditEvent], file: Path, settings: Settings
+) -> None:
+    """A sweep by hand beside the schedulers, and each scheduler beside the others."""
+    settings.AUDIT_HEAD_FILE = ""
+    publish_head()
+    publish_head()
+    assert len(mail.outbox) == 1
+    event = one_more()
+    publish_head()
+    assert [letter.subject for letter in mail.outbox][1:] == [f"Audit log: event {event.seq}"]
+
+
 def test_an_empty_log_has_no_head_to_publish(db: None, file: Path) -> None:
     assert publish_head()
     assert not file.exists()

@@ -3,6 +3,7 @@
 The question for a create is always the same: may there be a token now that nobody holds?
 """
 
+import contextlib
 import json
 import time
 
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 
 from portal.grafana.client import Client
 from portal.grafana.errors import GrafanaError, NoAnswer, OutcomeUnknown
+from portal.observing import seen
 from tests.grafana.example import ACCOUNT, KEY, WORKSPACE
 from tests.grafana.scripted_server import (
     Connection,
@@ -21,8 +23,10 @@ from tests.grafana.scripted_server import (
     broken_off,
     dripping,
     http_message,
+    refusal,
     silence,
 )
+from tests.servers import free_port
 
 pytest_plugins = ("tests.grafana.client_fixtures",)
 
@@ -213,3 +217,38 @@ def test_whatever_a_server_sends_it_is_an_error_of_ours(
         assert caught.value.outcome_unknown or caught.value.status == 429
 
     send()
+
+
+@pytest.mark.parametrize(
+    ("reply", "code"),
+    [
+        (silence(), "timeout"),
+        (silence(HALF), "timeout"),
+        (broken_off(), "connection"),
+        (broken_off(reset=True), "connection"),
+        (html(502), "HTTP502"),
+        (answer(200, CREATED), "200"),
+        (refusal(429, "ThrottlingException", "slow down"), "ThrottlingException"),
+    ],
+)
+def test_monitors_are_told_what_came_of_each_call(
+    hasty: Client, scripted_server: ScriptedServer, reply: Reply, code: str
+) -> None:
+    seen.take()
+    scripted_server.script(reply)
+    with contextlib.suppress(GrafanaError):
+        create(hasty)
+    calls = {name: number for name, number in seen.take().items() if "calls_total" in name[0]}
+    operation = "CreateWorkspaceServiceAccountToken"
+    assert calls == {("portal_aws_calls_total", f"{operation}\t{code}"): 1}
+
+
+def test_a_call_that_could_not_be_made_is_told_as_a_connections(
+    aws_environment: pytest.MonkeyPatch,
+) -> None:
+    seen.take()
+    with contextlib.suppress(GrafanaError):
+        create(Client(endpoint_url=f"http://127.0.0.1:{free_port()}"))
+    assert [labels for name, labels in seen.take() if name == "portal_aws_calls_total"] == [
+        "CreateWorkspaceServiceAccountToken\tconnection"
+    ]

@@ -23,6 +23,7 @@ For example, a create that succeeds but answers 500, and what came of it:
 """
 
 import json
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 from typing import Any
@@ -57,6 +58,7 @@ def answer(world: World, request: Request) -> Response:
 
 def _overview(world: World, _query: Query, _said: object) -> Json:
     return {
+        "pid": os.getpid(),
         "url": world.url,
         "region": world.credentials.region,
         "access_key": world.credentials.access_key,

@@ -13,6 +13,7 @@ from portal.access import words
 from portal.audit import SYSTEM
 from portal.catalog import read_brought
 from portal.flows.apply_access import Plan, apply_access
+from portal.metrics import aws
 from portal.tasks import end_lost_access
 
 MOST_WARNINGS = 100
@@ -60,6 +61,7 @@ class Command(BaseCommand):
         self.stdout.write(_summary(plan, dry_run=dry_run))
         if not dry_run:
             gateway.note_heard()
+            aws.write()
             end_lost_access(SYSTEM)
 
 

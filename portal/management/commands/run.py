@@ -3,13 +3,14 @@
 import os
 import signal
 import time
+from functools import partial
 from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from portal.embedded import demo, preparation, product
-from portal.embedded.processes import Process, StartError, accepts, say, stop, wait_for
+from portal.embedded.processes import Process, StartError, say, stop, wait_for
 
 
 class _StopAskedError(Exception):
@@ -47,17 +48,19 @@ class Command(BaseCommand):
         raise _StopAskedError
 
     def _start(self) -> None:
-        product.require_free_port("PORT", settings.PORT)
+        servers = [one for one in (product.broker(), product.sandbox()) if one is not None]
+        product.require_free_ports(servers)
         preparation.require_access_file()
-        for server in (product.broker(), product.sandbox(), product.sign_in()):
-            if server is not None:
-                self.servers.append(server)
-                server.start()
+        if (provider := product.sign_in()) is not None:
+            servers.append(provider)
+        for server in servers:
+            self.servers.append(server)
+            server.start()
         preparation.prepare_database()
         preparation.require_admin()
         product.collect_static_files()
         for server in self.servers:
-            wait_for(server.name, accepts(product.address_of(server)), server.has_died)
+            wait_for(server.name, partial(product.is_ready, server), server.has_died)
         for problem in preparation.prepare_catalog():
             say(f"warning: {problem}")
         for process in product.application():

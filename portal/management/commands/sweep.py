@@ -12,12 +12,15 @@ from portal import gateway, tasks
 from portal.audit import SYSTEM
 from portal.checks import exit_unless_sound
 from portal.embedded import preparation
+from portal.flows.stream_audit import stream_audit
 from portal.flows.sync_catalog import sync_catalogs
 from portal.flows.take_inventory import take_inventory
+from portal.metrics import aws
 from portal.models import Connection, ServiceAccount
 from portal.scheduler import (
     ASK_THE_TIME_SECONDS,
     TABLE,
+    AuditSender,
     CatalogReaders,
     Job,
     Scheduler,
@@ -42,6 +45,7 @@ class Command(BaseCommand):
             _once()
         else:
             exit_unless_sound()
+            aws.keep_written()
             _until_stopped(options["every"])
 
 
@@ -54,7 +58,9 @@ def _once() -> None:
         # Now, and so not by the workers.
         for pk in ServiceAccount.objects.to_list().values_list("pk", flat=True):
             take_inventory(pk)
+    stream_audit()
     gateway.note_heard()
+    aws.write()
 
 
 def _until_stopped(pause: float) -> None:
@@ -65,6 +71,7 @@ def _until_stopped(pause: float) -> None:
         Job("have AWS say what time it is", TimeAsker().turn, ASK_THE_TIME_SECONDS),
         *TABLE,
         Job("begin to read catalogs that are due", CatalogReaders().turn),
+        Job("begin to send the audit log elsewhere", AuditSender().turn),
     ]
     if settings.EMBEDDED:
         jobs.append(

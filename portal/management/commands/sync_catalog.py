@@ -7,6 +7,7 @@ from django.core.management.base import BaseCommand, CommandError
 from portal import gateway
 from portal.audit import SYSTEM
 from portal.flows.sync_catalog import sync_catalogs
+from portal.metrics import aws
 
 
 class Command(BaseCommand):
@@ -18,6 +19,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         read = sync_catalogs(actor=SYSTEM)
         gateway.note_heard()
+        aws.write()
         if not read:
             raise CommandError("There is no connection yet: apply an access file that names one.")
         for synced in read:

@@ -1,0 +1,130 @@
+"""The numbers in Prometheus' format."""
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+
+from django.core.cache import cache
+from django.db.models import Case, Count, F, Value, When
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    Metric,
+)
+from prometheus_client.registry import Collector
+
+from portal.metrics import history
+from portal.models import Drift, ListedToken, State, Token, Workspace
+from portal.models.lookups import HOLDS_NAME
+from portal.models.states import LIVE
+from portal.observing import CALL_BOUNDS, Series
+
+Numbers = Mapping[Series, float]
+
+QUICK = 0.01
+KEPT = 10
+"""Seconds: where there are so many tokens that counting them takes longer than the former, that is
+done once in the latter."""
+_KEY = "tokens-of-workspaces"
+
+_KINDS = "Tokens at AMG by workspace: live and expired ones of the portal's, and others' (foreign)."
+
+
+class Numbered(Collector):
+    """What ``Tally``, the audit log's end and the tokens' rows tell. Raises DatabaseError."""
+
+    def collect(self) -> Iterator[Metric]:
+        numbers = history.numbers_so_far()
+        if numbers is not None:
+            yield from _of_requests(numbers)
+        yield from _of_aws(numbers if numbers is not None else history.kept())
+        yield _of_workspaces()
+
+
+def _of_requests(numbers: Numbers) -> Iterator[Metric]:
+    ended = CounterMetricFamily(
+        "portal_requests", "Requests for tokens that ended, by how.", labels=["outcome"]
+    )
+    for outcome in history.OUTCOMES:
+        ended.add_metric([outcome], numbers.get(("portal_requests_total", outcome), 0))
+    yield ended
+    for name, told in (
+        ("portal_unclaimed", "Sealed keys that nobody fetched in time, and that were revoked."),
+        ("portal_orphans_removed", "Tokens deleted at AWS because nobody has their key."),
+    ):
+        yield CounterMetricFamily(name, told, value=numbers.get((f"{name}_total", ""), 0))
+    for name, told in (
+        ("portal_sealed_seconds", "From the submit to the sealed key."),
+        ("portal_delivered_seconds", "From the submit to the key's delivery."),
+    ):
+        family = HistogramMetricFamily(name, told)
+        family.add_metric([], *_histogram(numbers, name, "", history.DURATION_BOUNDS))
+        yield family
+
+
+def _of_aws(numbers: Numbers) -> Iterator[Metric]:
+    calls = CounterMetricFamily(
+        "portal_aws_calls",
+        "Calls to AWS by AWS's name of the operation and what came of it.",
+        labels=["operation", "code"],
+    )
+    seconds = HistogramMetricFamily(
+        "portal_aws_call_seconds", "How long AWS took to answer.", labels=["operation"]
+    )
+    operations = set()
+    for (metric, labels), value in sorted(numbers.items()):
+        if metric == "portal_aws_calls_total":
+            operation, code = labels.split("\t")
+            operations.add(operation)
+            calls.add_metric([operation, code], value)
+    for operation in sorted(operations):
+        found = _histogram(numbers, "portal_aws_call_seconds", operation, CALL_BOUNDS)
+        seconds.add_metric([operation], *found)
+    yield calls
+    yield seconds
+
+
+def _histogram(
+    numbers: Numbers, metric: str, labels: str, bounds: Sequence[float]
+) -> tuple[list[tuple[str, float]], float]:
+    """Its buckets, each with what is in those below it, and its sum."""
+    before = f"{labels}\t" if labels else ""
+    buckets, total = [], 0.0
+    for bound in (*(str(bound) for bound in bounds), "+Inf"):
+        total += numbers.get((f"{metric}_bucket", before + bound), 0)
+        buckets.append((bound, total))
+    return buckets, numbers.get((f"{metric}_sum", labels), 0.0)
+
+
+def _of_workspaces() -> Metric:
+    found = GaugeMetricFamily("portal_workspace_tokens", _KINDS, labels=["workspace", "kind"])
+    counts = cache.get(_KEY)
+    if counts is None:
+        begun = time.monotonic()
+        counts = _count_by_workspace()
+        if time.monotonic() - begun > QUICK:
+            cache.set(_KEY, counts, KEPT)
+    for pk, aws_id in Workspace.objects.present().values_list("pk", "aws_id"):
+        for kind in ("live", "expired", "foreign"):
+            found.add_metric([aws_id, kind], counts.get((pk, kind), 0))
+    return found
+
+
+def _count_by_workspace() -> dict[tuple[int, str], int]:
+    found: dict[tuple[int, str], int] = {}
+    # Of all tokens only those that AMG may have are read, by a partial index: no other index has
+    # a sum or a text that is computed.
+    kind = Case(
+        When(state__among=LIVE, then=Value("live")),
+        When(state__among=[State.EXPIRED], then=Value("expired")),
+        default=Value(""),
+    )
+    here = Token.objects.filter(HOLDS_NAME, workspace__gt=0)
+    counted = here.order_by().values_list(F("workspace") + 0, kind).annotate(number=Count("*"))
+    for workspace, name, number in counted:
+        found[workspace, name] = number
+    foreign = ListedToken.objects.filter(drift=Drift.FOREIGN).order_by()
+    by_workspace = foreign.values_list("service_account__workspace").annotate(number=Count("*"))
+    for workspace, number in by_workspace:
+        found[workspace, "foreign"] = number
+    return found
