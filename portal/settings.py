@@ -198,7 +198,11 @@ TEMPLATES = [
                 "django.contrib.messages.context_processors.messages",
                 "portal.context_processors.csrf_token",
             ],
-            "builtins": ["portal.templatetags.pages", "portal.templatetags.fixed_urls"],
+            "builtins": [
+                "portal.templatetags.pages",
+                "portal.templatetags.lists",
+                "portal.templatetags.fixed_urls",
+            ],
         },
     }
 ]

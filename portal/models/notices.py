@@ -23,6 +23,8 @@ class NoticeKind(models.TextChoices):
     REPLACED = "replaced"
     REVOKED = "revoked"
     UNCLAIMED = "unclaimed"
+    APPROVAL_UNDONE = "approval_undone"
+    KEY_FOUND = "key_found"
     EXPIRES_IN_7_DAYS = "expires_in_7_days"
     EXPIRES_IN_1_DAY = "expires_in_1_day"
 

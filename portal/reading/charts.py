@@ -12,6 +12,7 @@ from django.db.models.functions import TruncDate
 from django.utils import timezone
 
 from portal.models import Action, AuditEvent, State, Token
+from portal.models.lookups import TRUE_END
 from portal.moments import fixed, stretches
 from portal.reading.filters import Filter, people_like
 
@@ -109,9 +110,9 @@ def _remaining(wanted: Filter, now: datetime) -> list[tuple[str, int]]:
         named = Q(name__startswith=wanted.q) | Q(owner__email__in=people_like(wanted.q))
         tokens = tokens.filter(named)
     ends = [timedelta(0), *(most for most, _ in REMAINING)]
-    counts = tokens.aggregate(
+    counts = tokens.alias(ends=TRUE_END).aggregate(
         **{
-            f"band{n}": Count("pk", filter=Q(expires_at__gt=now + more, expires_at__lte=now + most))
+            f"band{n}": Count("pk", filter=Q(ends__gt=now + more, ends__lte=now + most))
             for n, (more, most) in enumerate(pairwise(ends))
         }
     )

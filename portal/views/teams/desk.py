@@ -19,7 +19,7 @@ from portal.forms.selects import found, typed
 from portal.models import State, Team, Token
 from portal.models.desk import accounts_on_desk, people_on_desk
 from portal.models.flags import count_open, flagged
-from portal.models.lookups import HAS_ENDED, IS_LIVE, IS_OPEN
+from portal.models.lookups import HAS_ENDED, IS_LIVE, IS_OPEN, TRUE_END
 from portal.models.queries import TokenQuerySet
 from portal.models.states import LIVE, WAITING
 from portal.requester import answers_json
@@ -120,14 +120,17 @@ def accounts(request: HttpRequest, slug: str) -> JsonResponse:
 def _open_first_to_end(tokens: TokenQuerySet) -> list[Stretch[Token]]:
     """What exists at AWS, what ends first before the rest; then what waits to, in its order."""
     return [
-        Stretch(tokens.filter(IS_LIVE, expires_at__isnull=False), ("expires_at", "id")),
+        Stretch(
+            tokens.filter(IS_LIVE, expires_at__isnull=False), ("ends", "id"), {"ends": TRUE_END}
+        ),
         Stretch(tokens.filter(IS_LIVE, expires_at=None), ("id",)),
         Stretch(tokens.filter(state__in=WAITING), ("created_at", "id")),
     ]
 
 
 def _load_flagged(keys: list[Any]) -> Iterable[Token]:
-    return flagged(Token.objects.for_pages().filter(pk__in=keys)).order_by() if keys else ()
+    rows = Token.objects.for_pages().with_successor()
+    return flagged(rows.filter(pk__in=keys)).order_by() if keys else ()
 
 
 def _said(page: Page[Token], tokens: TokenQuerySet) -> str:
