@@ -20,6 +20,7 @@ from portal.views.tokens import (
     page,
     reissue,
     revoke,
+    uses,
 )
 
 register_converter(NumberConverter, "number")
@@ -38,9 +39,12 @@ urlpatterns = [
     path("tokens/<uuid:token_id>/revoke/", revoke.revoke, name="token-revoke"),
     path("tokens/<uuid:token_id>/cancel/", revoke.cancel, name="token-cancel"),
     path("tokens/<uuid:token_id>/approve/", approve.approve, name="token-approve"),
+    path("tokens/<uuid:token_id>/approve/undo/", approve.undo, name="token-approve-undo"),
+    path("tokens/<uuid:token_id>/remind/", approve.remind, name="token-remind"),
     path("tokens/<uuid:token_id>/deny/", approve.deny, name="token-deny"),
     path("tokens/<uuid:token_id>/collect/", approve.collect, name="token-collect"),
     path("tokens/<uuid:token_id>/reissue/", reissue.reissue, name="token-reissue"),
+    path("tokens/<uuid:token_id>/uses/", uses.uses, name="token-uses"),
     path("tokens/<uuid:token_id>/hand-over/", hand_over.hand_over, name="token-hand-over"),
     path(
         "tokens/<uuid:token_id>/possible-owners/",

@@ -68,6 +68,8 @@ def _is_still_true(notice: Notice) -> bool:
         return False
     if notice.kind in EXPIRY:
         return token.state == State.ACTIVE and is_so_far_away(token, NoticeKind(notice.kind))
+    if notice.kind == NoticeKind.APPROVED:
+        return token.state != State.AWAITING_APPROVAL
     if notice.kind == NoticeKind.APPROVAL_ASKED:
         return token.state == State.AWAITING_APPROVAL
     return True

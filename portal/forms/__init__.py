@@ -1,6 +1,13 @@
 """What people send, checked field by field."""
 
-from portal.forms.answers import ApproveForm, CollectForm, DenyForm, HandOverForm, ReissueForm
+from portal.forms.answers import (
+    ApproveForm,
+    CollectForm,
+    DenyForm,
+    HandOverForm,
+    ReissueForm,
+    UsesForm,
+)
 from portal.forms.desk import DeskForm, EndForm
 from portal.forms.requests import TokenRequestForm
 
@@ -13,4 +20,5 @@ __all__ = [
     "HandOverForm",
     "ReissueForm",
     "TokenRequestForm",
+    "UsesForm",
 ]

@@ -1,12 +1,13 @@
 """What is sent about a token that exists: answers to its request, its collection, its successor."""
 
-from typing import Any
+from typing import Any, cast
 
 from django import forms
 
 from portal.amg import LONGEST_LIFETIME
 from portal.flows.reissue import SHORTEST_OVERLAP
-from portal.forms.fields import PublicKeyField, ReasonField, WholeNumberField
+from portal.forms.fields import FormWithLifetimes, LifetimeField, PublicKeyField, ReasonField
+from portal.lifetimes import in_words
 from portal.models import State, Token, User
 
 NO_KEY_PAIR = (
@@ -15,19 +16,19 @@ NO_KEY_PAIR = (
 )
 
 
-class ApproveForm(forms.Form):
+class ApproveForm(FormWithLifetimes):
     """A lead agrees; the lifetime may only become shorter."""
 
+    seconds_to_live = LifetimeField(least=1, most=LONGEST_LIFETIME, required=False)
     reason = ReasonField()
 
     def __init__(self, data: Any, *, token: Token) -> None:
         super().__init__(data)
-        self.fields["seconds_to_live"] = WholeNumberField(
-            least=1,
-            most=token.seconds_to_live,
-            required=False,
-            wanted="You may shorten what was asked for, which is "
-            f"{token.seconds_to_live:,} seconds, and not lengthen it.",
+        field = cast(LifetimeField, self.fields["seconds_to_live"])
+        field.most = token.seconds_to_live
+        field.wanted = (
+            f"You may shorten what was asked for, which is {in_words(field.most)}, and not "
+            "lengthen it."
         )
 
 
@@ -43,6 +44,12 @@ class CollectForm(forms.Form):
     public_key = PublicKeyField(error_messages={"required": NO_KEY_PAIR})
 
 
+class UsesForm(forms.Form):
+    """What uses a token."""
+
+    uses = ReasonField()
+
+
 class HandOverForm(forms.Form):
     """Who is to own a token from now on, by their address."""
 
@@ -52,24 +59,24 @@ class HandOverForm(forms.Form):
     reason = ReasonField()
 
 
-class ReissueForm(forms.Form):
+class ReissueForm(FormWithLifetimes):
     """How a token is to be replaced."""
 
     mode = forms.ChoiceField(
-        choices=[("replace", "Replace now"), ("overlap", "Rotate with overlap")],
-        error_messages={"required": "Choose how the old token ends."},
+        choices=[("overlap", "Renew"), ("lost", "Lost"), ("replace", "Leaked")],
+        error_messages={"required": "Say what happened to the old key."},
     )
-    overlap_seconds = WholeNumberField(
+    overlap_seconds = LifetimeField(
         least=SHORTEST_OVERLAP,
         most=LONGEST_LIFETIME,
         required=False,
-        wanted="An overlap is 60 to 2,592,000 seconds (30 days at most).",
+        wanted="An overlap is 1 minute to 30 days.",
     )
     recipient = forms.ChoiceField(
         choices=[("owner", "The owner"), ("me", "Me")],
         error_messages={"required": "Choose who gets the new key."},
     )
-    seconds_to_live = WholeNumberField(least=1, most=LONGEST_LIFETIME, required=False)
+    seconds_to_live = LifetimeField(least=1, most=LONGEST_LIFETIME, required=False)
     reason = ReasonField()
     public_key = PublicKeyField(required=False)
 
@@ -80,11 +87,15 @@ class ReissueForm(forms.Form):
 
     def clean(self) -> dict[str, Any]:
         cleaned = self.cleaned_data
-        if cleaned.get("mode") == "overlap":
-            if self.token.state != State.ACTIVE:
-                self.add_error("mode", "Nobody has taken its key yet: replace it now.")
-            elif cleaned.get("overlap_seconds") is None and "overlap_seconds" not in self.errors:
-                self.add_error("overlap_seconds", "Choose how long the old token works on.")
+        mode = cleaned.get("mode")
+        if mode in ("overlap", "lost") and self.token.state != State.ACTIVE:
+            self.add_error("mode", "Nobody has taken its key yet: replace it now.")
+        elif (
+            mode == "overlap"
+            and cleaned.get("overlap_seconds") is None
+            and "overlap_seconds" not in self.errors
+        ):
+            self.add_error("overlap_seconds", "Choose how long the old token works on.")
         if cleaned.get("recipient") == "me" and cleaned.get("public_key") == b"":
             self.add_error("public_key", NO_KEY_PAIR)
         return cleaned
@@ -92,6 +103,8 @@ class ReissueForm(forms.Form):
     @property
     def overlap(self) -> int | None:
         """Seconds for which the old token works on, or None to end it at once."""
+        if self.cleaned_data["mode"] == "lost":
+            return SHORTEST_OVERLAP
         wanted: int | None = self.cleaned_data["overlap_seconds"]
         return wanted if self.cleaned_data["mode"] == "overlap" else None
 

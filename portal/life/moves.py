@@ -57,9 +57,26 @@ APPROVE = Move(
     starts=(State.AWAITING_APPROVAL,),
     leads_to=State.AWAITING_RECIPIENT,
     writes=("seconds_to_live", *_APPROVAL),
+    may_write=("seconds_asked", "approval_comment"),
     event=Action.TOKEN_APPROVED,
     done="approved",
     notice=NoticeKind.APPROVED,
+)
+UNDO_APPROVAL = Move(
+    # Nothing was made yet: the request waits again, for as long a life as was asked for.
+    name="undo_approval",
+    starts=(State.AWAITING_RECIPIENT,),
+    leads_to=State.AWAITING_APPROVAL,
+    sets={
+        **{"public_key": b"", "rung_at": None, "approved_by": "", "approved_at": None},
+        **{"approved_account": "", "approved_role": "", "approval_comment": ""},
+        "seconds_asked": None,
+    },
+    writes=("seconds_to_live",),
+    event=Action.TOKEN_REQUESTED,
+    tells={"subject": "waits_for"},
+    done="taken back to be approved again",
+    notice=NoticeKind.APPROVAL_UNDONE,
 )
 DENY = Move(
     name="deny",

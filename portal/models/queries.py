@@ -48,7 +48,7 @@ class TokenQuerySet(models.QuerySet["Token"]):
         )
 
     def with_successor(self) -> Self:
-        """Each with what takes its place, if something does: ``successor_id``, ``successor_name``."""
+        """Each with what takes its place, if something does (``successor_id``, ``_name``)."""
         successor = self.model.objects.filter(
             state__in=HOLDING_PLACE, replaces=OuterRef("pk")
         ).order_by("-created_at")

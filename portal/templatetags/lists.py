@@ -6,10 +6,21 @@ from django import template
 from django.urls import reverse
 from django.utils.safestring import SafeString, mark_safe
 
+from portal.lifetimes import in_words, written
 from portal.models import State, Token
-from portal.templatetags.pages import lifetime, moment, typed
+from portal.templatetags.pages import moment, typed
 
 register = template.Library()
+
+
+SHORTER = (1_800, 3_600, 8 * 3_600, 86_400, 7 * 86_400)
+"""What an approver may shorten a lifetime to by one press."""
+
+
+@register.filter
+def shorter(seconds: int) -> list[tuple[int, str]]:
+    """Usual lifetimes below this one, as seconds and as one writes them."""
+    return [(one, written(one)) for one in SHORTER if one < seconds]
 
 
 @register.filter
@@ -21,7 +32,7 @@ def ends(token: Token) -> SafeString:
     if not token.is_open and token.state != State.EXPIRED:
         return SafeString(moment(token.state_at))
     if token.ends_at is None:
-        return SafeString(f'<span class="soft">{lifetime(token.seconds_to_live)} once made</span>')
+        return SafeString(f'<span class="soft">{in_words(token.seconds_to_live)} once made</span>')
     shown = str(moment(token.ends_at))
     if not token.is_in_overlap:
         return SafeString(shown)
@@ -32,4 +43,5 @@ def _successor(token: Token) -> str:
     pk, name = getattr(token, "successor_id", None), getattr(token, "successor_name", "")
     if pk is None:
         return " <small>replaced</small>"
-    return f' <small>replaced by <a href="{escape(reverse("token", args=[pk]))}">{typed(name)}</a></small>'
+    address = escape(reverse("token", args=[pk]))
+    return f' <small>replaced by <a href="{address}">{typed(name)}</a></small>'

@@ -37,7 +37,7 @@ class Stretch(Generic[M]):
     def keys(self, *, backward: bool = False) -> "QuerySet[M, Any]":
         """All, from one end."""
         order = (_turned(one) if backward else one for one in self.order)
-        rows = self.rows.alias(**self.computed)
+        rows: QuerySet[M, Any] = self.rows.alias(**self.computed)
         return rows.order_by(*order).values_list("pk", flat=True)
 
     def beyond(self, pk: object, *, backward: bool) -> "QuerySet[M, Any]":

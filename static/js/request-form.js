@@ -29,7 +29,7 @@ function wire(form) {
     optional.textContent = team?.reason_required ? "required" : "optional";
   });
 
-  wireKeyPair(form, { busy: "Requesting…", impossible: "No token can be requested here.", beforeSend: lifetime.refresh });
+  wireKeyPair(form, { busy: "Requesting…", impossible: "No token can be requested here." });
 }
 
 /**

@@ -8,6 +8,7 @@
  */
 
 import "./page.js";
+import "./lifetime-field.js";
 import { now } from "./clock.js";
 import { askForSealed, bytes, confirmDelivery, openSeal, waitForSealed } from "./delivery.js";
 import { showKey } from "./key-view.js";

@@ -275,7 +275,7 @@ WRONG: dict[str, tuple[dict[str, str], str]] = {
     "nobody": ({"recipient": ""}, "Choose who gets the new key"),
     "no key pair": ({"recipient": "me"}, "Your browser sent no public key"),
     "too long": ({"seconds_to_live": "2592001"}, "A lifetime is 1 to"),
-    "beyond policy": ({"seconds_to_live": "86401"}, "at most 86400 seconds"),
+    "beyond policy": ({"seconds_to_live": "86401"}, "at most 1 day"),
     "a key as a reason": ({"reason": f"glsa_{'k' * 32}_00000000"}, "looks like a key"),
 }
 

@@ -1,5 +1,6 @@
 """A team's desk: its live tokens with what stands out about them, then those that ended lately."""
 
+import uuid
 from collections import Counter
 from collections.abc import Iterable
 from datetime import timedelta
@@ -88,6 +89,7 @@ def desk(request: HttpRequest, slug: str) -> HttpResponse:
         "team/desk.html",
         {
             "team": team,
+            "answered": _answered(request, team),
             "may_manage": policy.may_manage(user, team),
             "approvals": asked[:MOST_APPROVALS],
             "approvals_count": len(asked) if len(asked) <= MOST_APPROVALS else approvals.count(),
@@ -100,6 +102,15 @@ def desk(request: HttpRequest, slug: str) -> HttpResponse:
             "left_behind": counted.left_behind(policy.ENDABLE),
         },
     )
+
+
+def _answered(request: HttpRequest, team: Team) -> Token | None:
+    """The request that was answered just now, as it is by now."""
+    try:
+        asked = uuid.UUID(request.GET.get("answered", ""))
+    except ValueError:
+        return None
+    return Token.objects.for_pages().filter(team=team, pk=asked).first()
 
 
 @answers_json

@@ -8,7 +8,7 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_safe
 
-from portal import requester
+from portal import lifetimes, requester
 from portal.amg import LONGEST_LIFETIME
 from portal.flows.request import RequestRefusedError, TokenRequest, name_is_taken
 from portal.flows.request import request as request_token
@@ -46,7 +46,10 @@ def new(request: HttpRequest) -> HttpResponse:
         if token is not None:
             return redirect("token", token.pk)
         return _form_page(request, form, user, status=422)
-    initial = {name: request.GET[name] for name in PREFILLABLE if name in request.GET}
+    given = request.GET
+    initial = {name: given[name] for name in PREFILLABLE if name in given}
+    if "lifetime" in given:
+        initial.setdefault("seconds_to_live", given["lifetime"])
     initial.setdefault("name", suggested_name(user))
     return _form_page(request, TokenRequestForm(user=user, initial=initial), user)
 
@@ -78,6 +81,7 @@ def _request(request: HttpRequest, form: TokenRequestForm) -> Token | None:
         seconds_to_live=fields["seconds_to_live"],
         reason=fields["reason"],
         public_key=fields["public_key"],
+        says_until=lifetimes.is_until(form["seconds_to_live"].value()),
     )
     try:
         requested = request_token(wanted, actor=requester.actor(request))

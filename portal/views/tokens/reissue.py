@@ -7,22 +7,23 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods
 
-from portal import policy, requester
+from portal import lifetimes, policy, requester
 from portal.amg import LONGEST_LIFETIME
 from portal.flows.reissue import REISSUED, ReissueTerms, next_name, require_replaceable
 from portal.flows.reissue import reissue as reissue_token
 from portal.flows.request import RequestRefusedError
 from portal.forms import ReissueForm
+from portal.forms.fields import OTHER_NAMES
 from portal.life import moves
 from portal.limits import LimitExceededError, table
-from portal.models import State, Token
+from portal.models import State, Token, User
 from portal.tasks import follow_up
 from portal.views import limiting
 from portal.views.limiting import limited
 from portal.views.tokens import new
 from portal.views.tokens.find import visible_token
 
-OVERLAPS = ((3_600, "1 hour"), (86_400, "1 day"), (7 * 86_400, "7 days"))
+OVERLAPS = ((3_600, "1 hour", "1h"), (86_400, "1 day", "1d"), (7 * 86_400, "7 days", "7d"))
 PREFILLABLE = ("mode", "overlap_seconds", "recipient", "seconds_to_live", "reason")
 
 
@@ -36,6 +37,9 @@ def reissue(request: HttpRequest, token_id: uuid.UUID) -> HttpResponse:
     if request.method != "POST":
         require_replaceable(token)
         given = {name: request.GET[name] for name in PREFILLABLE if name in request.GET}
+        for other, first in OTHER_NAMES.items():
+            if other in request.GET:
+                given.setdefault(first, request.GET[other])
         form = ReissueForm(token=token, user=user, initial=_defaults(token) | given)
         return _form_page(request, form)
     form = ReissueForm(request.POST, token=token, user=user)
@@ -55,7 +59,7 @@ def _reissue(request: HttpRequest, form: ReissueForm) -> HttpResponse | None:
     terms = ReissueTerms(
         overlap_seconds=form.overlap,
         for_me=form.for_me,
-        seconds_to_live=fields["seconds_to_live"] or _defaults(old)["seconds_to_live"],
+        seconds_to_live=fields["seconds_to_live"] or _lifetime(old),
         reason=fields["reason"],
         public_key=fields["public_key"],
     )
@@ -68,22 +72,38 @@ def _reissue(request: HttpRequest, form: ReissueForm) -> HttpResponse | None:
     return redirect("token", requested.token.pk)
 
 
+def _lifetime(token: Token) -> int:
+    """The old token's, as far as policy allows it today; in seconds."""
+    limits = policy.limits_for(token.owner, token.team, token.service_account)
+    return min(token.seconds_to_live, limits.max_ttl if limits else LONGEST_LIFETIME)
+
+
 def _defaults(token: Token) -> dict[str, Any]:
     """What the form says at first: the old lifetime, as far as policy allows it today."""
-    limits = policy.limits_for(token.owner, token.team, token.service_account)
-    longest = limits.max_ttl if limits else LONGEST_LIFETIME
     return {
         "mode": "overlap" if token.state == State.ACTIVE else "replace",
-        "overlap_seconds": OVERLAPS[1][0],
+        "overlap_seconds": OVERLAPS[1][2],
         "recipient": "owner",
-        "seconds_to_live": min(token.seconds_to_live, longest),
+        "seconds_to_live": lifetimes.written(_lifetime(token)),
     }
+
+
+def _who_agrees(old: Token, user: User, *, for_me: bool) -> list[str]:
+    """Who is asked to agree to the new token; nobody where asking for it is agreeing."""
+    wanted = Token(team=old.team, owner=user if for_me else old.owner)
+    if wanted.owner != user and policy.may_approve(user, wanted):
+        return []
+    return [one.email for one in policy.approvers_of(wanted)] or ["an admin"]
 
 
 def _form_page(request: HttpRequest, form: ReissueForm, status: int = 200) -> HttpResponse:
     token, user = form.token, form.user
     recipients = (token.owner, user)
     limits = [policy.limits_for(one, token.team, token.service_account) for one in recipients]
+    whose = list(zip(limits, ("owners", "mine"), strict=True))
+    shown = whose[1:] if token.owner == user else whose
+    mode = form["mode"].value()
+    required = any(one and one.reason_required for one, _ in shown) and not token.reason
     return render(
         request,
         "tokens/reissue.html",
@@ -92,6 +112,20 @@ def _form_page(request: HttpRequest, form: ReissueForm, status: int = 200) -> Ht
             "token": token,
             "is_own": token.owner == user,
             "next_name": next_name(token),
+            "act": "Renew" if mode == "overlap" else "Replace",
+            "shortened": [
+                (one, which)
+                for one, which in shown
+                if one is not None and one.max_ttl < token.seconds_to_live
+            ],
+            "approvals": [
+                (people, which)
+                for one, which in shown
+                if one is not None
+                and one.needs_approval
+                and (people := _who_agrees(token, user, for_me=which == "mine"))
+            ],
+            "reason_required": required,
             "overlaps": OVERLAPS,
             "presets": new.PRESETS,
             "owner_limits": limits[0],
