@@ -2,7 +2,6 @@
 
 import { now } from "./clock.js";
 import { read, written } from "./lifetime-field.js";
-import { HOW } from "./lifetime-text.js";
 import { inBothZones, inWords } from "./times.js";
 
 /** How often the end is computed anew, in milliseconds. */
@@ -32,7 +31,7 @@ export function wireLifetime(form) {
   function wrong() {
     if (field.value.trim() === "") return "";
     const value = read(field.value, now());
-    if (Number.isNaN(value)) return HOW;
+    if (Number.isNaN(value)) return "This says no time.";
     if (value < 1) return "That is past: choose a time to come.";
     return value > longest ? `Too long: ${whose} at most ${inWords(longest)}.` : "";
   }

@@ -237,4 +237,4 @@ def test_a_request_is_approved_from_the_desk(lead: Page, busy_desk: str) -> None
     tab_to(lead, f"[aria-label='Approve {busy_desk}']")
     lead.keyboard.press("Enter")
 
-    expect_state(lead, "awaiting_recipient")
+    expect(lead.get_by_text(f"Approved: {busy_desk}")).to_be_visible()

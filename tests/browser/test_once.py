@@ -33,8 +33,8 @@ def expect_only_the_record(page: Page) -> None:
     """The owner is told that the key is gone, and what can be done about it."""
     expect_message(page, DELIVERED)
     expect_no_key(page)
-    expect(page.get_by_role("link", name="Request another like it")).to_be_visible()
-    expect(page.get_by_text("Lost it?")).to_be_visible()
+    expect(page.get_by_role("link", name="Renew")).to_be_visible()
+    expect(page.get_by_role("link", name="Replace: lost or leaked")).to_be_visible()
 
 
 def reload(page: Page) -> Page:
@@ -195,8 +195,8 @@ def test_another_browser_of_the_same_person_has_no_key_and_offers_a_new_one(
     expect(elsewhere.locator("summary", has_text="Revoke")).to_be_visible()
     notice.get_by_role("link", name="request a new one here").click()
     expect_chosen(elsewhere, "Service account", "status-page")
-    expect(elsewhere.get_by_label("Seconds")).to_have_value("28800")
-    expect(elsewhere.get_by_label("Reason")).to_have_value("a screen on the wall")
+    expect(elsewhere.get_by_label("Lifetime", exact=True)).to_have_value("28800")
+    expect(elsewhere.get_by_label("What uses it")).to_have_value("a screen on the wall")
 
     engineer.goto(url)
     assert live.answers_to(take_key(engineer)) == 200
