@@ -8,7 +8,7 @@ from portal.converters import NumberConverter
 from portal.views import health, inventory, way_back
 from portal.views.accounts import invitation, sign_in
 from portal.views.audit import export, find, log, suggestions
-from portal.views.teams import desk
+from portal.views.teams import desk, leaving
 from portal.views.teams import revoke as revoke_many
 from portal.views.tokens import (
     approve,
@@ -56,6 +56,7 @@ urlpatterns = [
     path("team/<slug:slug>/people/", desk.people, name="team-people"),
     path("team/<slug:slug>/accounts/", desk.accounts, name="team-accounts"),
     path("team/<slug:slug>/revoke/", revoke_many.revoke, name="team-revoke"),
+    path("team/<slug:slug>/hand-over/", leaving.hand_over, name="team-hand-over"),
     path(
         "team/<slug:slug>/ended/<number:first>-<number:last>/",
         revoke_many.ended,

@@ -8,7 +8,7 @@ from portal.forms.answers import (
     ReissueForm,
     UsesForm,
 )
-from portal.forms.desk import DeskForm, EndForm
+from portal.forms.desk import DeskForm, EndForm, LeavingForm
 from portal.forms.requests import TokenRequestForm
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "DeskForm",
     "EndForm",
     "HandOverForm",
+    "LeavingForm",
     "ReissueForm",
     "TokenRequestForm",
     "UsesForm",

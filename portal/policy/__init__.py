@@ -31,8 +31,10 @@ from portal.policy.grants import (
 from portal.policy.handover import (
     CAN_BE_HANDED_OVER,
     MOST_POSSIBLE_OWNERS,
+    belongs,
     first_possible_owners,
     may_hand_over,
+    people_of,
     possible_owners,
     possible_owners_like,
 )
@@ -68,6 +70,7 @@ __all__ = [
     "Usage",
     "approvable_tokens",
     "approvers_of",
+    "belongs",
     "current_terms",
     "entitlement_for",
     "entitlements",
@@ -95,6 +98,7 @@ __all__ = [
     "may_see",
     "offer",
     "offer_like",
+    "people_of",
     "possible_owners",
     "possible_owners_like",
     "reach",

@@ -1,5 +1,6 @@
 """Journeys with two people: a lead agrees and the engineer collects; a token is rotated."""
 
+import re
 from collections.abc import Callable
 
 import pytest
@@ -72,7 +73,9 @@ def test_a_lead_approves_and_the_engineer_collects_the_key(
     expect(engineer.get_by_role("region", name="Your token can be made now")).to_contain_text(
         "1 hour"
     )
-    expect(engineer.get_by_text("lead@example.com agreed, for 1 hour instead of 1 day")).to_be_visible()
+    expect(
+        engineer.get_by_text("lead@example.com agreed, for 1 hour instead of 1 day")
+    ).to_be_visible()
     collect.click()
     key = take_key(engineer)
     assert live.answers_to(key) == 200
@@ -133,7 +136,10 @@ def test_a_lead_rotates_a_token_its_owner_collects_the_new_key_and_the_old_one_e
     assert (live.answers_to(old_key), live.answers_to(new_key)) == (401, 200)
 
 
-def test_a_lost_key_works_until_the_new_one_is_taken(live: Live, engineer: Page) -> None:
+def test_a_lost_key_works_until_the_new_one_is_taken(
+    live: Live, engineer: Page, watch: Watch
+) -> None:
+    watch.expect_status(422)
     name = request_token(engineer)
     old_key = take_key(engineer)
     engineer.get_by_role("link", name="Replace: lost or leaked").click()

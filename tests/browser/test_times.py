@@ -1,5 +1,6 @@
 """Times go with the time, and by the portal's clock whatever a person's computer says."""
 
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo

@@ -84,6 +84,7 @@ def desk(request: HttpRequest, slug: str) -> HttpResponse:
     approvals = policy.approvable_tokens(user).filter(team=team).order_by("created_at", "pk")
     asked = list(approvals.for_pages()[: MOST_APPROVALS + 1])
     counted = count_open(team)
+    left_behind = counted.left_behind(policy.ENDABLE)
     return render(
         request,
         "team/desk.html",
@@ -99,7 +100,8 @@ def desk(request: HttpRequest, slug: str) -> HttpResponse:
             "ended": ended,
             "ended_count": _said(ended, ended_lately),
             "flags": [(flag, count) for flag, count in counted.flags.items() if count],
-            "left_behind": counted.left_behind(policy.ENDABLE),
+            "left_behind": left_behind,
+            "left_count": sum(count for _, count in left_behind),
         },
     )
 
