@@ -8,7 +8,7 @@ from portal.policy.approval import (
     may_approve,
     may_reissue,
 )
-from portal.policy.auditing import findable_tokens, may_audit, may_find_by_key
+from portal.policy.auditing import may_audit
 from portal.policy.desk import (
     ENDABLE,
     Reach,
@@ -38,7 +38,7 @@ from portal.policy.handover import (
     possible_owners,
     possible_owners_like,
 )
-from portal.policy.leads import leading, leads, led_by, responsible_for
+from portal.policy.leads import admins, leading, leads, led_by, responsible_for
 from portal.policy.lost import UNDELIVERED, why_without_access, without_access
 from portal.policy.offer import Offer, offer, offer_like, workspace_for
 from portal.policy.rights import (
@@ -68,6 +68,7 @@ __all__ = [
     "Offer",
     "Reach",
     "Usage",
+    "admins",
     "approvable_tokens",
     "approvers_of",
     "belongs",
@@ -75,7 +76,6 @@ __all__ = [
     "entitlement_for",
     "entitlements",
     "entitlements_for",
-    "findable_tokens",
     "first_possible_owners",
     "has_grant_in",
     "is_cancellable",
@@ -89,7 +89,6 @@ __all__ = [
     "may_audit",
     "may_change_access",
     "may_describe",
-    "may_find_by_key",
     "may_hand_over",
     "may_manage",
     "may_receive",
