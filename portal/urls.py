@@ -7,7 +7,7 @@ from django.views.generic import RedirectView
 from portal.converters import NumberConverter
 from portal.views import health, inventory, way_back
 from portal.views.accounts import invitation, sign_in
-from portal.views.audit import export, find, log, suggestions
+from portal.views.audit import evidence, export, find, log, suggestions
 from portal.views.teams import desk, leaving
 from portal.views.teams import revoke as revoke_many
 from portal.views.tokens import (
@@ -71,6 +71,8 @@ urlpatterns = [
     path("audit/charts/", log.charts, name="audit-charts"),
     path("audit/export.csv", export.as_csv, name="audit-csv"),
     path("audit/export.jsonl", export.as_jsonl, name="audit-jsonl"),
+    path("audit/as-of.html", evidence.as_html, name="audit-as-of"),
+    path("audit/as-of.jsonl", evidence.as_jsonl, name="audit-as-of-jsonl"),
     path("audit/suggestions/", suggestions.suggestions, name="audit-suggestions"),
     path("audit/teams/", suggestions.teams, name="audit-teams"),
     path("audit/workspaces/", suggestions.workspaces, name="audit-workspaces"),

@@ -7,6 +7,7 @@ from django.db import IntegrityError
 from django.db.models.functions import Now
 
 from portal import life, limits, policy, sealing
+from portal.amg import LONGEST_TOKEN_NAME
 from portal.audit import Actor
 from portal.life import Effects, Work, moves
 from portal.lifetimes import in_words
@@ -154,6 +155,19 @@ def insert(work: Work, wanted: TokenRequest, entitlement: Entitlement) -> Token:
 def name_is_taken(name: str) -> str:
     """The sentence for a name that is in use in its workspace."""
     return f"The name “{name}” is in use in this workspace. Choose another."
+
+
+def free_name(workspace_id: int, taken: str) -> str:
+    """A name like one that is taken, with the next number; empty where none of these is free."""
+    base, _, number = taken.rpartition("-")
+    if not (base and number.isascii() and number.isdigit() and len(number) < 4):
+        base, number = taken, "1"
+    for next_number in range(int(number) + 1, int(number) + 20):
+        suffix = f"-{next_number}"
+        name = base[: LONGEST_TOKEN_NAME - len(suffix)] + suffix
+        if not Token.objects.holding_name(workspace_id, name).exists():
+            return name
+    return ""
 
 
 def check(wanted: TokenRequest, owner: User) -> Entitlement:

@@ -10,7 +10,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from portal import lifetimes, requester
 from portal.amg import LONGEST_LIFETIME
-from portal.flows.request import RequestRefusedError, TokenRequest, name_is_taken
+from portal.flows.request import RequestRefusedError, TokenRequest, free_name, name_is_taken
 from portal.flows.request import request as request_token
 from portal.forms import TokenRequestForm
 from portal.limits import LimitExceededError
@@ -67,7 +67,10 @@ def name(request: HttpRequest) -> JsonResponse:
     if found is None:
         raise Http404
     is_taken = Token.objects.holding_name(found.pk, wanted).exists()
-    return JsonResponse({"message": name_is_taken(wanted) if is_taken else ""})
+    if not is_taken:
+        return JsonResponse({"message": "", "free": ""})
+    free = free_name(found.pk, wanted)
+    return JsonResponse({"message": name_is_taken(wanted), "free": free})
 
 
 def _request(request: HttpRequest, form: TokenRequestForm) -> Token | None:
