@@ -92,6 +92,11 @@ def _issued(
     return found
 
 
+def _account_path(wanted: Filter) -> str:
+    is_id = wanted.service_account.isascii() and wanted.service_account.isdigit()
+    return f"service_account__{'aws_id' if is_id else 'name__iexact'}"
+
+
 def _remaining(wanted: Filter, now: datetime) -> list[tuple[str, int]]:
     """Live tokens by how long they still live, now, whatever range was asked for."""
     ahead = Q(expires_at__gt=now)
@@ -101,7 +106,8 @@ def _remaining(wanted: Filter, now: datetime) -> list[tuple[str, int]]:
     for path, value in (
         ("team__slug", wanted.team),
         ("workspace__aws_id", wanted.workspace),
-        ("service_account__aws_id", wanted.service_account),
+        (_account_path(wanted), wanted.service_account),
+        ("service_account__grafana_role", wanted.role),
         ("owner__email", wanted.actor),
     ):
         if value:
