@@ -13,12 +13,13 @@ from django.contrib import admin, messages
 from django.contrib.admin.widgets import AdminIntegerFieldWidget
 from django.db import models, transaction
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 
 from portal import audit, requester
 from portal.access import words
 from portal.access.words import Change
+from portal.admin.look_first import look_first
 from portal.admin.records import LookOnly, PortalAdmin
 from portal.flows.confirm_grants import confirm_grants
 from portal.forms.fields import legible
@@ -37,6 +38,23 @@ class AccessAdmin(PortalAdmin):
     change_list_template = "admin/access_list.html"
     fixed: tuple[str, ...] = ()
     """What stays as it was when the row was made."""
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        """Nothing that takes tokens from people is saved unseen."""
+
+        def save() -> HttpResponse:
+            return super(AccessAdmin, self).changeform_view(
+                request, object_id, form_url, extra_context
+            )
+
+        context = self.admin_site.each_context(request) | {"opts": self.opts}
+        return look_first(request, save, context) or save()
 
     def get_readonly_fields(
         self,

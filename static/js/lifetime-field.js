@@ -24,8 +24,11 @@ export function understood(field) {
   return `= ${inWords(seconds)}${until}`;
 }
 
-/** @param {HTMLInputElement} field */
-function show(field) {
+/**
+ * Say what a field means, and which chip says the same.
+ * @param {HTMLInputElement} field
+ */
+export function show(field) {
   const place = field.closest(".field");
   const said = place?.querySelector("[data-understood]");
   const seconds = read(field.value, now());

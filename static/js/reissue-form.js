@@ -2,7 +2,7 @@
 
 import "./page.js";
 import { wireKeyPair } from "./key-pair.js";
-import { read } from "./lifetime-field.js";
+import { read, show as showLifetime } from "./lifetime-field.js";
 import { wireLifetime } from "./lifetime.js";
 import { now } from "./clock.js";
 import { inWords } from "./times.js";
@@ -62,5 +62,5 @@ function wire(form) {
     show();
   });
   show();
-  overlap.dispatchEvent(new Event("input", { bubbles: true }));
+  showLifetime(overlap);
 }
