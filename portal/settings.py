@@ -66,6 +66,8 @@ SANDBOX_PORT = read(
 if GRAFANA == "sandbox":
     environment.point_at_sandbox(SANDBOX_PORT)
 INVENTORY_SECONDS = environment.number("PORTAL_INVENTORY_SECONDS", 0, 86_400, default=900)
+CONTACT = environment.text("PORTAL_CONTACT")
+"""How the people who run this portal are reached, as pages say it; may be empty."""
 TOKEN_QUOTA = environment.number("PORTAL_TOKEN_QUOTA", 1, 100_000, default=100)
 UNCLAIMED_SECONDS = environment.number("PORTAL_UNCLAIMED_SECONDS", 1, 86_400, default=900)
 RATE_LIMITS = read("PORTAL_RATE_LIMITS", environment.switch, default="on", wanted="on or off")
@@ -197,6 +199,7 @@ TEMPLATES = [
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
                 "portal.context_processors.csrf_token",
+                "portal.context_processors.contact",
             ],
             "builtins": [
                 "portal.templatetags.pages",

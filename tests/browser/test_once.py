@@ -241,3 +241,32 @@ def test_after_delivery_the_browser_keeps_neither_the_key_nor_the_private_key(
     assert web_storage(engineer) == {}
     cookies = engineer.context.cookies()
     assert not any("glsa_" in cookie.get("value", "") for cookie in cookies)
+
+
+def test_a_key_that_nobody_looks_at_is_masked_and_goes_only_once_it_was_copied(
+    new_context: Callable[..., BrowserContext],
+    session_of: Callable[[str], StorageState],
+    live: Live,
+) -> None:
+    page = new_context(storage_state=session_of("engineer@example.com")).new_page()
+    page.goto(f"{live.url}/tokens/")
+    request_token(page)
+    key = key_on(page)
+    page.get_by_test_id("show-key").click()
+    page.clock.install()
+    hide = """(isHidden) => {
+      Object.defineProperty(document, "hidden", { get: () => isHidden, configurable: true });
+      document.dispatchEvent(new Event("visibilitychange"));
+    }"""
+    page.evaluate(hide, True)
+    page.clock.fast_forward("10:01")
+    expect(says(page, "Masked again")).to_be_attached()
+    assert key not in page.content()
+    page.evaluate(hide, False)
+    assert key_on(page) == key, "somebody who was off asking for rights still has it"
+    page.get_by_test_id("copy-key").click()
+    expect(says(page, "Copied")).to_be_visible()
+    page.evaluate(hide, True)
+    page.clock.fast_forward("10:01")
+    expect(page.get_by_role("alert").filter(has_text="This key was cleared")).to_be_attached()
+    expect_no_key(page)

@@ -51,7 +51,10 @@ def new(request: HttpRequest) -> HttpResponse:
     if "lifetime" in given:
         initial.setdefault("seconds_to_live", given["lifetime"])
     initial.setdefault("name", suggested_name(user))
-    return _form_page(request, TokenRequestForm(user=user, initial=initial), user)
+    is_linked = bool({*PREFILLABLE, "lifetime"} & given.keys())
+    return _form_page(
+        request, TokenRequestForm(user=user, initial=initial), user, is_linked=is_linked
+    )
 
 
 @answers_json
@@ -96,7 +99,12 @@ def _request(request: HttpRequest, form: TokenRequestForm) -> Token | None:
 
 
 def _form_page(
-    request: HttpRequest, form: TokenRequestForm, user: User, status: int = 200
+    request: HttpRequest,
+    form: TokenRequestForm,
+    user: User,
+    status: int = 200,
+    *,
+    is_linked: bool = False,
 ) -> HttpResponse:
     offered = catalog(user, str(form["workspace"].value() or ""))
     wanted = str(form["service_account"].value() or "")
@@ -106,6 +114,7 @@ def _form_page(
         {
             "form": form,
             "catalog": offered,
+            "is_linked": is_linked,
             "not_read": not_offered(user),
             "account": offered.account(wanted),
             "account_options": offered.account_options(wanted),
