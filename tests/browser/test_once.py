@@ -6,7 +6,15 @@ from collections.abc import Callable
 from urllib.parse import parse_qs
 
 import pytest
-from playwright.sync_api import Page, Playwright, Request, Route, expect
+from playwright.sync_api import (
+    BrowserContext,
+    Page,
+    Playwright,
+    Request,
+    Route,
+    StorageState,
+    expect,
+)
 
 from tests.browser.chromium import CHROMIUM, launch
 from tests.browser.live import Live
@@ -19,6 +27,7 @@ from tests.browser.steps import (
     key_on,
     new_name,
     request_token,
+    says,
     stored_records,
     submit,
     take_key,

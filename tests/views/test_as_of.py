@@ -118,7 +118,7 @@ def test_events_are_filtered_by_role_and_by_an_accounts_name(log: Client, rows: 
 def test_its_file_is_verified_on_another_machine(log: Client, tmp_path: Path) -> None:
     answer = log.get("/audit/as-of.jsonl", {"as_of": "2026-11-12T12:00", "role": "ADMIN"})
     file = tmp_path / "audit.jsonl"
-    file.write_bytes(b"".join(answer.streaming_content))
+    file.write_bytes(answer.getvalue())
     *told, trailer = map(json.loads, file.read_text().splitlines())
     assert [(one["token_name"], one["action"]) for one in told] == [
         ("alive", "token.issued"),
