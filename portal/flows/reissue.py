@@ -25,7 +25,7 @@ MOST_NAMES = 100
 SHORTEST_OVERLAP = 60
 """Seconds."""
 
-REISSUED = "reissued"
+REISSUED = "renewed or replaced"
 
 
 class AlreadyReplacedError(WrongStateError):

@@ -133,6 +133,7 @@ export function showLocalTimes(root) {
  * @returns {boolean} whether it stands in a column, whose head says the zone
  */
 function sayZoneOfColumn(time) {
+  if (time.closest("[data-zone-said]")) return true;
   const cell = time.closest("td");
   const table = cell?.closest("table");
   const head = table?.tHead?.rows[0]?.cells[cell?.cellIndex ?? -1];
