@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import timedelta
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from django.test import Client
@@ -135,6 +136,19 @@ def test_a_mistake_stands_beside_its_field_and_changes_nothing(
     assert 'value="moved on"' in page
     token.refresh_from_db()
     assert token.owner == engineer
+
+
+def test_a_sign_in_in_between_leads_back_to_whose_tokens_they_are(
+    active: Callable[..., Token], engineer: User, as_lead: Client
+) -> None:
+    active(engineer, "a")
+    leave(engineer)
+    page = as_lead.get(LEAVING, {"person": engineer.email}).content.decode()
+    address = f"{LEAVING}?person=engineer%40example.com"
+    assert f'action="{address}"' in page
+    way = Client().post(address, {"heir": "x"}).headers["Location"]
+    assert parse_qs(urlsplit(way).query)["next"] == [address]
+    assert as_lead.get(address).status_code == 200
 
 
 def test_nobody_who_is_in_the_team_has_left(

@@ -1,9 +1,11 @@
 """What a person meets first: what waits for them, who filled a form in, whom to tell."""
 
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 from pytest_django import Settings
 
 from portal.models import State, Token, User
@@ -49,3 +51,17 @@ def test_pages_say_how_those_who_run_the_portal_are_reached(
         in browser.get(f"/tokens/{token.pk}/").content.decode()
     )
     assert "#grafana-tokens" in browser.get("/tokens/nothing-here/").content.decode()
+
+
+def test_the_page_says_that_the_key_is_in_use_and_offers_to_end_the_old_one(
+    make_token: Callable[..., Token], engineer: User, sign_in: Callable[[User], Client]
+) -> None:
+    now = timezone.now()
+    old = make_token(engineer, state=State.ACTIVE, revoke_at=now + timedelta(hours=1))
+    new = make_token(engineer, state=State.ACTIVE, replaces=old)
+    browser = sign_in(engineer)
+    assert "In use:" not in browser.get(f"/tokens/{new.pk}/").content.decode()
+    new.change(last_used_at=now)
+    page = browser.get(f"/tokens/{new.pk}/").content.decode()
+    assert "In use:" in page
+    assert f'<a href="/tokens/{old.pk}/">Revoke the old one</a>' in page

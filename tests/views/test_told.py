@@ -101,6 +101,16 @@ def test_an_approval_is_taken_back_until_the_token_is_collected(
     assert post(leader, url(asked, "approve/undo/")).status_code == 409
 
 
+def test_an_approver_finds_the_way_back_on_the_tokens_page_too(
+    asked: Token, leader: Client, owner: Client, post: Post
+) -> None:
+    post(leader, url(asked, "approve/"))
+    assert url(asked, "approve/undo/") in leader.get(url(asked)).content.decode()
+    assert url(asked, "approve/undo/") not in owner.get(url(asked)).content.decode()
+    post(leader, url(asked, "approve/undo/"))
+    assert url(asked, "approve/undo/") not in leader.get(url(asked)).content.decode()
+
+
 def test_nobody_but_an_approver_takes_an_approval_back(
     asked: Token, leader: Client, owner: Client, post: Post
 ) -> None:

@@ -42,6 +42,9 @@ def page(request: HttpRequest, token: Token, *, status: int = 200, **more: Any) 
             "may_cancel": policy.is_cancellable(token) and policy.may_revoke(user, token),
             "may_answer": token.state == State.AWAITING_APPROVAL
             and policy.may_approve(user, token),
+            "may_undo": token.state == State.AWAITING_RECIPIENT
+            and bool(token.approved_by)
+            and policy.may_approve(user, token),
             "may_collect": is_recipient and token.state == State.AWAITING_RECIPIENT,
             "may_reissue": may_revoke
             and policy.may_reissue(user, token)
