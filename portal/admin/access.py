@@ -10,7 +10,6 @@ from typing import Any, cast
 
 from django import forms
 from django.contrib import admin, messages
-from django.contrib.admin.widgets import AdminIntegerFieldWidget
 from django.db import models, transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
@@ -19,8 +18,10 @@ from django.template.response import TemplateResponse
 from portal import audit, requester
 from portal.access import words
 from portal.access.words import Change
+from portal.admin.lifetimes import StoredLifetimeField
 from portal.admin.look_first import look_first
 from portal.admin.records import LookOnly, PortalAdmin
+from portal.amg import LONGEST_LIFETIME
 from portal.flows.confirm_grants import confirm_grants
 from portal.forms.fields import legible
 from portal.models import Action, Connection, Grant, Membership, Team, User
@@ -186,12 +187,6 @@ class MembershipInline(admin.TabularInline):
 class GrantInline(admin.StackedInline):
     model = Grant
     extra = 0
-    # Wide enough for 30 days in seconds.
-    formfield_overrides = {
-        models.PositiveIntegerField: {
-            "widget": AdminIntegerFieldWidget(attrs={"class": "vBigIntegerField"})
-        }
-    }
     fields = [
         ("workspace", "service_account"),
         ("max_ttl", "default_ttl"),
@@ -201,6 +196,22 @@ class GrantInline(admin.StackedInline):
     ]
     autocomplete_fields = ["workspace", "service_account"]
     readonly_fields = ["suspended_reason"]
+
+    def formfield_for_dbfield(
+        self, db_field: models.Field, request: HttpRequest, **kwargs: Any
+    ) -> forms.Field | None:
+        """Lifetimes as people write them."""
+        if db_field.name not in ("max_ttl", "default_ttl", "max_overlap"):
+            return super().formfield_for_dbfield(db_field, request, **kwargs)
+        initial = db_field.get_default() if db_field.has_default() else None
+        return StoredLifetimeField(
+            least=0 if db_field.name == "max_overlap" else 1,
+            most=LONGEST_LIFETIME,
+            label=db_field.verbose_name.replace(" in seconds", "").capitalize(),
+            required=not db_field.blank,
+            initial=initial,
+            help_text="30m, 8h, 7d",
+        )
 
 
 @admin.register(Team)

@@ -360,3 +360,20 @@ def test_the_pages_say_that_the_access_file_wins(
     for action in ("", "add/"):
         html = desk.get(f"/admin/portal/{model}/{action}").content.decode()
         assert "The access file wins on what it names" in html
+
+
+def test_lifetimes_are_written_and_read_as_people_write_them(
+    desk: Client, platform: Team, catalog: Catalog
+) -> None:
+    grant = Grant.objects.get(team=platform)
+    Grant.objects.update(max_ttl=5400, default_ttl=600)
+    assert 'value="1h 30m"' in desk.get(page(platform)).content.decode()
+    same = {"grants-0-max_ttl": "1h 30m", "grants-0-default_ttl": "10m"}
+    assert desk.post(page(platform), team_form(platform, **same)).status_code == 302
+    assert told() == [], "nothing was changed"
+    other = {"grants-0-max_ttl": "8h", "grants-0-default_ttl": "600"}
+    assert desk.post(page(platform), team_form(platform, **other)).status_code == 302
+    grant.refresh_from_db()
+    assert (grant.max_ttl, grant.default_ttl) == (28_800, 600)
+    wrong = desk.post(page(platform), team_form(platform, **{"grants-0-max_ttl": "31d"}))
+    assert "A lifetime is 1 second to 30 days." in wrong.content.decode()
