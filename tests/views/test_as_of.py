@@ -108,7 +108,7 @@ def test_events_are_filtered_by_role_and_by_an_accounts_name(log: Client, rows: 
     assert {one.token_name for one in answer.context["page"].events} == {"ending"}
     page = answer.content.decode()
     assert 'data-label="Role"><span class="badge role role-editor">EDITOR</span>' in page
-    assert "asked to revoke a token</a> <code>token.revoke_requested</code>" in page
+    assert "asked to revoke a token <code>token.revoke_requested</code></a>" in page
     answer = log.get("/audit/", {"service_account": "Provisioner"})
     assert len(answer.context["page"].events) == AuditEvent.objects.exclude(team="").count()
     assert log.get("/audit/", {"service_account": "nobody"}).context["page"].events == []

@@ -28,8 +28,8 @@ def rows(events: list[AuditEvent]) -> SafeString:
 def _row(event: AuditEvent) -> str:
     return (
         f'<tr>\n<th scope="row"><a href="{_address("audit-event", "0", event.seq)}">'
-        f"{escape(IN_WORDS.get(event.action, event.action))}</a> "
-        f"<code>{escape(event.action)}</code>"
+        f"{escape(IN_WORDS.get(event.action, event.action))} "
+        f"<code>{escape(event.action)}</code></a>"
         f"{outcome_badge(event)}{_note(event)}</th>\n"
         f'<td data-label="When">{moment(event.at)}</td>\n'
         f'<td data-label="Who"><span>{breakable(event.actor)}{_owner(event)}</span></td>\n'
