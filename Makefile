@@ -50,6 +50,8 @@ bench: $(VENV)/.dev
 # the machine to it, for three quarters of an hour.
 chaos: $(VENV)/.dev
 	@sh tests/install-servers.sh
+	@sh tests/install-servers.sh checks
+	@$(BIN)/python -m tests.model --wide
 	@mkdir -p -m 700 var/chaos
 	@for stack in embedded production; do \
 	  export PORTAL_TEST_STACK=$$stack PORTAL_TEST_CHAOS=1; \

@@ -4,6 +4,7 @@ Flows ask AWS through a connection's Gateway alone. It holds the client, the pac
 region, and what AWS's answers say about AWS itself.
 """
 
+import contextlib
 import logging
 import time
 from collections.abc import Callable, Iterable
@@ -13,7 +14,7 @@ from typing import TypeVar
 from django.db import DatabaseError
 from django.db.models.functions import Now
 
-from portal import pace
+from portal import clock, pace, places
 from portal.grafana.clients import client_for
 from portal.grafana.errors import GrafanaError, ThrottlingException
 from portal.grafana.types import (
@@ -27,7 +28,14 @@ from portal.incidents import Incident
 from portal.models import Connection, Heartbeat
 from portal.pace import NotYetError
 
-__all__ = ["Gateway", "NotYetError", "calls_per_second", "note_heard", "prepare"]
+__all__ = [
+    "Gateway",
+    "NotYetError",
+    "ask_the_time",
+    "calls_per_second",
+    "note_heard",
+    "prepare",
+]
 
 HEARD = "aws"
 """The heartbeat that says when AWS last answered."""
@@ -120,6 +128,10 @@ class Gateway:
             lambda: self._client.delete_token(workspace_id, service_account_id, token_id)
         )
 
+    def ask_the_time(self) -> None:
+        """Make AWS say what time it is there: an answer is a refusal, too."""
+        self._in_turn(self._client.ask_the_time)
+
     def _in_turn(self, call: Callable[[], T]) -> T:
         attempt = 0
         while True:
@@ -146,6 +158,8 @@ class Gateway:
             answer = call()
         except GrafanaError as error:
             _Ear.heard = _Ear.heard or error.answered
+            if not error.answered:
+                places.note_silence(self._connection.name)
             if error.refuses_caller:
                 self._note_refused(error)
             elif error.answered:
@@ -179,14 +193,31 @@ def prepare(connections: Iterable[Connection]) -> None:
         client_for(**connection.client_settings).prepare()
 
 
+def ask_the_time(connections: Iterable[Connection]) -> None:
+    """Have AWS say what time it is there, where that is not known or is not ours; the first
+    connection that is answered is enough."""
+    if not clock.needs_an_answer():
+        return
+    for connection in connections:
+        with contextlib.suppress(NotYetError):
+            try:
+                Gateway(connection).ask_the_time()
+            except GrafanaError as error:
+                if not error.answered:
+                    continue
+            break
+    note_heard()
+
+
 def note_heard() -> None:
-    """Write down that AWS has answered since this was last written down, if it has, and whether it
-    has come to refuse or to take our credentials.
+    """Write down that AWS has answered since this was last written down, if it has, whether it has
+    come to refuse or to take our credentials, and how our clocks stand to its own.
 
     Called when a piece of work is done, so that nobody's key waits for it. A process writes once in
     15 s at most, and not at all if another has done so.
     """
     _note_refusals()
+    clock.note()
     if not _Ear.heard or time.monotonic() - _Ear.noted_at < NOTED_EVERY.total_seconds():
         return
     try:

@@ -6,6 +6,7 @@ to nobody, and what happened is told even if the mail server is away. No mail ev
 
 import smtplib
 from collections.abc import Iterable
+from email.errors import MessageError
 
 from allauth.account.forms import default_token_generator
 from allauth.account.utils import user_pk_to_url_str
@@ -19,6 +20,10 @@ from portal.models import Heartbeat, Notice, NoticeKind, Token, User
 
 SENT, NOT_SENT = "mail", "mail_trouble"
 """Heartbeats: when the mail server last took a mail, and when it last could not be spoken to."""
+
+CANNOT_BE_SENT = (OSError, ValueError, MessageError)
+"""What is raised where a mail does not go out: by the way to the server or the server itself
+(smtplib's errors are of the first kind), and for an address or a subject that no mail can have."""
 
 
 def tell(
@@ -84,8 +89,8 @@ def compose_password_link(person: User) -> EmailMessage:
 def send(message: EmailMessage) -> None:
     """Send it, and note how it went: ``/readyz`` tells of a mail server that takes nothing.
 
-    Raises OSError (smtplib's errors are of this kind). A server that refuses one recipient or one
-    text can be spoken to.
+    Raises what CANNOT_BE_SENT lists. A server that refuses one recipient or one text can be spoken
+    to.
     """
     try:
         message.send()

@@ -7,7 +7,6 @@ that is away nobody waits, and each call is throttled for itself.
 """
 
 import contextlib
-import os
 import random
 import time
 from collections.abc import Iterator
@@ -36,25 +35,37 @@ LONGEST_BACKOFF = 60.0
 
 _incident = Incident("pace")
 
-# KEYS: the pace, and the calls served in this second and in the last one.
+# KEYS: the pace; beside it, by the second, lie the calls served. All times are the server's own.
+# ``grown`` is always past: where it is not, the server's clock was set back, and all times with it.
 _TURN = """
 local now = redis.call('TIME'); now = now[1] + now[2] / 1000000
 local pace = redis.call('HMGET', KEYS[1], 'rate', 'next', 'grown', 'cut')
 if not pace[1] then return {'0', tostring(now)} end
-local calm = math.max(1, ((now - (pace[4] or now)) / ARGV[3]) ^ 2)
-local rate = pace[1] * (1 + ARGV[1] * calm * math.max(0, now - pace[3]))
-local turn = math.max(now, tonumber(pace[2]))
+local back = math.max(0, pace[3] - now)
+local next, grown, cut = pace[2] - back, pace[3] - back, (pace[4] or now) - back
+if back > 0 then redis.call('HSET', KEYS[1], 'next', next, 'grown', grown, 'cut', cut) end
+local calm = math.max(1, ((now - cut) / ARGV[3]) ^ 2)
+local rate = pace[1] * (1 + ARGV[1] * calm * (now - grown))
+local turn = math.max(now, next)
 if turn - now <= tonumber(ARGV[2]) then
   redis.call('HSET', KEYS[1], 'rate', rate, 'next', turn + 1 / rate, 'grown', now)
 end
 return {tostring(turn - now), tostring(turn)}
 """
+_SERVED = """
+local served = KEYS[1] .. ':' .. redis.call('TIME')[1]
+redis.call('INCR', served)
+redis.call('EXPIRE', served, 5)
+"""
 _THROTTLED = """
-local now = redis.call('TIME'); now = now[1] + now[2] / 1000000
+local time = redis.call('TIME'); local now = time[1] + time[2] / 1000000
 local pace = redis.call('HMGET', KEYS[1], 'rate', 'cut', 'next')
 if pace[2] and (now - pace[2] < 1 or tonumber(ARGV[4]) < tonumber(pace[2])) then return end
-local served = math.max(tonumber(redis.call('GET', KEYS[2]) or 0),
-                        tonumber(redis.call('GET', KEYS[3]) or 0))
+local served = 0
+for _, second in pairs({time[1], time[1] - 1}) do
+  local found = redis.call('GET', KEYS[1] .. ':' .. second)
+  served = math.max(served, tonumber(found or 0))
+end
 local rate = tonumber(pace[1] or served)
 if served > 0 then rate = math.min(rate, served) end
 rate = math.max(tonumber(ARGV[2]), rate * ARGV[1])
@@ -110,54 +121,31 @@ def backoff(attempt: int, *, least: float = 0.0) -> float:
 
 def _wait(key: str) -> tuple[float, float]:
     """Seconds until the next turn, and its time by the server's clock."""
+    server = _server()
     try:
-        wait, at = _server().eval(
-            _TURN, 1, _name(key), GROWTH_PER_SECOND, LONGEST_TURN, CALM_SECONDS
-        )
+        wait, at = server.eval(_TURN, 1, _name(key), GROWTH_PER_SECOND, LONGEST_TURN, CALM_SECONDS)
     except redis.RedisError as error:
         _incident.note(error, is_misconfigured=valkey.is_misconfigured(error))
         # Its name may lead to another server by now, one that takes writes.
-        for server in _servers.values():
-            server.connection_pool.disconnect()
+        server.connection_pool.disconnect()
         return 0.0, 0.0
     _incident.over()
-    return float(wait), float(at)
+    return max(0.0, float(wait)), float(at)
 
 
 def _note_served(key: str) -> None:
-    second = int(time.time())
-    with contextlib.suppress(redis.RedisError), _server().pipeline(transaction=False) as batch:
-        batch.incr(f"{_name(key)}:{second}")
-        batch.expire(f"{_name(key)}:{second}", 5)
-        batch.execute()
+    with contextlib.suppress(redis.RedisError):
+        _server().eval(_SERVED, 1, _name(key))
 
 
 def _note_throttled(key: str, at: float) -> None:
-    second = int(time.time())
     with contextlib.suppress(redis.RedisError):
-        _server().eval(
-            _THROTTLED,
-            3,
-            _name(key),
-            f"{_name(key)}:{second}",
-            f"{_name(key)}:{second - 1}",
-            CUT,
-            SLOWEST,
-            FORGOTTEN_AFTER,
-            at,
-        )
+        _server().eval(_THROTTLED, 1, _name(key), CUT, SLOWEST, FORGOTTEN_AFTER, at)
 
 
 def _name(key: str) -> str:
     return f"portal:pace:{key}"
 
 
-_servers: dict[int, redis.Redis] = {}
-
-
 def _server() -> redis.Redis:
-    """This process's connection, made on first use, hence after fork."""
-    if os.getpid() not in _servers:
-        _servers.clear()
-        _servers[os.getpid()] = settings.CACHE.connect(socket_timeout=1, socket_connect_timeout=1)
-    return _servers[os.getpid()]
+    return valkey.client(settings.CACHE)

@@ -4,18 +4,21 @@ A job finds what is due by a question of its own, and does it or names it for a 
 before it writes, and every write is conditional on what it read: two at once do nothing twice.
 """
 
+import functools
 import logging
 import threading
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from operator import attrgetter
 
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, connection
 
-from portal import gateway, outage, tasks
+from portal import clock, gateway, outage, tasks
 from portal.audit import SYSTEM
 from portal.audit.publishing import publish_head
+from portal.clock import Verdict
 from portal.flows import deadlines, sweep
 from portal.flows.end_access import end_access
 from portal.flows.end_sessions import end_sessions
@@ -37,6 +40,8 @@ class Job:
     name: str
     run: Callable[[], Effects | object]
     every: Callable[[], float] | float = 0.0
+    may_run: Callable[[Verdict], bool] | None = None
+    """By what is known of the database's clock, where the job ends something by it."""
 
     @property
     def pause(self) -> float:
@@ -50,17 +55,30 @@ def show_life() -> None:
     tasks.ask_for_heartbeat()
 
 
+_TOKENS, _KEYS, _REQUESTS = (
+    attrgetter(name) for name in ("may_end_tokens", "may_end_keys", "may_end_requests")
+)
 MOVES_AND_MESSAGES = (
     Job("end sessions of people who lost what they may do", end_sessions),
     Job("requeue attempts whose lease ended", sweep.release_expired_leases),
-    Job("fail requests that waited for an hour", sweep.fail_those_queued_too_long),
+    Job(
+        "fail requests that waited for an hour", sweep.fail_those_queued_too_long, may_run=_REQUESTS
+    ),
     Job("end requests and sealed keys of people who lost access", end_access),
-    Job("revoke keys that nobody fetched", sweep.revoke_unclaimed),
-    Job("expire tokens whose time is over", sweep.end_expired),
-    Job("end revocations that time overtook", sweep.end_revocations_that_time_overtook),
-    Job("cancel requests that people did not answer in a week", deadlines.give_up_waiting),
-    Job("revoke replaced tokens whose overlap is over", deadlines.end_overlaps),
-    Job("mail owners whose token ends soon", deadlines.warn_of_ends, 10.0),
+    Job("revoke keys that nobody fetched", sweep.revoke_unclaimed, may_run=_KEYS),
+    Job("expire tokens whose time is over", sweep.end_expired, may_run=_TOKENS),
+    Job(
+        "end revocations that time overtook",
+        sweep.end_revocations_that_time_overtook,
+        may_run=_TOKENS,
+    ),
+    Job(
+        "cancel requests that people did not answer in a week",
+        deadlines.give_up_waiting,
+        may_run=_REQUESTS,
+    ),
+    Job("revoke replaced tokens whose overlap is over", deadlines.end_overlaps, may_run=_TOKENS),
+    Job("mail owners whose token ends soon", deadlines.warn_of_ends, 10.0, _TOKENS),
     Job("note the recipients of keys that an older version delivered", note_recipients, 10.0),
     Job("have queued requests issued", sweep.requests_to_issue),
     Job("have revoked tokens deleted at AWS", sweep.tokens_to_delete),
@@ -90,7 +108,10 @@ READ_AGAIN_SECONDS = 15.0
 def run_all(jobs: tuple[Job, ...] = MOVES_AND_MESSAGES) -> Effects:
     """Run each job once, whenever it ran last, and return what is left to do."""
     effects = Effects()
+    verdict = functools.cache(clock.verdict)
     for job in jobs:
+        if job.may_run is not None and not job.may_run(verdict()):
+            continue
         done = job.run()
         if isinstance(done, Effects):
             effects += done
@@ -108,8 +129,11 @@ class Scheduler:
     def turn(self) -> None:
         """Run each job that is due. Without a database the turn ends: the others need it too."""
         try:
+            verdict = functools.cache(clock.verdict)
             for job, due in self._due.items():
-                if time.monotonic() >= due:
+                if time.monotonic() < due:
+                    continue
+                if job.may_run is None or job.may_run(verdict()):
                     self._due[job] = time.monotonic() + self._run(job)
         except (DatabaseError, InterfaceError) as error:
             # The database comes back or it does not: either way there is a next turn.
@@ -178,3 +202,32 @@ def _read(row: Connection, reader: _Reader) -> None:
     else:
         reader.due = time.monotonic() + reader.again
         reader.again = min(2 * reader.again, SYNC_SECONDS)
+
+
+ASK_THE_TIME_SECONDS = 30.0
+"""Between two looks at whether AWS has to be asked what time it is."""
+
+
+@dataclass(slots=True)
+class TimeAsker:
+    """Has AWS say what time it is there, beside the table as well; at once, so that what is over
+    need not wait for the first reading of a catalog."""
+
+    _thread: threading.Thread | None = None
+
+    def turn(self) -> None:
+        """Start to ask, unless the last time that it was asked still goes on."""
+        if self._thread is None or not self._thread.is_alive():
+            self._thread = threading.Thread(target=_ask_the_time, daemon=True)
+            self._thread.start()
+
+
+def _ask_the_time() -> None:
+    try:
+        gateway.ask_the_time(Connection.objects.all())
+    except (DatabaseError, InterfaceError) as error:
+        outage.note(error)
+    except Exception:
+        log.exception("clock.not_asked")
+    finally:
+        connection.close()

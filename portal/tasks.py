@@ -2,6 +2,7 @@
 
 import functools
 import gc
+import json
 import logging
 import uuid
 from collections.abc import Callable
@@ -12,7 +13,7 @@ from django.db import DatabaseError, InterfaceError
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
-from portal import gateway, outage, valkey, wakeup
+from portal import gateway, outage, places, valkey, wakeup
 from portal.audit import Actor
 from portal.celery import app
 from portal.checks import exit_unless_sound
@@ -27,7 +28,8 @@ from portal.flows.revoke import delete_at_aws
 from portal.flows.take_inventory import take_inventory
 from portal.incidents import Incident
 from portal.life import Effects
-from portal.models import Connection, Heartbeat, PasswordMail, Token
+from portal.models import Connection, Heartbeat, PasswordMail, ServiceAccount, Token
+from portal.models.prepared import Prepared
 
 log = logging.getLogger(__name__)
 _incident = Incident("broker")
@@ -66,8 +68,60 @@ def bears_outages(run: Callable[..., None]) -> Callable[..., None]:
     return bear
 
 
+Task = Callable[[Any], None]
+
+
+def takes_a_place(task: str, connection_of: Callable[[Any], str | None]) -> Callable[[Task], Task]:
+    """A task that calls AWS, for a connection that may have filled its share of the places.
+
+    ``connection_of`` names that of the task's argument; None where there is nothing to do.
+    """
+
+    def decorate(run: Task) -> Task:
+        @functools.wraps(run)
+        def placed(argument: Any) -> None:
+            connection = connection_of(argument) if places.are_shared() else None
+            work = json.dumps([task, argument])
+            place = places.take(connection, work) if connection else places.Place()
+            if place is None:
+                return
+            try:
+                run(argument)
+            finally:
+                if found := places.leave(place):
+                    name, put_aside = json.loads(found)
+                    _send(app.tasks[name].delay, put_aside)
+
+        return placed
+
+    return decorate
+
+
+_of_token = Prepared(
+    lambda pk: Token.objects.filter(pk=pk).order_by().values_list("workspace__connection__name"),
+    like=[uuid.UUID(int=0)],
+)
+_of_account = Prepared(
+    lambda pk: (
+        ServiceAccount.objects.filter(pk=pk).order_by().values_list("workspace__connection__name")
+    ),
+    like=[-1],
+)
+
+
+def _connection_of_token(token_id: str) -> str | None:
+    found = _of_token.one(uuid.UUID(token_id))
+    return found[0] if found else None
+
+
+def _connection_of_account(service_account_id: int) -> str | None:
+    found = _of_account.one(service_account_id)
+    return found[0] if found else None
+
+
 @app.task(name="portal.issue")
 @bears_outages
+@takes_a_place("portal.issue", _connection_of_token)
 def issue_token(token_id: str) -> None:
     follow_up(issue(uuid.UUID(token_id)))
     gateway.note_heard()
@@ -75,6 +129,7 @@ def issue_token(token_id: str) -> None:
 
 @app.task(name="portal.revoke")
 @bears_outages
+@takes_a_place("portal.revoke", _connection_of_token)
 def revoke_token(token_id: str) -> None:
     follow_up(delete_at_aws(uuid.UUID(token_id)))
     gateway.note_heard()
@@ -82,6 +137,7 @@ def revoke_token(token_id: str) -> None:
 
 @app.task(name="portal.settle")
 @bears_outages
+@takes_a_place("portal.settle", _connection_of_token)
 def settle_token(token_id: str) -> None:
     settle(uuid.UUID(token_id))
     gateway.note_heard()
@@ -89,6 +145,7 @@ def settle_token(token_id: str) -> None:
 
 @app.task(name="portal.prune")
 @bears_outages
+@takes_a_place("portal.prune", _connection_of_account)
 def prune_account(service_account_id: int) -> None:
     prune(service_account_id)
     gateway.note_heard()
@@ -108,6 +165,7 @@ def send_password_mail(mail_id: int) -> None:
 
 @app.task(name="portal.inventory")
 @bears_outages
+@takes_a_place("portal.inventory", _connection_of_account)
 def list_tokens(service_account_id: int) -> None:
     take_inventory(service_account_id)
     gateway.note_heard()

@@ -221,11 +221,26 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
         error = error.__cause__ or error.__context__
 
 
+_clients: dict[str, redis.Redis] = {}
+
+
+def client(server: Server) -> redis.Redis:
+    """This process's client for short questions: each waits a second at most.
+
+    Made on first use, and good in a child of the process: redis-py's pools begin anew after a fork.
+    """
+    found = _clients.get(server.url)
+    if found is None:
+        found = server.connect(socket_timeout=1, socket_connect_timeout=1)
+        _clients[server.url] = found
+    return found
+
+
 def takes_writes(server: Server) -> Exception | None:
     """Ask it to keep something for a minute; what it or the way to it says against that."""
     try:
-        with server.connect(socket_timeout=1, socket_connect_timeout=1) as client:
-            client.set("portal:readyz", "1", ex=60)
+        with server.connect(socket_timeout=1, socket_connect_timeout=1) as asked:
+            asked.set("portal:readyz", "1", ex=60)
     except RedisError as error:
         return error
     return None

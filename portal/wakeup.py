@@ -98,7 +98,6 @@ class _Listener:
 
 
 _listener = _Listener()
-_publishers: dict[int, redis.Redis] = {}
 
 
 @contextlib.contextmanager
@@ -114,12 +113,7 @@ def waiting(token_id: uuid.UUID, *, person_id: int) -> Iterator[threading.Event 
 def publish(*token_ids: uuid.UUID) -> None:
     """Wake whoever waits for these tokens. Never raises: a broker that is away wakes nobody."""
     try:
-        server = _publishers.get(os.getpid())
-        if server is None:
-            _publishers.clear()
-            server = _publishers[os.getpid()] = settings.CACHE.connect(
-                socket_timeout=1, socket_connect_timeout=1
-            )
+        server = valkey.client(settings.CACHE)
         for token_id in token_ids:
             server.publish(CHANNEL, str(token_id))
         _incident.over()

@@ -17,6 +17,8 @@ say "types of scripts"
 tsc -p tests/jsconfig.json
 say "import contracts"
 lint-imports --no-cache
+say "the model of a token's life"
+python -m tests.model
 say "missing migrations"
 python manage.py makemigrations --check --dry-run
 say "production settings"

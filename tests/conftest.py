@@ -5,6 +5,7 @@ import hashlib
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,9 @@ from django.conf import settings
 from django.db import transaction
 from django.test import Client, TransactionTestCase
 
-from portal import audit, wakeup
+from portal import audit, clock, wakeup
 from portal.audit import Actor
+from portal.grafana import heard
 from portal.models import (
     Action,
     Connection,
@@ -71,6 +73,15 @@ def _a_flush_may_empty_the_log() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(case_class, "_fixture_teardown", teardown)
         yield
+
+
+@pytest.fixture(autouse=True)
+def _it_is_the_same_time_at_aws() -> None:
+    """And AWS has just said so: what one test has heard is nothing to the next."""
+    clock._Noted.at = float("-inf")
+    heard.forget()
+    now = heard.steady()
+    heard.note(datetime.now(UTC).replace(microsecond=0), sent=now, received=now)
 
 
 @pytest.fixture(autouse=True)

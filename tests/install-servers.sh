@@ -1,12 +1,14 @@
 #!/bin/sh
-# Makes sure that what tests and checks need beside Python is there: TypeScript's compiler for the checks
-# ("checks" as argument), and PostgreSQL, PgBouncer, Redis and Chromium for the tests. On Debian as root it
+# Makes sure that what tests and checks need beside Python is there: TypeScript's compiler, spin and a C compiler for the
+# checks ("checks" as argument), and PostgreSQL, PgBouncer, Redis and Chromium for the tests. On Debian as root it
 # installs what is missing; elsewhere it says in one line what is.
 set -eu
 
 missing=""
 if [ "${1:-}" = checks ]; then
   command -v tsc >/dev/null || missing="$missing node-typescript"
+  command -v spin >/dev/null || missing="$missing spin"
+  command -v cc >/dev/null || missing="$missing gcc libc6-dev"
 else
   ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || command -v initdb >/dev/null || missing="$missing postgresql"
   [ -x /usr/sbin/pgbouncer ] || missing="$missing pgbouncer"

@@ -79,7 +79,7 @@ MISTAKES = [
     ("version: 1\nteams: {a: {idp_groups: ['']}}", "teams.a.idp_groups[0]: names no group"),
     ("version: 1\nteams: {[a]: {}}", "a key must be a text"),
     ("version: 1\npeople: !!python/object:x {}", "python/object:x is not known here"),
-    ("version: &a [*a]", "this holds itself"),
+    ("version: &a [*a]", "this refers to itself"),
     (
         "version: 1\npeople: [{email: 'lead@example.com,'}]",
         "line 2, column 18: people[0].email: must be an e-mail address",

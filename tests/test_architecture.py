@@ -10,7 +10,7 @@ from portal.models import Action
 
 PORTAL = Path(__file__).resolve().parent.parent / "portal"
 HTTP = ("django.http", "django.shortcuts", "django.urls", "django.views", "django.template")
-LONGER = {"audit/verify.py": 450}
+LONGER = {"audit/verify.py": 490}
 """Auditors run this one on machines of their own, with nothing beside it."""
 FILES = sorted(path for path in PORTAL.rglob("*.py") if "migrations" not in path.parts)
 

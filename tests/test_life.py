@@ -34,10 +34,13 @@ def test_every_name_is_that_of_its_constant() -> None:
     ]
 
 
-def test_every_open_state_can_be_left_and_every_other_is_an_end() -> None:
+def test_every_open_state_can_be_left_and_every_other_is_an_end_unless_aws_says_that_it_lives() -> (
+    None
+):
     left = {
         state
         for move in MOVES
+        if move is not moves.REVOKE_ENDED
         for state in move.starts
         if move.leads_to is not None and move.leads_to != state
     }

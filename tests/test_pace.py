@@ -7,8 +7,11 @@ from collections.abc import Iterator
 import pytest
 import redis
 from django.conf import settings
+from pytest_django import Settings
 
 from portal import pace
+from portal.valkey import Server
+from tests.servers import free_port
 
 KEY = "test"
 NAME = f"portal:pace:{KEY}"
@@ -137,11 +140,49 @@ def test_who_would_wait_too_long_is_told_when_to_come_again(server: redis.Redis)
     assert later.value.seconds == pytest.approx(60, abs=1)
 
 
-def test_without_its_server_nobody_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    def away() -> redis.Redis:
-        raise redis.ConnectionError
+@pytest.mark.parametrize("hours", [3, -3])
+def test_a_server_whose_clock_is_set_makes_nobody_wait_for_that(
+    server: redis.Redis, hours: int
+) -> None:
+    """Ahead, so that all it has kept is old; and back, so that all of it is still to come."""
+    later = -hours * 3600.0
+    now = time.time() + later
+    fields = {"rate": 10, "next": now + 0.5, "grown": now, "cut": now - 5}
+    server.hset(NAME, mapping={name: str(value) for name, value in fields.items()})
+    wait, at = pace._wait(KEY)
+    assert 0 <= wait <= 0.6
+    assert at == pytest.approx(time.time() + wait, abs=1)
+    pace._note_throttled(KEY, time.time() + 1)
+    assert rate() < 10 * 1.01 or hours > 0
+    wait, _ = pace._wait(KEY)
+    assert 0 <= wait < pace.LONGEST_TURN
 
-    monkeypatch.setattr(pace, "_server", away)
+
+def test_turns_that_were_far_away_come_though_the_servers_clock_was_set_back(
+    server: redis.Redis,
+) -> None:
+    now = time.time() + 3 * 3600
+    fields = {"rate": 10, "next": now + 5.5, "grown": now, "cut": now}
+    server.hset(NAME, mapping={name: str(value) for name, value in fields.items()})
+    assert pace._wait(KEY)[0] == pytest.approx(5.5, abs=0.2)
+    time.sleep(1)
+    assert pace._wait(KEY)[0] < 4.7
+
+
+def test_calls_are_counted_by_the_servers_clock_whatever_a_hosts_says(
+    server: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    set_pace(server, rate=50, ago=5)
+    with monkeypatch.context() as wrong:
+        wrong.setattr(time, "time", lambda: 1.0)
+        for _ in range(20):
+            pace._note_served(KEY)
+    pace._note_throttled(KEY, 2e9)
+    assert 9 < rate() <= 20 * pace.CUT
+
+
+def test_without_its_server_nobody_waits(settings: Settings) -> None:
+    settings.CACHE = Server.parse(f"redis://127.0.0.1:{free_port()}/0")
     call()
     throttled_call()
     assert pace.rate(KEY) is None

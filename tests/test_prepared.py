@@ -1,43 +1,26 @@
-"""Questions made once: they find the same as Django's own would, and are compiled only once."""
+"""Questions that are compiled once. tests/views/test_prepared_questions.py asks the portal's."""
 
 import uuid
 from collections.abc import Callable
-from datetime import timedelta
-from importlib import import_module
-from typing import Any
+from types import SimpleNamespace
 
 import pytest
-from django.contrib.sessions.backends.db import SessionStore as DjangosStore
 from django.contrib.sessions.models import Session
-from django.db import connection, models, transaction
+from django.db import connection, transaction
 from django.db.transaction import TransactionManagementError
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from portal import sessions
 from portal.models import Team, Token, User
-from portal.models.prepared import Prepared
+from portal.models.prepared import Prepared, PreparedUpdate
 from portal.models.queries import TokenManager, TokenQuerySet
-from portal.policy import desk, grants, handover
-from portal.policy.usage import _quota
-from portal.views import signin
-from tests.conftest import Catalog
 
 pytestmark = pytest.mark.django_db
 
-offer: Any = import_module("portal.policy.offer")  # the package has a function of this name
 NOBODY = uuid.UUID(int=7)
 
 MakeToken = Callable[..., Token]
-
-
-def loaded(row: models.Model) -> dict[str, Any]:
-    """Everything that a row brings along, its neighbours' columns included."""
-    columns = {field.attname: getattr(row, field.attname) for field in row._meta.concrete_fields}
-    beside = {
-        name: loaded(other) for name, other in row._state.fields_cache.items() if other is not None
-    }
-    return {"columns": columns, "beside": beside, "is_new": row._state.adding}
 
 
 @pytest.fixture
@@ -46,65 +29,27 @@ def token(make_token: MakeToken, engineer: User) -> Token:
     return make_token(engineer, replaces=old, reason="ci")
 
 
-@pytest.mark.parametrize(
-    "question", ["_bare", "_for_pages", "_locked", "_with_replaced", "_replacing"]
-)
-def test_a_token_is_what_djangos_own_question_gives(token: Token, question: str) -> None:
-    prepared: Prepared[Token, Token] = getattr(Token.objects, question)
-    key = token.replaces_id if question == "_replacing" else token.pk
-    asked = prepared._ask(key)
-    with transaction.atomic():
-        assert [loaded(row) for row in prepared(key)] == [loaded(row) for row in asked]
-        assert prepared(key)
-        assert prepared(NOBODY) == []
+def test_a_question_is_asked_anew_each_time(token: Token) -> None:
+    question = Prepared(lambda pk: Token.objects.filter(pk=pk), like=[NOBODY])
+    assert question(token.pk) == [token]
+    assert question(NOBODY) == []
 
 
-def test_people_memberships_grants_and_sessions_too(
-    engineer: User, teammate: User, token: Token, catalog: Catalog
+def test_a_django_that_lacks_a_part_is_asked_plainly(
+    token: Token, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    store = DjangosStore()
-    store.create()
-    cases: list[tuple[Prepared[Any, Any], list[object]]] = [
-        (signin._BY_ID, [engineer.pk]),
-        (desk._memberships, [engineer.pk]),
-        (grants._grants, [engineer.pk, catalog.workspace.pk]),
-        (grants._accounts, [catalog.workspace.pk]),
-        (grants._account, [catalog.workspace.aws_id, catalog.deployer.aws_id]),
-        (offer._offered, [engineer.pk]),
-        (offer._one, [engineer.pk, catalog.workspace.aws_id]),
-        (handover._owners, [token.team_id, engineer.pk]),
-        (Token.objects._named, [engineer.pk, token.name]),
-        (sessions._BY_KEY, [store.session_key]),
-    ]
-    for prepared, keys in cases:
-        found = prepared(*keys)
-        assert found
-        assert [loaded(row) for row in found] == [loaded(row) for row in prepared._ask(*keys)]
-        assert prepared(*prepared._like) == []
-
-
-def test_what_was_counted_for_a_row_comes_with_it(
-    engineer: User, make_token: MakeToken, catalog: Catalog
-) -> None:
-    make_token(engineer, state="expired", may_exist_at_aws=True)
-    make_token(engineer)
-    [found], [asked] = offer._offered(engineer.pk), offer._offered._ask(engineer.pk)
-    assert (found.used, found.expired) == (asked.used, asked.expired) == (2, 1)
-
-
-def test_values_too(make_token: MakeToken, engineer: User) -> None:
-    make_token(engineer, state="expired", may_exist_at_aws=True)
-    make_token(engineer, state="active", aws_token_id="7")
-    now = timezone.now()
-    first = make_token(engineer, queued_at=now - timedelta(seconds=5))
-    last = make_token(engineer, queued_at=now)
-    workspace = first.workspace
-    assert _quota(workspace.pk) == list(_quota._ask(workspace.pk)) == [(4, 1)]
-    assert _quota(-1) == []  # there is no such workspace
-    keys = [workspace.connection_id, last.queued_at]
-    assert Token.objects._ahead(*keys) == list(Token.objects._ahead._ask(*keys))
-    assert Token.objects.count_ahead_of(last) == 1
-    assert Token.objects.count_ahead_of(first) == 0
+    for part in ("django_query", "sql"):
+        monkeypatch.setattr(f"portal.models.prepared.{part}", SimpleNamespace())
+    question = Prepared(lambda pk: Token.objects.for_pages().filter(pk=pk), like=[NOBODY])
+    update = PreparedUpdate(
+        lambda pk: Token.objects.filter(pk=pk), to=lambda _: {"reason": "cd"}, like=[NOBODY]
+    )
+    assert update(token.pk) == 1
+    assert [row.reason for row in question(token.pk)] == ["cd"]
+    assert question(NOBODY) == []
+    assert update(NOBODY) == 0
+    warnings = [record.message for record in caplog.records if record.levelname == "WARNING"]
+    assert warnings == ["prepared.lacks_a_part_of_django"] * 2
 
 
 def test_what_is_beside_a_row_needs_no_further_question(token: Token) -> None:

@@ -27,16 +27,8 @@ class Crowd:
             self.now -= 1
 
 
-def free_places() -> int:
-    return turns._places._value
-
-
-@pytest.fixture
-def patient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(turns, "LONGEST_WAIT", 60.0)
-
-
-def test_few_work_at_once(patient: None) -> None:
+def at_once() -> int:
+    """How many of a crowd work at once, each in a turn."""
     crowd = Crowd()
 
     def request(_: int) -> None:
@@ -45,7 +37,16 @@ def test_few_work_at_once(patient: None) -> None:
 
     with ThreadPoolExecutor(10) as pool:
         list(pool.map(request, range(30)))
-    assert crowd.most == turns.AT_ONCE
+    return crowd.most
+
+
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(turns, "LONGEST_WAIT", 60.0)
+
+
+def test_few_work_at_once(patient: None) -> None:
+    assert at_once() == turns.AT_ONCE
 
 
 def test_who_steps_aside_lets_others_work(patient: None) -> None:
@@ -82,7 +83,8 @@ def test_nobody_waits_for_one_that_hangs(monkeypatch: pytest.MonkeyPatch) -> Non
                 pass
         hang.set()
         list(hanging)
-    assert free_places() == turns.AT_ONCE
+    monkeypatch.undo()
+    assert at_once() == turns.AT_ONCE
 
 
 def test_a_failed_request_gives_its_turn_back(patient: None) -> None:
@@ -97,12 +99,12 @@ def test_a_failed_request_gives_its_turn_back(patient: None) -> None:
         for _ in range(2 * turns.AT_ONCE):
             with pytest.raises(RuntimeError):
                 TurnsMiddleware(view)(HttpRequest())
-    assert free_places() == turns.AT_ONCE
+    assert at_once() == turns.AT_ONCE
 
 
 def test_outside_a_turn_there_is_none_to_leave(patient: None) -> None:
     """A test, or a command, calls a view's parts without the middleware."""
     for _ in range(2 * turns.AT_ONCE):
         with aside():
-            assert free_places() == turns.AT_ONCE
-    assert free_places() == turns.AT_ONCE
+            assert at_once() == turns.AT_ONCE
+    assert at_once() == turns.AT_ONCE

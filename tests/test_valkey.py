@@ -16,7 +16,7 @@ from kombu import Connection
 from portal import valkey
 from portal.valkey import Server
 from tests.product import run_python, within
-from tests.servers import free_port
+from tests.servers import Redis, free_port
 from tests.test_environment import PRODUCTION
 
 PASSWORD = "pa,ss;w@r:d %2F+'\""
@@ -189,3 +189,25 @@ def test_a_server_that_is_away_is_asked_once_unless_its_url_says_otherwise(tmp_p
         return int(retry.get_retries())
 
     assert (tries(""), tries("?retry_on_timeout=yes")) == (0, 1)
+
+
+def test_a_child_of_the_process_has_connections_of_its_own() -> None:
+    """Two processes that read from one connection would take each other's answers."""
+    code = (
+        "import os, sys\n"
+        "from portal import valkey\n"
+        "server = valkey.Server.parse(sys.argv[1])\n"
+        "mine = valkey.client(server).client_id()\n"
+        "child = os.fork()\n"
+        "if child == 0:\n"
+        "    os._exit(valkey.client(server).client_id() == mine)\n"
+        "assert os.waitpid(child, 0)[1] == 0, 'it has its parent\\'s'\n"
+        "assert valkey.client(server).client_id() == mine\n"
+    )
+    server = Redis()
+    server.start()
+    try:
+        said = run_python(f"import sys; sys.argv = ['', '{server.url}']\n{code}")
+    finally:
+        server.stop()
+    assert said.returncode == 0, said.stderr

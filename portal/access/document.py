@@ -99,7 +99,7 @@ class _Builder:
             line, column = node.start_mark.line + 1, node.start_mark.column + 1
             value, kind = None, ""
             if id(node) in self._under_way:
-                self._say(node, "this holds itself")
+                self._say(node, "this refers to itself")
             else:
                 self._under_way.add(id(node))
                 value, kind = self._value(node)

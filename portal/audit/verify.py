@@ -25,6 +25,9 @@ so what was hashed is in the line byte for byte, and nothing has to be parsed. T
 
 on one line, where signature = HMAC-SHA256(AUDIT_KEY, "trailer:" + the trailer's text), digest =
 SHA-256 of the lines' hashes in a row, and head = the log's last event when the export began.
+What an editor or a transfer puts around lines changes no event, and does not count: a byte order
+mark, CRLF, empty lines, a last line without an end. A file that is no such export is "unreadable".
+
 Without a filter the export must hold every event from 1 to the head. With one it may have gaps; the
 digest then tells that a line is missing or too many, but not which.
 
@@ -51,7 +54,7 @@ import json
 import os
 import re
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import sha256
@@ -72,11 +75,21 @@ _KEY_NAMED = re.compile(
 )
 _TOKEN = re.compile(rb'"token":"([0-9a-f-]{36})"')
 _WAITS = b'"subject":"waits for approval"'
-_TRAILER = re.compile(rb'\{"trailer":(\{.*\}),"signature":"([0-9a-f]{64})"\}\n')
+_TRAILER = re.compile(rb'\{"trailer":(\{.*\}),"signature":"([0-9a-f]{64})"\}')
 _LONGEST_TRAILER = 1 << 17
 MOST_WITHDRAWN = 10_000
 """Requests that were withdrawn lately, of which a token may still be issued."""
 _AT = re.compile(rb'"at":"([^"]{1,40})"')
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_COMPRESSED = (b"\x1f\x8b", b"PK\x03\x04", b"BZh", b"\xfd7zXZ", b"\x28\xb5\x2f\xfd")
+_OTHERS: tuple[tuple[tuple[bytes, ...], str], ...] = (
+    (_COMPRESSED, "it is compressed: unpack it first"),
+    ((b"\xff\xfe", b"\xfe\xff"), "it was saved as UTF-16: take the file as it was downloaded"),
+    ((b"seq", b'"seq"'), "it is the export as CSV, which proves nothing: export it as JSON Lines"),
+    ((b"<",), "it is a page (HTML), perhaps the one that asks to sign in: download it anew"),
+    ((b"[",), "it was written anew as one list: take the file as it was downloaded"),
+)
+"""What is given instead of an export, by how it begins."""
 _HEAD = re.compile(r"([0-9]+):([0-9a-f]{64})")
 
 
@@ -315,8 +328,8 @@ def verify_export(file: BinaryIO, keys: Sequence[bytes], published: Mapping[int,
     # Whether gaps are right, only a genuine trailer can tell.
     chain = Chain(keys, published, gaps=trailer is None or bool(trailer["filter"]))
     digest = sha256()
-    file.seek(0)
-    for line in file:
+    lines = _lines(file)
+    for line in lines:
         if line.startswith(b'{"trailer":'):
             break
         try:
@@ -330,7 +343,7 @@ def verify_export(file: BinaryIO, keys: Sequence[bytes], published: Mapping[int,
         digest.update(own_hash)
     if trailer is None:
         raise BrokenError(chain.seq + 1, "is where it ends without a genuine trailer: cut off?")
-    if file.read(1):
+    if any(lines):
         raise BrokenError(chain.seq + 1, "is followed by lines after the trailer")
     chain.succession.end_of_export(signed_by)
     head = trailer["head"]
@@ -354,22 +367,54 @@ def verify_export(file: BinaryIO, keys: Sequence[bytes], published: Mapping[int,
 
 def _parts(line: bytes) -> tuple[bytes, bytes, bytes]:
     """A line's two hashes and its text. The places are fixed: nothing has to be searched for."""
-    if (line[:14], line[78:88], line[152:154], line[-2:]) != (
-        *(b'{"prev_hash":"', b'","hash":"', b'",', b"}\n"),
+    if (line[:14], line[78:88], line[152:154], line[-1:]) != (
+        *(b'{"prev_hash":"', b'","hash":"', b'",', b"}"),
     ):
         raise UnreadableError("not a line of the audit log's export as JSON Lines")
-    return line[14:78], line[88:152], b"{" + line[154:-1]
+    return line[14:78], line[88:152], b"{" + line[154:]
+
+
+def _lines(file: BinaryIO) -> Iterator[bytes]:
+    """The lines without their ends, and without what changes no event."""
+    file.seek(0)
+    for number, line in enumerate(file):
+        line = line.rstrip(b"\r\n")
+        if number == 0:
+            line = line.removeprefix(_BYTE_ORDER_MARK)
+        if line:
+            yield line
+
+
+def _require_export(file: BinaryIO) -> None:
+    """Raise UnreadableError, saying what the file is, for one that does not begin as an export.
+
+    Only its beginning is read: it may be anything, and have no lines.
+    """
+    file.seek(0)
+    begins = file.read(1024).removeprefix(_BYTE_ORDER_MARK).lstrip()
+    if not begins:
+        raise UnreadableError("it is empty")
+    for starts, why in _OTHERS:
+        if begins.startswith(starts):
+            raise UnreadableError(why)
+    if not begins.startswith((b'{"prev_hash":"', b'{"trailer":')):
+        raise UnreadableError("not an export of the audit log as JSON Lines")
 
 
 def _read_trailer(file: BinaryIO, keys: Sequence[bytes]) -> tuple[dict[str, Any] | None, bytes]:
-    """The last line, if it is a trailer that one of the keys has signed, and that key."""
+    """The last line, if it is a trailer that one of the keys has signed, and that key.
+
+    Raises UnreadableError for a file that is no export at all.
+    """
     size = file.seek(0, os.SEEK_END)
     file.seek(max(0, size - _LONGEST_TRAILER))
     end = file.read()
-    found = _TRAILER.fullmatch(end, end.rstrip().rfind(b"\n") + 1)
+    last = end.rstrip().rpartition(b"\n")[2].removeprefix(_BYTE_ORDER_MARK)
+    found = _TRAILER.fullmatch(last)
     for key in keys if found else ():
         if found and hmac.compare_digest(signature(key, found[1]).encode(), found[2]):
             return json.loads(found[1]), key
+    _require_export(file)
     return None, b""
 
 
@@ -387,7 +432,7 @@ def keys_from(environment: Mapping[str, str]) -> list[bytes]:
     for name in ("AUDIT_KEY", "AUDIT_KEYS_RETIRED"):
         path = environment.get(f"{name}_FILE")
         try:
-            texts.append(Path(path).read_text() if path else environment.get(name, ""))
+            texts.append(Path(path).read_text("utf-8-sig") if path else environment.get(name, ""))
         except (OSError, UnicodeDecodeError) as error:
             raise UnreadableError(f"{name}_FILE can't be read: {error}") from None
     if not texts[0].strip():
@@ -403,8 +448,8 @@ def published_heads(source: str) -> dict[int, Published]:
         return {int(spelled[1]): Published(spelled[2], "")}
     heads = {}
     try:
-        with Path(source).open() as file:
-            for line in file:
+        with Path(source).open(encoding="utf-8-sig") as file:
+            for line in filter(str.strip, file):
                 head = json.loads(line)
                 heads[int(head["seq"])] = Published(str(head["hash"]), str(head["at"]))
     except (OSError, ValueError, KeyError, TypeError) as error:

@@ -42,7 +42,7 @@ FIELDS = {
     Action.TOKEN_CANCELLED: _fields("token", "reason"),
     Action.TOKEN_COLLECTED: _fields("token", "subject"),
     Action.TOKEN_ISSUED: _fields("token aws_request_id"),
-    Action.TOKEN_DELIVERED: _fields("token"),
+    Action.TOKEN_DELIVERED: _fields("token", "subject"),
     Action.TOKEN_FAILED: _fields("token error_code", "reason aws_request_id"),
     Action.TOKEN_REVOKE_REQUESTED: _fields("token", "reason"),
     Action.TOKEN_REVOKED: _fields("token", "reason aws_request_id error_code"),

@@ -4,9 +4,9 @@ import enum
 import hmac
 import uuid
 from datetime import timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from portal import life, policy
+from portal import clock, life, policy
 from portal.audit import Actor
 from portal.life import Effects, Work, moves
 from portal.models import NoticeKind, State, Token
@@ -42,9 +42,10 @@ def deliver(token_id: uuid.UUID, fingerprint: str, *, actor: Actor) -> Delivery:
         policy.require(policy.may_receive, actor.user, token)
         confirmation = _confirmation(token, fingerprint)
         if confirmation is Confirmation.DELIVERED and token.delivered_at is None:
-            work.move(token, moves.DELIVER, recipient=actor.user)
-            if replaced is not None and token.overlap_seconds is not None:
-                _begin_overlap(work, replaced, token)
+            overlap = policy.overlap_of(token) if replaced is not None else None
+            work.move(token, moves.DELIVER, recipient=actor.user, **_cut(token, overlap))
+            if replaced is not None and overlap is not None:
+                _begin_overlap(work, replaced, token, overlap)
     return Delivery(confirmation, State(token.state), work.effects)
 
 
@@ -58,11 +59,20 @@ def _confirmation(token: Token, fingerprint: str) -> Confirmation:
     return Confirmation.DELIVERED
 
 
-def _begin_overlap(work: Work, replaced: Token, token: Token) -> None:
+def _cut(token: Token, overlap: int | None) -> dict[str, Any]:
+    """What is on record of an overlap that has come to be longer than the team's policy allows."""
+    if overlap is None or overlap == token.overlap_seconds:
+        return {}
+    return {"subject": f"overlap of {overlap} s, the team's maximum, not {token.overlap_seconds}"}
+
+
+def _begin_overlap(work: Work, replaced: Token, token: Token, overlap: int) -> None:
     """The new key is in use from now on: fix when the old one goes. The sweep carries it out."""
     if replaced.state != State.ACTIVE or replaced.expires_at is None or token.delivered_at is None:
         return
-    over = token.delivered_at + timedelta(seconds=token.overlap_seconds or 0)
+    # An end, and so in AWS's time, whatever the database's clock says.
+    begun = token.delivered_at - clock.ahead()
+    over = begun + timedelta(seconds=overlap)
     replaced.change(revoke_at=min(over, replaced.expires_at))
     if replaced.owner_id != token.owner_id:
         work.tell(NoticeKind.REPLACED, replaced, to=[replaced.owner], by=token.owner.email)

@@ -10,10 +10,11 @@ from portal.flows.hand_over import HandOverRefusedError, hand_over
 from portal.flows.reissue import ReissueTerms, reissue
 from portal.flows.request import RequestRefusedError
 from portal.life import Effects, WrongStateError
-from portal.models import Token, User
+from portal.models import Token
 
 OVERLAP = 7 * 86_400
-"""Seconds for which an old key works on once its new owner has taken the new one."""
+"""Seconds for which an old key works on at most once its new owner has taken the new one."""
+NO_GRANT = "The team has no grant for its service account any more."
 
 
 @dataclass(slots=True)
@@ -50,15 +51,15 @@ def _settle(
             settled.handed_over.append(token.name)
         if replace:
             token = Token.objects.for_page(token_id)
-            terms = ReissueTerms(OVERLAP, False, _lifetime(token.owner, token), reason, b"")
+            limits = policy.limits_for(token.owner, token.team, token.service_account)
+            if limits is None:
+                raise RequestRefusedError("recipient", NO_GRANT)
+            overlap = min(OVERLAP, limits.max_overlap)
+            lifetime = min(token.seconds_to_live, limits.max_ttl)
+            terms = ReissueTerms(overlap, False, lifetime, reason, b"")
             settled.effects += reissue(token_id, terms, actor=actor).effects
             settled.replaced.append(token.name)
     except (HandOverRefusedError, RequestRefusedError) as refusal:
         settled.refused.append((token.name, str(refusal)))
     except WrongStateError as late:
         settled.refused.append((token.name, f"It can't be {late.done} any more."))
-
-
-def _lifetime(owner: User, token: Token) -> int:
-    limits = policy.limits_for(owner, token.team, token.service_account)
-    return min(token.seconds_to_live, limits.max_ttl if limits else token.seconds_to_live)

@@ -1,14 +1,13 @@
 """Sends one mail of the outbox, and says what was sent."""
 
 import logging
-import smtplib
 from datetime import timedelta
 
 from django.db import transaction
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from portal import audit, notify
+from portal import audit, clock, notify
 from portal.audit import SYSTEM
 from portal.flows.deadlines import WARNINGS
 from portal.models import Action, Notice, NoticeKind, State, Token
@@ -45,7 +44,7 @@ def mail(notice_id: int) -> bool:
         return False
     try:
         notify.send(notify.compose(notice))
-    except (OSError, smtplib.SMTPException) as error:
+    except notify.CANNOT_BE_SENT as error:
         _put_back(notice, error)
         return False
     with transaction.atomic():
@@ -89,7 +88,8 @@ def _put_back(notice: Notice, error: Exception) -> None:
     pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** min(notice.tries - 1, 10))
     row = Notice.objects.filter(pk=notice.pk)
     row.update(not_before=Now() + pause, rung_at=None)
-    is_over = row.filter(created_at__lt=Now() - GIVE_UP_AFTER).update(dropped_at=Now())
+    old = row.filter(created_at__lt=Now() - GIVE_UP_AFTER)
+    is_over = not clock.is_off() and old.update(dropped_at=Now())
     log.warning(
         "mail.given_up" if is_over else "mail.not_sent",
         extra={"kind": notice.kind, "error": type(error).__name__, "tries": notice.tries},

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from django.db import IntegrityError, transaction
 
 from portal import life, policy, sealing
+from portal.access.words import duration
 from portal.amg import LONGEST_TOKEN_NAME
 from portal.audit import Actor
 from portal.flows.request import Requested, RequestRefusedError, TokenRequest, check, insert
@@ -23,7 +24,7 @@ from portal.text import without_unseen
 MOST_NAMES = 100
 """Names that are tried before giving up."""
 SHORTEST_OVERLAP = 60
-"""Seconds."""
+"""Seconds; the longest is the team's policy's to say."""
 
 REISSUED = "renewed or replaced"
 
@@ -72,10 +73,13 @@ def reissue(token_id: uuid.UUID, terms: ReissueTerms, *, actor: Actor) -> Reques
         require_replaceable(old)
         if terms.overlap_seconds is not None and old.state != State.ACTIVE:
             raise RequestRefusedError("mode", "Nobody has taken its key yet: replace it now.")
-        if policy.entitlement_for(recipient, old.team, old.service_account) is None:
+        limits = policy.limits_for(recipient, old.team, old.service_account)
+        if limits is None:
             raise RequestRefusedError(
                 "recipient", f"{recipient.email} may not have tokens for this account (any more)."
             )
+        if terms.overlap_seconds is not None and terms.overlap_seconds > limits.max_overlap:
+            raise RequestRefusedError("overlap_seconds", overlap_limit(limits.max_overlap))
         wanted = TokenRequest(
             team=old.team,
             service_account=old.service_account,
@@ -91,6 +95,16 @@ def reissue(token_id: uuid.UUID, terms: ReissueTerms, *, actor: Actor) -> Reques
         token = _insert_under_next_name(work, wanted, check(wanted, recipient), old)
         _carry_out(work, old, token, terms)
     return Requested(token, is_new=True, effects=work.effects)
+
+
+def overlap_limit(longest: int) -> str:
+    """What overlaps the team's policy allows, in words for people; ``longest`` in seconds."""
+    if longest < SHORTEST_OVERLAP:
+        return "Your team's policy allows no overlap for this account: replace the token now."
+    return (
+        f"An overlap is {SHORTEST_OVERLAP} to {longest:,} seconds: your team's policy allows "
+        f"{duration(longest)} at most for this account."
+    )
 
 
 def next_name(old: Token) -> str:

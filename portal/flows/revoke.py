@@ -12,6 +12,7 @@ from portal.audit import SYSTEM, Actor
 from portal.gateway import Gateway, NotYetError
 from portal.grafana.errors import GrafanaError, ResourceNotFoundException
 from portal.life import Effects, Work, moves
+from portal.life.move import Move
 from portal.models import State, Team, Token
 from portal.models.states import LEASE
 
@@ -40,7 +41,7 @@ def revoke(token_id: uuid.UUID, *, actor: Actor, reason: str = "") -> Effects:
     with life.work(actor) as work:
         token = work.lock(token_id)
         policy.require(policy.may_revoke, actor.user, token)
-        work.move(token, moves.BEGIN_REVOCATION, reason=reason)
+        work.move(token, _how(token), reason=reason)
     return work.effects
 
 
@@ -78,7 +79,7 @@ def revoke_many(
         with life.work(actor) as work:
             for token in work.lock_each(some):
                 if policy.is_revocable(token):
-                    work.move(token, moves.BEGIN_REVOCATION, reason=reason)
+                    work.move(token, _how(token), reason=reason)
                     ended.revoked.append(token)
                 elif policy.is_cancellable(token):
                     _withdraw(work, token, reason)
@@ -88,6 +89,10 @@ def revoke_many(
         ended.events += [event.seq for event in work.events]
         ended.effects += work.effects
     return ended
+
+
+def _how(token: Token) -> Move:
+    return moves.REVOKE_ENDED if policy.outlives_its_end(token) else moves.BEGIN_REVOCATION
 
 
 def _withdraw(work: Work, token: Token, reason: str) -> None:

@@ -13,6 +13,7 @@ from django.db.models.functions import Now
 
 from portal import audit
 from portal.audit import SYSTEM
+from portal.clock import TOLERANCE
 from portal.gateway import Gateway, NotYetError
 from portal.grafana.errors import GrafanaError, ResourceNotFoundException
 from portal.grafana.types import LeftOut, TokenSummary
@@ -38,7 +39,7 @@ def take_inventory(service_account_id: int) -> bool:
     )
     asked_at = Token.objects.database_now()
     try:
-        listed, unreadable, request_id = _read_list(account)
+        listed, unreadable, request_id, answered_at = _read_list(account)
     except (GrafanaError, NotYetError) as error:
         log.warning(
             "inventory.not_taken",
@@ -55,15 +56,16 @@ def take_inventory(service_account_id: int) -> bool:
     foreign = _foreign(account, listed)
     # A row without a readable id could be any: then nothing is missed.
     vanished = [] if "" in hidden else _vanished(account, ids, asked_at)
+    ended = _ended_here(account, listed, asked_at, answered_at or asked_at)
     with transaction.atomic():
         # One at a time, and no older list over a newer one.
         row = ServiceAccount.objects.select_for_update(no_key=True).get(pk=account.pk)
         if row.listed_at is not None and row.listed_at > asked_at:
             return True
-        found = _store(account, listed, foreign, vanished, hidden)
+        found = _store(account, listed, foreign, vanished, hidden, ended)
         if not unreadable:
             ServiceAccount.objects.filter(pk=account.pk).update(listed_at=asked_at)
-        by_id = {token.aws_token_id: token for token in vanished}
+        by_id = {token.aws_token_id: token for token in (*vanished, *ended)}
         for entry in found:
             audit.record(
                 Action.TOKEN_DRIFT_FOUND,
@@ -86,8 +88,8 @@ def take_inventory(service_account_id: int) -> bool:
 
 def _read_list(
     account: ServiceAccount,
-) -> tuple[tuple[TokenSummary, ...], list[LeftOut], str]:
-    """AMG's list, what of it can't be read, and AWS's id of the call.
+) -> tuple[tuple[TokenSummary, ...], list[LeftOut], str, datetime | None]:
+    """AMG's list, what of it can't be read, AWS's id of the call and its time.
 
     An account that is gone has no tokens.
     """
@@ -96,8 +98,8 @@ def _read_list(
     try:
         listed = gateway.list_tokens(account.workspace.aws_id, account.aws_id, left_out=unreadable)
     except ResourceNotFoundException as gone:
-        return (), [], gone.request_id
-    return listed.tokens, unreadable, listed.request_id
+        return (), [], gone.request_id, None
+    return listed.tokens, unreadable, listed.request_id, listed.answered_at
 
 
 def _foreign(account: ServiceAccount, listed: Iterable[TokenSummary]) -> set[str]:
@@ -125,12 +127,31 @@ def _vanished(account: ServiceAccount, listed: set[str], asked_at: datetime) -> 
     return [token for token in expected.order_by("pk") if token.aws_token_id not in listed]
 
 
+def _ended_here(
+    account: ServiceAccount, listed: Iterable[TokenSummary], asked_at: datetime, at_aws: datetime
+) -> list[Token]:
+    """Those that AMG lists as alive, by AWS's own time, and that have ended here.
+
+    Ours may end them a little early, and what was just deleted may be listed for a while.
+    """
+    alive = [
+        one.id
+        for one in listed
+        if one.expires_at is not None and one.expires_at > at_aws + 2 * TOLERANCE
+    ]
+    just_now = Q(state_at__gte=asked_at - SURELY_LISTED, state_at__lte=asked_at)
+    rows = Token.objects.known_at_aws_as([account.workspace_id], alive)
+    ended = rows.filter(service_account=account, state__in=(State.EXPIRED, State.REVOKED))
+    return list(ended.exclude(just_now).for_pages().order_by("pk"))
+
+
 def _store(
     account: ServiceAccount,
     listed: Iterable[TokenSummary],
     foreign: set[str],
     vanished: Iterable[Token],
     hidden: set[str],
+    ended: Iterable[Token],
 ) -> list[ListedToken]:
     """Make our copy the same as the list; returns what is newly found to differ.
 
@@ -156,10 +177,12 @@ def _store(
         for name, value in seen.items():
             setattr(entry, name, value)
 
+    drifts: dict[str, str] = dict.fromkeys(foreign, Drift.FOREIGN)
+    drifts |= dict.fromkeys((token.aws_token_id for token in ended), Drift.ENDED)
     for one in listed:
         put(
             one.id,
-            Drift.FOREIGN if one.id in foreign else "",
+            drifts.get(one.id, ""),
             name=mask(one.name)[:255],
             created_at=one.created_at,
             expires_at=one.expires_at,

@@ -4,8 +4,9 @@ from typing import Any, cast
 
 from django import forms
 
+from portal import policy
 from portal.amg import LONGEST_LIFETIME
-from portal.flows.reissue import SHORTEST_OVERLAP
+from portal.flows.reissue import SHORTEST_OVERLAP, overlap_limit
 from portal.forms.fields import FormWithLifetimes, LifetimeField, PublicKeyField, ReasonField
 from portal.lifetimes import in_words
 from portal.models import State, Token, User
@@ -60,7 +61,7 @@ class HandOverForm(forms.Form):
 
 
 class ReissueForm(FormWithLifetimes):
-    """How a token is to be replaced."""
+    """How a token is to be replaced. ``longest_overlap``, in seconds, is its team's policy."""
 
     mode = forms.ChoiceField(
         choices=[("overlap", "Renew"), ("lost", "Lost"), ("replace", "Leaked")],
@@ -70,7 +71,6 @@ class ReissueForm(FormWithLifetimes):
         least=SHORTEST_OVERLAP,
         most=LONGEST_LIFETIME,
         required=False,
-        wanted="An overlap is 1 minute to 30 days.",
     )
     recipient = forms.ChoiceField(
         choices=[("owner", "The owner"), ("me", "Me")],
@@ -84,10 +84,21 @@ class ReissueForm(FormWithLifetimes):
         super().__init__(data, **kwargs)
         self.token = token
         self.user = user
+        self.longest_overlap = policy.longest_overlap(token, user)
+        overlap = cast(LifetimeField, self.fields["overlap_seconds"])
+        overlap.most, overlap.wanted = self.longest_overlap, overlap_limit(self.longest_overlap)
+
+    @property
+    def may_overlap(self) -> bool:
+        """Whether there is something to rotate, and policy allows any overlap."""
+        return self.token.state == State.ACTIVE and self.longest_overlap >= SHORTEST_OVERLAP
 
     def clean(self) -> dict[str, Any]:
         cleaned = self.cleaned_data
         mode = cleaned.get("mode")
+        if mode in ("replace", "lost"):
+            # Nobody asks for a length of the overlap, whatever the field was left with.
+            self.errors.pop("overlap_seconds", None)
         if mode in ("overlap", "lost") and self.token.state != State.ACTIVE:
             self.add_error("mode", "Nobody has taken its key yet: replace it now.")
         elif (
@@ -104,8 +115,8 @@ class ReissueForm(FormWithLifetimes):
     def overlap(self) -> int | None:
         """Seconds for which the old token works on, or None to end it at once."""
         if self.cleaned_data["mode"] == "lost":
-            return SHORTEST_OVERLAP
-        wanted: int | None = self.cleaned_data["overlap_seconds"]
+            return min(SHORTEST_OVERLAP, self.longest_overlap)
+        wanted: int | None = self.cleaned_data.get("overlap_seconds")
         return wanted if self.cleaned_data["mode"] == "overlap" else None
 
     @property

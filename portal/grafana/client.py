@@ -191,6 +191,10 @@ class Client:
         answer = self._call(Operation.DELETE, "DELETE", path)
         return self._parse(Operation.DELETE, answer, wire.deleted_token)
 
+    def ask_the_time(self) -> None:
+        """The least that AWS can be asked; its answer, a refusal too, has a ``Date``."""
+        self._call(Operation.LIST_WORKSPACES, "GET", "/workspaces", query={"maxResults": "1"})
+
     def close(self) -> None:
         """Close the connections that are idle."""
         self._transport.close()

@@ -24,10 +24,12 @@ from requests.exceptions import InvalidSchema, InvalidURL, RequestException
 from requests.utils import DEFAULT_CA_BUNDLE_PATH
 from urllib3.exceptions import HTTPError, NewConnectionError
 
+from portal.grafana import heard
 from portal.grafana.account import Account
 from portal.grafana.connection import OneAttemptAdapter
 from portal.grafana.errors import GrafanaError, NoAnswer, NoCredentials, NotSent, OutcomeUnknown
 from portal.grafana.signing import SigV4
+from portal.grafana.times import http_date
 from portal.grafana.trust import context_for
 from portal.grafana.types import Operation
 
@@ -147,12 +149,24 @@ class Transport:
     def _send(self, request: PreparedRequest, environment: Mapping[str, Any]) -> Answer:
         if time.monotonic() - self._last_used > LONGEST_IDLE:
             self._adapter.close()
+        sent = heard.steady()
         try:
             response = self._adapter.send(request, timeout=self._timeout, **environment)
+            _hear(response, sent)
             with closing(response):
                 return Answer(response.status_code, response.headers, _read(response))
         finally:
             self._last_used = time.monotonic()
+
+
+def _hear(response: Response, sent: float) -> None:
+    """Note what time AWS says it is. Only AWS gives an id: what lies on the way may say anything,
+    and does not count."""
+    if response.headers.get("x-amzn-RequestId"):
+        date = http_date(response.headers.get("Date"))
+        heard.note(date, sent=sent, received=heard.steady())
+    elif response.ok:
+        heard.note(None, sent=sent, received=heard.steady())
 
 
 class _AnswerTooLargeError(RequestException):

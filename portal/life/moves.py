@@ -256,6 +256,18 @@ BEGIN_REVOCATION = Move(
     done="revoked",
     notice=NoticeKind.REVOKED,
 )
+REVOKE_ENDED = Move(
+    # It has ended here, and AWS says that it lives: until AWS says otherwise it can be revoked.
+    name="revoke_ended",
+    starts=(State.EXPIRED, State.REVOKED),
+    leads_to=State.REVOKING,
+    sets={**_DUE_NOW, **_NO_ERROR},
+    event=Action.TOKEN_REVOKE_REQUESTED,
+    ends=True,
+    enqueues=True,
+    done="revoked",
+    notice=NoticeKind.REVOKED,
+)
 REVOKED = Move(
     name="revoked",
     starts=(State.REVOKING,),

@@ -8,7 +8,7 @@ KINDS = (
 
 
 class Migration(migrations.Migration):
-    dependencies = [("portal", "0018_audit_keys")]
+    dependencies = [("portal", "0020_clocks")]
 
     operations = [
         migrations.AlterField(

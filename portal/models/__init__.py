@@ -7,7 +7,7 @@ from portal.models.limits import LimitUse
 from portal.models.notices import Notice, NoticeKind
 from portal.models.password_mails import PasswordMail
 from portal.models.people import GroupRight, Membership, OnLeaving, Right, Role, Team, User
-from portal.models.runtime import FailedSignIns, Heartbeat
+from portal.models.runtime import Clock, FailedSignIns, Heartbeat
 from portal.models.states import State
 from portal.models.tokens import Token
 
@@ -16,6 +16,7 @@ __all__ = [
     "Approval",
     "AuditEvent",
     "AuditHead",
+    "Clock",
     "Connection",
     "Drift",
     "FailedSignIns",

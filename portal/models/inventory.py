@@ -11,6 +11,7 @@ class Drift(models.TextChoices):
 
     FOREIGN = "foreign", "not issued here"
     VANISHED = "vanished", "gone from AMG"
+    ENDED = "ended", "ended here, alive at AMG"
 
 
 class ListedToken(models.Model):

@@ -3,8 +3,14 @@
 Django builds and compiles every question anew. For a token with all that its page names, this takes
 2 ms where the database takes 0.1 (measured on SQLite), and every request and every task asks a few
 such questions. Here they are compiled on first use, and asked again with other keys.
+
+This reads parts of Django that it does not document: the compiler's ``select``, ``klass_info``,
+``annotation_col_map``, ``get_converters`` and ``as_sql``, ``get_related_populators`` and
+``UpdateQuery``. tests/test_prepared.py compares each question of the portal with what Django itself
+finds. Where a newer Django lacks a part, the question is asked as a plain queryset, with a warning.
 """
 
+import logging
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -13,9 +19,11 @@ from typing import Any, Generic, TypeVar, cast
 
 from django.db import DEFAULT_DB_ALIAS, connections, models, transaction
 from django.db.backends.utils import CursorWrapper
-from django.db.models.query import get_related_populators
-from django.db.models.sql.subqueries import UpdateQuery
+from django.db.models import query as django_query
+from django.db.models import sql
 from django.db.transaction import TransactionManagementError
+
+log = logging.getLogger(__name__)
 
 M = TypeVar("M", bound=models.Model)
 R = TypeVar("R")
@@ -25,6 +33,8 @@ _AS_STORED: "dict[type, models.Field[Any, Any]]" = {
     datetime: models.DateTimeField(),
 }
 """What makes a key into what the database keeps; numbers and text are kept as they are."""
+_LACKS_A_PART = (AttributeError, ImportError, LookupError, TypeError)
+"""What is raised where Django's own parts are other than those named above."""
 
 
 class Prepared(Generic[M, R]):
@@ -36,19 +46,27 @@ class Prepared(Generic[M, R]):
     """
 
     def __init__(self, ask: Callable[..., "models.QuerySet[M, R]"], *, like: Sequence[Any]) -> None:
-        self._ask = ask
-        self._like = like
-        self._compiled: _Question | None = None
+        self.ask = ask
+        self.like = like
+        self._compiled: _Question | _Plain | None = None
 
     def __call__(self, *keys: object) -> list[R]:
         """Ask. Raises TransactionManagementError where rows would be locked in no transaction."""
         if self._compiled is None:
-            self._compiled = _question(self._ask(*self._like), self._like)
+            self._compiled = self._compile()
         return cast("list[R]", self._compiled.found(keys))
 
     def one(self, *keys: object) -> R | None:
         """The first that is found, or None."""
         return next(iter(self(*keys)), None)
+
+    def _compile(self) -> "_Question | _Plain":
+        rows = self.ask(*self.like)
+        try:
+            return _question(rows, self.like)
+        except _LACKS_A_PART:
+            _warn()
+            return _Plain(self.ask)
 
 
 class PreparedUpdate:
@@ -64,24 +82,50 @@ class PreparedUpdate:
         to: Callable[..., dict[str, Any]],
         like: Sequence[Any],
     ) -> None:
-        self._ask = ask
-        self._to = to
-        self._like = like
-        self._compiled: _Statement | None = None
+        self.ask = ask
+        self.to = to
+        self.like = like
+        self._compiled: _Statement | _PlainUpdate | None = None
 
     def __call__(self, *keys: object) -> int:
         """Change them; returns how many there were."""
         if self._compiled is None:
-            query: Any = self._ask(*self._like).query.chain(UpdateQuery)
+            self._compiled = self._compile()
+        return self._compiled.changed(keys)
+
+    def _compile(self) -> "_Statement | _PlainUpdate":
+        rows, values = self.ask(*self.like), self.to(*self.like)
+        try:
+            query: Any = rows.query.chain(sql.UpdateQuery)
             query.clear_ordering(force=True)
-            query.add_update_values(self._to(*self._like))
-            self._compiled = _statement(query.get_compiler(DEFAULT_DB_ALIAS), self._like)
-        with (
-            transaction.mark_for_rollback_on_error(DEFAULT_DB_ALIAS),
-            connections[DEFAULT_DB_ALIAS].cursor() as cursor,
-        ):
-            self._compiled.execute(cursor, keys)
-            return int(cursor.rowcount)
+            query.add_update_values(values)
+            return _statement(query.get_compiler(DEFAULT_DB_ALIAS), self.like)
+        except _LACKS_A_PART:
+            _warn()
+            return _PlainUpdate(self.ask, self.to)
+
+
+@dataclass(frozen=True, slots=True)
+class _Plain:
+    """The question as Django asks it."""
+
+    ask: Callable[..., "models.QuerySet[Any, Any]"]
+
+    def found(self, keys: Sequence[object]) -> list[object]:
+        return list(self.ask(*keys))
+
+
+@dataclass(frozen=True, slots=True)
+class _PlainUpdate:
+    ask: Callable[..., "models.QuerySet[Any, Any]"]
+    to: Callable[..., dict[str, Any]]
+
+    def changed(self, keys: Sequence[object]) -> int:
+        return self.ask(*keys).update(**self.to(*keys))
+
+
+def _warn() -> None:
+    log.warning("prepared.lacks_a_part_of_django", exc_info=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +143,15 @@ class _Statement:
             key = _as_stored(keys[number], cursor.db)
             params[place] = typed(key) if typed else key
         cursor.execute(self.sql, params)
+
+    def changed(self, keys: Sequence[object]) -> int:
+        """Run it as an update; returns how many rows it changed."""
+        with (
+            transaction.mark_for_rollback_on_error(DEFAULT_DB_ALIAS),
+            connections[DEFAULT_DB_ALIAS].cursor() as cursor,
+        ):
+            self.execute(cursor, keys)
+            return int(cursor.rowcount)
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +220,7 @@ def _maker(model: type[models.Model], compiler: Any) -> Callable[[list[Any]], mo
     select, info = compiler.select, compiler.klass_info
     columns = slice(info["select_fields"][0], info["select_fields"][-1] + 1)
     attributes = [one[0].target.attname for one in select[columns]]
-    related = get_related_populators(  # type: ignore[call-arg]  # the stubs are of a newer Django
+    related = django_query.get_related_populators(  # type: ignore[call-arg]  # stubs of a newer Django
         info, select, DEFAULT_DB_ALIAS
     )
     annotated = compiler.annotation_col_map.items()

@@ -1,6 +1,7 @@
 """What running processes say of themselves."""
 
 from datetime import timedelta
+from typing import ClassVar
 
 from django.db import models
 from django.db.models.functions import Now
@@ -26,6 +27,26 @@ class Heartbeat(models.Model):
         ):
             return
         cls.objects.update_or_create(kind=kind, defaults={"at": Now()})
+
+
+class Clock(models.Model):
+    """How far one of our clocks is ahead of AWS's, as last seen; times by the database's clock.
+
+    ``whose`` is a host's name, or DATABASE for the clock by which everything that the rows wait for
+    comes and goes. One that is off stands here as off until AWS says otherwise.
+    """
+
+    DATABASE: ClassVar[str] = "the database"
+
+    whose = models.CharField(max_length=80, primary_key=True)
+    ahead = models.FloatField("seconds that it is ahead of AWS's; negative where it is behind")
+    at = models.DateTimeField()
+    off_since = models.DateTimeField(null=True)
+    # Rows that were stamped while it was behind seem older than they are.
+    rests_until = models.DateTimeField(null=True)
+
+    def __str__(self) -> str:
+        return f"{self.whose}: {self.ahead:+.0f} s"
 
 
 class FailedSignIns(models.Model):

@@ -34,7 +34,7 @@ OPEN = (
 """States that somebody or something will still move."""
 
 ENDED = tuple(state for state in State if state not in OPEN)
-"""States that nothing leaves."""
+"""States that nothing leaves, unless AWS says that what has ended here lives."""
 
 LIVE = (State.SEALED, State.ACTIVE, State.REVOKING)
 """States in which a token exists at AWS as far as we know."""

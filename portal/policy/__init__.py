@@ -41,6 +41,8 @@ from portal.policy.handover import (
 from portal.policy.leads import admins, leading, leads, led_by, responsible_for
 from portal.policy.lost import UNDELIVERED, why_without_access, without_access
 from portal.policy.offer import Offer, offer, offer_like, workspace_for
+from portal.policy.outliving import outlives_its_end, outliving
+from portal.policy.overlaps import longest_overlap, overlap_of
 from portal.policy.rights import (
     CANCELLABLE,
     REVOCABLE,
@@ -85,6 +87,7 @@ __all__ = [
     "led_by",
     "limit_reached",
     "limits_for",
+    "longest_overlap",
     "may_approve",
     "may_audit",
     "may_change_access",
@@ -97,6 +100,9 @@ __all__ = [
     "may_see",
     "offer",
     "offer_like",
+    "outlives_its_end",
+    "outliving",
+    "overlap_of",
     "people_of",
     "possible_owners",
     "possible_owners_like",

@@ -8,6 +8,7 @@ from portal.models import Membership, Role, Team, Token, User
 from portal.models.prepared import Prepared
 from portal.policy.auditing import may_audit
 from portal.policy.leads import leads
+from portal.policy.outliving import outlives_its_end
 from portal.policy.rights import CANCELLABLE, REVOCABLE, teams_of
 
 ENDABLE = (*REVOCABLE, *CANCELLABLE)
@@ -18,7 +19,7 @@ _memberships = Prepared(
 
 
 def readable_teams(user: User) -> QuerySet[Team]:
-    """The teams whose tokens ``user`` may read as a list: the own ones, or all.
+    """The teams whose tokens ``user`` may read as a list: their own open teams, or all.
 
     So a closed team has its desk too: admins hold it, auditors read it.
     """
@@ -52,8 +53,8 @@ def may_manage(user: User, team: Team) -> bool:
 
 
 def is_revocable(token: Token) -> bool:
-    """Whether there is a token to end."""
-    return token.state in REVOCABLE
+    """Whether there is a token to end: here, or at AWS though it has ended here."""
+    return token.state in REVOCABLE or outlives_its_end(token)
 
 
 def is_cancellable(token: Token) -> bool:

@@ -48,7 +48,8 @@ class Limits:
     """What a team may ask for, for one service account. Lifetimes in seconds.
 
     ``max_live`` and ``max_live_per_person`` count the live tokens under the same grant; None is no
-    limit. ``self_approval`` says whether a lead may approve their own request.
+    limit. ``self_approval`` says whether a lead may approve their own request, ``max_overlap`` how
+    many seconds a token may work on beside the one that takes its place.
     """
 
     max_ttl: int
@@ -58,6 +59,7 @@ class Limits:
     self_approval: bool
     max_live: int | None
     max_live_per_person: int | None
+    max_overlap: int
 
     @property
     def counts_live(self) -> bool:
@@ -100,6 +102,7 @@ class TeamGrants:
             self_approval=grant.self_approval,
             max_live=grant.max_live,
             max_live_per_person=grant.max_live_per_person,
+            max_overlap=grant.max_overlap,
         )
 
 

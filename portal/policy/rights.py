@@ -32,7 +32,7 @@ def require(may: Callable[[User, Subject], bool], user: User | None, subject: Su
 
 
 def may_see(user: User, token: Token) -> bool:
-    """Whether ``user`` may read its record: the own ones, their teams', all for auditors."""
+    """Whether ``user`` may read its record: their own, their teams', all for auditors."""
     return (
         token.owner_id == user.pk
         or user.is_admin

@@ -23,7 +23,7 @@ def _answer(request: HttpRequest, status: int, title: str, message: str) -> Http
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
-    return _answer(request, 400, "That request made no sense", "Go back and try again.")
+    return _answer(request, 400, "The portal could not read that request", "Go back and try again.")
 
 
 def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:

@@ -11,7 +11,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.http import require_safe
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, generate_latest
 
-from portal import notify, outage, valkey
+from portal import clock, notify, outage, valkey
 from portal.flows.sync_catalog import SYNC_SECONDS
 from portal.grafana.errors import NoAnswer, NotSent
 from portal.incidents import Incident
@@ -42,7 +42,8 @@ def readyz(request: HttpRequest) -> JsonResponse:
     """503 only without the database; what else is missing is named as degraded, with 200.
 
     ``database`` with 200 is one that takes no writes, ``aws_credentials`` that AWS does not take
-    the portal's credentials, or its clock.
+    the portal's credentials, or its clock, ``clock`` that one of ours is more than a minute from
+    AWS's, so that nothing ends by it.
     """
     if not _may_scrape(request):
         return JsonResponse({"status": "a bearer token is needed"}, status=401)
@@ -50,6 +51,7 @@ def readyz(request: HttpRequest) -> JsonResponse:
         unread = _unread()
         silent = _silent(asked_in_vain=any(code in NO_ANSWER for code in unread))
         are_refused = Connection.objects.exclude(refused_since=None).exists()
+        are_clocks_off = bool(clock.findings())
         mail_fails = _mail_fails()
         takes_writes = outage.database_takes_writes()
     except (DatabaseError, InterfaceError) as error:
@@ -65,6 +67,8 @@ def readyz(request: HttpRequest) -> JsonResponse:
     degraded += silent
     if are_refused:
         degraded.append("aws_credentials")
+    if are_clocks_off:
+        degraded.append("clock")
     if unread:
         degraded.append("catalog")
     if mail_fails:

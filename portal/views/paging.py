@@ -101,7 +101,7 @@ def page(
 ) -> Page[M]:
     """The page that an address asks for, of stretches that follow one another.
 
-    What makes no sense there is the first page, and what lies beyond the last one is the last.
+    A number that can't be read means the first page, one beyond the last page means the last.
     ``load`` gives the rows of some keys, with all that the page shows, in any order.
     """
     found = _place(stretches, asked or "", size)

@@ -35,7 +35,7 @@ STORM = {
     "orphans": "orphans left",
     "doubles": "delivered twice",
     "untold": "tokens that the audit log does not speak of",
-    "senseless": "requests whose events make no sense",
+    "senseless": "requests whose events contradict each other",
 }
 
 

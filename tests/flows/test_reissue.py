@@ -103,7 +103,7 @@ def test_a_renewal_is_a_request_that_leaves_the_old_token_alone_until_its_key_is
 def test_the_overlap_never_outlives_the_old_token(
     old: Token, plan: ReissueTerms, engineer: User
 ) -> None:
-    new, _, _ = reissue(old.pk, replace(plan, overlap_seconds=30 * 86_400), actor=acting(engineer))
+    new, _, _ = reissue(old.pk, replace(plan, overlap_seconds=7 * 86_400), actor=acting(engineer))
     deliver_to(new, engineer)
     assert fresh(old).revoke_at == fresh(old).expires_at
 
@@ -159,7 +159,7 @@ def test_of_a_line_of_overlapping_tokens_one_alone_is_free_of_the_limit(
 ) -> None:
     Grant.objects.update(max_live_per_person=1)
     newest = old
-    overlap = replace(plan, overlap_seconds=30 * 86_400)
+    overlap = replace(plan, overlap_seconds=7 * 86_400)
     new, _, _ = reissue(newest.pk, overlap, actor=acting(engineer))
     newest = deliver_to(new, engineer)
     with pytest.raises(RequestRefusedError, match="allows 1 for each person"):

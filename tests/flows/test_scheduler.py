@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from django.db import OperationalError, connections
 
-from portal import scheduler
+from portal import clock, gateway, scheduler
 from portal.audit import SYSTEM, Actor
 from portal.flows.sync_catalog import Synced, sync_catalog
 from portal.models import Connection, ServiceAccount, Workspace
-from portal.scheduler import TABLE, CatalogReaders, Job, Scheduler
+from portal.scheduler import TABLE, CatalogReaders, Job, Scheduler, TimeAsker
 from tests.grafana.sandbox_process import SandboxProcess
 from tests.product import run_python, within
 
@@ -21,7 +21,7 @@ import json, os, signal, threading, time, django
 django.setup()
 from django.core.management import call_command
 call_command("migrate", verbosity=0)
-from portal import scheduler
+from portal import clock, gateway, scheduler
 from portal.models import Connection, Heartbeat
 Connection.objects.create(name="main")
 scheduler.READ_AGAIN_SECONDS = 0.0
@@ -164,6 +164,47 @@ def test_a_connection_that_hangs_keeps_no_other_from_being_read(
     finally:
         end.set()
     assert within(5, lambda: read == ["healthy", "hangs"])
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("may_run", [True, False])
+def test_what_ends_something_by_a_clock_that_is_off_is_left_for_a_later_turn(may_run: bool) -> None:
+    ran: list[str] = []
+    asked: list[clock.Standing] = []
+
+    def may(verdict: clock.Verdict) -> bool:
+        asked.append(verdict.standing)
+        return may_run
+
+    ends = Job("ends", lambda: ran.append("ends"), 60.0, may)
+    running = Scheduler([ends, counted(ran, "after it")])
+    running.turn()
+    running.turn()
+    assert ran == (["ends", "after it", "after it"] if may_run else ["after it", "after it"])
+    assert asked == [clock.Standing.AGREES] * (1 if may_run else 2), "asked again in the next turn"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_aws_is_asked_the_time_once_at_a_time_and_again_after_an_error(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    end, asked = threading.Event(), []
+
+    def ask(_: object) -> None:
+        asked.append(1)
+        end.wait(20)
+        raise RuntimeError("a mistake of ours")
+
+    monkeypatch.setattr(gateway, "ask_the_time", ask)
+    asker = TimeAsker()
+    asker.turn()
+    asker.turn()
+    end.set()
+    assert within(5, lambda: "clock.not_asked" in caplog.messages)
+    assert asked == [1]
+    assert within(5, lambda: not [one for one in threading.enumerate() if one is asker._thread])
+    asker.turn()
+    assert within(5, lambda: asked == [1, 1])
 
 
 def test_each_job_has_a_name_of_its_own() -> None:

@@ -73,7 +73,7 @@ def check(world: World, sight: Sight) -> None:
     no_key_in_use_was_deleted(sight)
     every_end_is_awss_own(sight)
     what_is_still_under_way_is_remembered(world, sight)
-    the_old_token_ends_when_promised(sight)
+    the_old_token_ends_when_promised(world, sight)
     for row in sight.rows:
         somebody_will_move_it(row, sight.now)
         who_approved_it_is_on_record(row, sight.stories[row.pk])
@@ -154,8 +154,11 @@ def somebody_will_move_it(row: Token, now: datetime) -> None:
             assert row.not_before <= settled_by + LONGEST_PAUSE + A_MOMENT
 
 
-def the_old_token_ends_when_promised(sight: Sight) -> None:
-    """At once, or when the overlap is over that began with the new key; else it is left alone."""
+def the_old_token_ends_when_promised(world: World, sight: Sight) -> None:
+    """At once, or when the overlap is over that began with the new key; else it is left alone.
+
+    It begins by AWS's time once ours is known to be off.
+    """
     for row in sight.rows:
         replacements = [one for one in sight.rows if one.replaces_id == row.pk]
         if any(one.overlap_seconds is None for one in replacements):
@@ -163,8 +166,9 @@ def the_old_token_ends_when_promised(sight: Sight) -> None:
         if row.revoke_at is not None:
             assert row.expires_at is not None
             ends = [
-                min(one.delivered_at + timedelta(seconds=one.overlap_seconds), row.expires_at)
+                min(one.delivered_at + timedelta(seconds=by + one.overlap_seconds), row.expires_at)
                 for one in replacements
+                for by in world.were_apart
                 if one.delivered_at is not None and one.overlap_seconds is not None
             ]
             assert any(abs(row.revoke_at - end) < A_MOMENT for end in ends)

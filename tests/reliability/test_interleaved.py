@@ -19,6 +19,7 @@ import pytest
 from django.core.exceptions import PermissionDenied
 from django.db import connection
 from django.utils import timezone
+from pytest_django import Settings
 
 from portal.audit import Actor
 from portal.flows.hand_over import HandOverRefusedError, hand_over
@@ -33,6 +34,13 @@ from tests.conftest import Catalog, acting
 from tests.person import KeyPair
 
 pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture(autouse=True)
+def _as_many_requests_as_there_are_statements(settings: Settings) -> None:
+    """One person asks for more tokens within a test than a person may within an hour."""
+    settings.REQUESTS_PER_HOUR = 100_000
+
 
 REFUSALS = (PermissionDenied, WrongStateError, RequestRefusedError, HandOverRefusedError)
 A_WHILE = 0.1

@@ -12,7 +12,7 @@ import time
 import types
 import uuid
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from enum import StrEnum
 from typing import Any, NamedTuple, TypeVar
@@ -22,17 +22,17 @@ import redis
 from django.conf import settings
 from django.db.models import DateTimeField, F
 
-from portal import audit, gateway, pace, sealing
+from portal import audit, clock, gateway, pace, sealing
 from portal.flows import attempt
 from portal.flows.issue import issue
 from portal.flows.prune import prune
 from portal.flows.recover import settle
 from portal.flows.revoke import delete_at_aws
-from portal.grafana import clients
+from portal.grafana import clients, heard
 from portal.grafana.client import Client
 from portal.grafana.errors import GrafanaError, OutcomeUnknown
 from portal.grafana.types import CreatedToken, Operation, TokenList
-from portal.models import AuditEvent, Notice, Token
+from portal.models import AuditEvent, Clock, Connection, Notice, Token
 from portal.scheduler import run_all as sweep
 from tests.grafana.sandbox_process import SandboxProcess
 
@@ -94,6 +94,8 @@ class World:
 
     aws: SandboxProcess
     skew: float = 0.0
+    were_apart: set[float] = field(default_factory=set)
+    """All that the skew has been."""
     broker: list[Message] = field(default_factory=list)
     held_up: list[HeldUp] = field(default_factory=list)
     holds_up_next_create: bool = False
@@ -104,6 +106,8 @@ class World:
     def begin(self, *, skew: float) -> None:
         """Everything as new. The audit log stays: nobody may delete from it."""
         self.aws.reset()
+        Clock.objects.all().delete()
+        self.were_apart = {0.0}
         self.skew_by(skew)
         Notice.objects.all().delete()
         Token.objects.update(replaces=None)
@@ -123,7 +127,8 @@ class World:
     # -- Workers and their broker ---------------------------------------------------------------
 
     def sweep(self) -> None:
-        """One sweep, and its messages to the broker."""
+        """One sweep, and its messages to the broker; the scheduler has AWS say what time it is."""
+        gateway.ask_the_time(Connection.objects.all())
         swept = sweep()
         self.broker += [Message("issue", token_id) for token_id in swept.issue]
         self.broker += [Message("revoke", token_id) for token_id in swept.revoke]
@@ -177,21 +182,36 @@ class World:
 
     def pass_time(self, seconds: float) -> None:
         """Let seconds pass, everywhere alike."""
+        self._move_back(seconds)
+        self.passed += seconds
+        for one in self.held_up:
+            one.age += seconds
+
+    def _move_back(self, seconds: float) -> None:
+        """Every time on record, ours and AWS's."""
         span = timedelta(seconds=seconds)
         Token.objects.update(**{name: F(name) - span for name in _TIMES})
+        Clock.objects.update(rests_until=F("rests_until") - span)
         with contextlib.closing(sqlite3.connect(self.aws.data, timeout=10)) as file, file:
             file.execute(
                 "UPDATE tokens SET created = created - ?, expires = expires - ?",
                 (seconds, seconds),
             )
-        self.passed += seconds
-        for one in self.held_up:
-            one.age += seconds
 
     def skew_by(self, seconds: float) -> None:
-        """Set AWS's clock ahead of ours."""
+        """Set AWS's clock ahead of ours; what time it is there is not known any more."""
         self.aws.settings(skew_seconds=seconds)
         self.skew = seconds
+        self.were_apart.add(seconds)
+        heard.forget()
+        clock._Noted.at = float("-inf")
+
+    def mend_our_clock(self) -> None:
+        """Set ours by AWS's: what is on record is then so much older, or younger, to us."""
+        self._move_back(self.skew)
+        for one in self.held_up:
+            one.age += self.skew
+        self.skew_by(0.0)
 
     def aws_now(self) -> float:
         """AWS's clock, in epoch seconds."""
@@ -245,8 +265,12 @@ class _Watched(Client):
         created = super().create_token(
             workspace_id, service_account_id, name=name, seconds_to_live=seconds_to_live
         )
+        passed = self.world.passed
         self.world.reach(Moment.AFTER_CREATE)
-        return created
+        # What has been answered lies as far back as what is on record.
+        since = timedelta(seconds=self.world.passed - passed)
+        assert created.answered_at is not None
+        return replace(created, answered_at=created.answered_at - since)
 
 
 @contextlib.contextmanager

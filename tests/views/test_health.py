@@ -14,7 +14,7 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from portal.flows.sync_catalog import SYNC_SECONDS
-from portal.models import Connection, Heartbeat, State, Token, User, Workspace
+from portal.models import Clock, Connection, Heartbeat, State, Token, User, Workspace
 from portal.valkey import Server
 from tests.product import run_python
 from tests.servers import Redis, free_port
@@ -131,6 +131,21 @@ def test_readyz_names_the_mail_server_until_it_takes_a_mail_again(monitor: Clien
     answer = monitor.get("/readyz")
     assert (answer.status_code, answer.json()["degraded"]) == (200, ["mail"])
     Heartbeat.objects.filter(kind="mail").update(at=timezone.now() + timedelta(seconds=2))
+    assert monitor.get("/readyz").json()["degraded"] == []
+
+
+@pytest.mark.usefixtures("all_alive")
+@pytest.mark.parametrize("ahead", [-10_800.0, 90.0])
+def test_readyz_names_a_clock_that_is_off(monitor: Client, ahead: float) -> None:
+    now = timezone.now()
+    # The database's, and so this process's too on SQLite; or that of a host with workers.
+    row = Clock.objects.create(whose="workers-1", ahead=ahead, at=now, off_since=now)
+    answer = monitor.get("/readyz")
+    assert (answer.status_code, answer.json()["degraded"]) == (200, ["clock"])
+    row.delete()
+    Clock.objects.create(whose=Clock.DATABASE, ahead=ahead, at=now, off_since=now)
+    assert monitor.get("/readyz").json()["degraded"] == ["clock"]
+    Clock.objects.update(ahead=0.3, off_since=None)
     assert monitor.get("/readyz").json()["degraded"] == []
 
 

@@ -14,8 +14,16 @@ from portal.checks import exit_unless_sound
 from portal.embedded import preparation
 from portal.flows.sync_catalog import sync_catalogs
 from portal.flows.take_inventory import take_inventory
-from portal.models import ServiceAccount
-from portal.scheduler import TABLE, CatalogReaders, Job, Scheduler, run_all
+from portal.models import Connection, ServiceAccount
+from portal.scheduler import (
+    ASK_THE_TIME_SECONDS,
+    TABLE,
+    CatalogReaders,
+    Job,
+    Scheduler,
+    TimeAsker,
+    run_all,
+)
 
 
 class Command(BaseCommand):
@@ -38,6 +46,7 @@ class Command(BaseCommand):
 
 
 def _once() -> None:
+    gateway.ask_the_time(Connection.objects.all())
     tasks.follow_up(run_all(TABLE))
     sync_catalogs(actor=SYSTEM)
     preparation.follow_catalog()
@@ -52,7 +61,11 @@ def _until_stopped(pause: float) -> None:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    jobs = [*TABLE, Job("begin to read catalogs that are due", CatalogReaders().turn)]
+    jobs = [
+        Job("have AWS say what time it is", TimeAsker().turn, ASK_THE_TIME_SECONDS),
+        *TABLE,
+        Job("begin to read catalogs that are due", CatalogReaders().turn),
+    ]
     if settings.EMBEDDED:
         jobs.append(
             Job("let the demo's grants follow the catalog", preparation.follow_catalog, 10.0)

@@ -55,6 +55,6 @@ def find(request: HttpRequest) -> HttpResponse:
         context |= {"token": None, "is_told": True}
     elif token is not None:
         context["may_revoke"] = policy.may_revoke(user, token)
-        context["is_revocable"] = token.state in policy.REVOCABLE
+        context["is_revocable"] = policy.is_revocable(token)
         context["leads"] = [lead.email for lead in policy.responsible_for(token.team)]
     return render(request, "audit/find.html", context)

@@ -100,6 +100,7 @@ def desk(request: HttpRequest, slug: str) -> HttpResponse:
             "ended": ended,
             "ended_count": _said(ended, ended_lately),
             "flags": [(flag, count) for flag, count in counted.flags.items() if count],
+            "outliving": policy.outliving(team),
             "left_behind": left_behind,
             "left_count": sum(count for _, count in left_behind),
         },

@@ -104,8 +104,18 @@ def _chosen(request: HttpRequest, the_team: Team) -> list[Token]:
             theirs.exists() or the_team.memberships.filter(user=person).exists()
         ):
             raise Http404
-        return list(theirs.filter(state__in=policy.ENDABLE))
+        outliving = [one for one in policy.outliving(the_team) if person in _people(one)]
+        return [*theirs.filter(state__in=policy.ENDABLE), *outliving]
     return []
+
+
+def _people(token: Token) -> tuple[User, User | None]:
+    """Those whose token it is: its owner, and who took its key."""
+    return token.owner, token.recipient
+
+
+def _is_over(token: Token) -> bool:
+    return token.state not in policy.ENDABLE and not policy.is_revocable(token)
 
 
 def _preview(
@@ -125,7 +135,7 @@ def _preview(
             "ending": (ending + withdrawing)[:BATCH_SIZE],
             "left_for_later": max(0, len(ending + withdrawing) - BATCH_SIZE),
             "in_use": sum(_last_used(one) > timezone.now() - IN_USE for one in ending),
-            "over": [(t, explain.message(t)) for t in chosen if t.state not in policy.ENDABLE],
+            "over": [(t, explain.message(t)) for t in chosen if _is_over(t)],
             "owners": sorted({token.owner.email for token in ending + withdrawing}),
             "person": request.POST.get("person", ""),
         },

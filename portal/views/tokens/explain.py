@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
-from portal import gateway
+from portal import gateway, policy
 from portal.audit import SYSTEM
 from portal.life.waits import FOR_CREDENTIALS, waits_for, waits_until
 from portal.models import State, Token
@@ -192,6 +192,11 @@ def message(token: Token) -> str:
         return _waits_its_turn(token)
     if token.state == State.CANCELLED and token.ended_by == SYSTEM.label:
         return f"The portal cancelled the request. {isolated(token.end_reason)}"
+    if policy.outlives_its_end(token):
+        return (
+            "The token has ended here, and AWS says that it is alive: its key may still work. "
+            "Revoke it."
+        )
     if token.state in _ENDED:
         return _ended(token, _ENDED[State(token.state)])
     if token.is_in_overlap:

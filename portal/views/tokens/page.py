@@ -45,8 +45,12 @@ def page(request: HttpRequest, token: Token, *, status: int = 200, **more: Any) 
             "may_undo": token.state == State.AWAITING_RECIPIENT
             and bool(token.approved_by)
             and policy.may_approve(user, token),
+            "overlap": policy.overlap_of(token)
+            if token.state == State.AWAITING_RECIPIENT
+            else None,
             "may_collect": is_recipient and token.state == State.AWAITING_RECIPIENT,
             "may_reissue": may_revoke
+            and token.is_open
             and policy.may_reissue(user, token)
             and not any(one.holds_place for one in replacements),
             "may_describe": policy.may_describe(user, token),

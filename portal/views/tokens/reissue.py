@@ -16,14 +16,14 @@ from portal.forms import ReissueForm
 from portal.forms.fields import OTHER_NAMES
 from portal.life import moves
 from portal.limits import LimitExceededError, table
-from portal.models import State, Token, User
+from portal.models import Token, User
 from portal.tasks import follow_up
 from portal.views import limiting
 from portal.views.limiting import limited
 from portal.views.tokens import new
 from portal.views.tokens.find import visible_token
 
-OVERLAPS = ((3_600, "1 hour", "1h"), (86_400, "1 day", "1d"), (7 * 86_400, "7 days", "7d"))
+OVERLAPS = (3_600, 86_400, 7 * 86_400)
 PREFILLABLE = ("mode", "overlap_seconds", "recipient", "seconds_to_live", "reason")
 
 
@@ -40,7 +40,8 @@ def reissue(request: HttpRequest, token_id: uuid.UUID) -> HttpResponse:
         for other, first in OTHER_NAMES.items():
             if other in request.GET:
                 given.setdefault(first, request.GET[other])
-        form = ReissueForm(token=token, user=user, initial=_defaults(token) | given)
+        form = ReissueForm(token=token, user=user, initial=given)
+        form.initial = _defaults(form) | given
         return _form_page(request, form)
     form = ReissueForm(request.POST, token=token, user=user)
     try:
@@ -72,20 +73,27 @@ def _reissue(request: HttpRequest, form: ReissueForm) -> HttpResponse | None:
     return redirect("token", requested.token.pk)
 
 
+def _defaults(form: ReissueForm) -> dict[str, Any]:
+    """What the form says at first."""
+    return {
+        "mode": "overlap" if form.may_overlap else "replace",
+        "overlap_seconds": lifetimes.written(min(OVERLAPS[1], form.longest_overlap)),
+        "recipient": "owner",
+        "seconds_to_live": lifetimes.written(_lifetime(form.token)),
+    }
+
+
 def _lifetime(token: Token) -> int:
-    """The old token's, as far as policy allows it today; in seconds."""
+    """Seconds: the old lifetime, as far as policy allows it today."""
     limits = policy.limits_for(token.owner, token.team, token.service_account)
     return min(token.seconds_to_live, limits.max_ttl if limits else LONGEST_LIFETIME)
 
 
-def _defaults(token: Token) -> dict[str, Any]:
-    """What the form says at first: the old lifetime, as far as policy allows it today."""
-    return {
-        "mode": "overlap" if token.state == State.ACTIVE else "replace",
-        "overlap_seconds": OVERLAPS[1][2],
-        "recipient": "owner",
-        "seconds_to_live": lifetimes.written(_lifetime(token)),
-    }
+def _overlaps(longest: int) -> list[tuple[str, str]]:
+    """Those that policy allows, and the longest one, to pick from: in words and as written."""
+    shorter = [one for one in OVERLAPS if one < longest]
+    allowed = [*shorter, longest] if longest < OVERLAPS[-1] else list(OVERLAPS)
+    return [(lifetimes.in_words(one), lifetimes.written(one)) for one in allowed]
 
 
 def _who_agrees(old: Token, user: User, *, for_me: bool) -> list[str]:
@@ -126,7 +134,7 @@ def _form_page(request: HttpRequest, form: ReissueForm, status: int = 200) -> Ht
                 and (people := _who_agrees(token, user, for_me=which == "mine"))
             ],
             "reason_required": required,
-            "overlaps": OVERLAPS,
+            "overlaps": _overlaps(form.longest_overlap) if form.may_overlap else (),
             "presets": new.PRESETS,
             "owner_limits": limits[0],
             "my_limits": limits[1],
