@@ -12,17 +12,12 @@ from portal import life, policy
 from portal.life import Effects, Work, moves
 from portal.models import Notice, NoticeKind, State, Token, User
 from portal.models.lookups import TRUE_END
+from portal.models.notices import WARNINGS
 from portal.models.states import AWAITING_PEOPLE
 
 LONGEST_WAIT_FOR_PEOPLE = timedelta(days=7)
 
 SHORT_OVERLAP = timedelta(hours=1)
-
-WARNINGS = (
-    (NoticeKind.EXPIRES_IN_1_DAY, timedelta(0), timedelta(days=1)),
-    (NoticeKind.EXPIRES_IN_7_DAYS, timedelta(days=1), timedelta(days=7)),
-)
-"""Which mail goes out while how much time is left: more than the first, at most the second."""
 
 
 def give_up_waiting() -> Effects:

@@ -9,9 +9,8 @@ from django.utils import timezone
 
 from portal import audit, clock, notify
 from portal.audit import SYSTEM
-from portal.flows.deadlines import WARNINGS
 from portal.models import Action, Notice, NoticeKind, State, Token
-from portal.models.notices import EXPIRY
+from portal.models.notices import EXPIRY, WARNINGS
 
 FIRST_PAUSE = timedelta(seconds=30)
 LONGEST_PAUSE = timedelta(hours=1)

@@ -19,12 +19,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name="token",
             name="change_reason",
-            field=models.CharField(
-                blank=True,
-                db_default="",
-                max_length=500,
-                verbose_name="why it takes another's place",
-            ),
+            field=models.CharField(blank=True, db_default="", max_length=500),
         ),
         migrations.AddField(
             model_name="token",
@@ -35,8 +30,7 @@ class Migration(migrations.Migration):
             model_name="token",
             name="seconds_asked",
             field=models.PositiveIntegerField(
-                null=True,
-                verbose_name="the lifetime that was asked for, if a shorter one was approved",
+                null=True, verbose_name="asked for, if less was approved"
             ),
         ),
         migrations.AlterField(

@@ -32,6 +32,12 @@ class NoticeKind(models.TextChoices):
 EXPIRY = (NoticeKind.EXPIRES_IN_7_DAYS, NoticeKind.EXPIRES_IN_1_DAY)
 """Kinds that go out once for a token and a person, whatever happens in between."""
 
+WARNINGS = (
+    (NoticeKind.EXPIRES_IN_1_DAY, timedelta(0), timedelta(days=1)),
+    (NoticeKind.EXPIRES_IN_7_DAYS, timedelta(days=1), timedelta(days=7)),
+)
+"""Which mail goes out while how much time is left: more than the first, at most the second."""
+
 LEASE = timedelta(seconds=60)
 """How long a worker holds a mail that it is sending: longer than a task may run (30 s)."""
 

@@ -49,9 +49,7 @@ class Token(models.Model):
     name = models.CharField(max_length=128)
     seconds_to_live = models.PositiveIntegerField()
     reason = models.CharField("what uses it", max_length=500, blank=True)
-    change_reason = models.CharField(
-        "why it takes another's place", max_length=500, blank=True, db_default=""
-    )
+    change_reason = models.CharField(max_length=500, blank=True, db_default="")
     asked_by = models.CharField("who asked, if not the owner", max_length=254, blank=True)
     # While it waits for people there is no key pair yet: the recipient's browser makes it.
     public_key = models.BinaryField("public key of the recipient's browser (DER)", default=b"")
@@ -62,9 +60,7 @@ class Token(models.Model):
     approved_by = models.CharField(max_length=254, blank=True)
     approved_at = models.DateTimeField(null=True)
     approval_comment = models.CharField(max_length=500, blank=True, db_default="")
-    seconds_asked = models.PositiveIntegerField(
-        "the lifetime that was asked for, if a shorter one was approved", null=True
-    )
+    seconds_asked = models.PositiveIntegerField("asked for, if less was approved", null=True)
     approved_account = models.CharField(
         "the account's name, as approved", max_length=255, blank=True, db_default=""
     )
