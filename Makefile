@@ -23,9 +23,9 @@ $(VENV)/.run: $(VENV)/pyvenv.cfg requirements.txt requirements-embedded.txt
 	@$(PIP) -r requirements.txt -r requirements-embedded.txt
 	@touch $@
 
-$(VENV)/.dev: $(VENV)/.run requirements-dev.txt
+$(VENV)/.dev: $(VENV)/.run requirements-dev.txt requirements-saml.txt
 	@echo "Installing what tests and checks need into $(VENV) ..."
-	@$(PIP) -r requirements-dev.txt
+	@$(PIP) -r requirements-dev.txt -r requirements-saml.txt
 	@touch $@
 
 # Everything on the embedded default; then what touches database and broker again, on a real
@@ -62,7 +62,7 @@ chaos: $(VENV)/.dev
 
 # Resolve the locks anew. The lock names no registry: pip uses the one it is set up for.
 lock: $(VENV)/.dev
-	@for name in requirements requirements-embedded requirements-dev; do \
+	@for name in requirements requirements-embedded requirements-saml requirements-dev; do \
 	  $(BIN)/uv pip compile --quiet --generate-hashes --universal --python-version 3.11 \
 	    --no-emit-index-url --no-header $(LOCK_ARGS) $$name.in --output-file $$name.txt || exit 1; \
 	done

@@ -6,48 +6,29 @@ that nobody queues behind them unseen.
 """
 
 import gc
+import signal
 import sys
-from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
-from gunicorn import util
 from gunicorn.glogging import Logger
-from gunicorn.http.errors import LimitRequestHeaders, LimitRequestLine
-from gunicorn.workers.gthread import ThreadWorker
 
 chdir = str(Path(__file__).resolve().parents[1])
 sys.path.insert(0, chdir)
 
-from portal import logs, settings  # noqa: E402 (wherever this is started from)
-from portal.views.refused import refusal  # noqa: E402
+from portal.serving import credentials  # noqa: E402 (wherever this is started from)
 
-REFUSALS = {
-    LimitRequestLine: HTTPStatus.REQUEST_URI_TOO_LONG,
-    LimitRequestHeaders: HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
-}
+credentials.leave_behind()
 
-
-class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
-    """Says in our words what is too long for it; people meet that with links and cookies."""
-
-    def handle_error(self, req: Any, client: Any, addr: Any, exc: Any) -> None:
-        status = REFUSALS.get(type(exc))
-        if status is None:
-            super().handle_error(req, client, addr, exc)
-            return
-        self.log.warning("Invalid request from ip=%s: %s", addr[0] if addr else "", exc)
-        try:
-            util.write_nonblock(client, refusal(status))
-        except OSError:
-            self.log.debug("Failed to send error message.")
-
+from portal import logs, settings, static_versions  # noqa: E402 (in an environment that is the web's own)
+from portal.embedded.processes import die_with_parent  # noqa: E402
+from portal.serving.worker import Worker  # noqa: E402
 
 wsgi_app = "portal.wsgi"
 worker_class = Worker
 workers = 4
 threads = 24
-worker_connections = 32
+worker_connections = 32  # whose requests have come whole, or have only just begun
 preload_app = True  # one import for all, and their memory is shared
 worker_tmp_dir = "/dev/shm"  # noqa: S108 (gunicorn's heartbeat file: memory, not a disk that stalls)
 timeout = 60
@@ -76,6 +57,22 @@ class MaskedLogger(Logger):  # type: ignore[misc]  # gunicorn has no types
 logger_class = MaskedLogger
 
 
+def on_starting(server: Any) -> None:
+    if names := credentials.left_behind():
+        server.log.warning(
+            "AWS's credentials (%s) are left out of this process, which calls no AWS: give them to "
+            "worker and scheduler alone (docs/OPERATIONS.md)",
+            names,
+        )
+
+
+def post_fork(_server: Any, _worker: Any) -> None:
+    """A master that was killed can't end its workers, and its successor needs their port."""
+    die_with_parent(signal.SIGKILL)
+
+
 def when_ready(_: Any) -> None:
     """Before the forks: what is loaded stays, and collecting garbage need not walk through it."""
+    if not settings.EMBEDDED:
+        static_versions.publish()
     gc.freeze()

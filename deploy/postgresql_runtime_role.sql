@@ -27,7 +27,8 @@ BEGIN
         auth_group_permissions,
         auth_permission,
         django_content_type,
-        django_migrations
+        django_migrations,
+        socialaccount_socialapp
     TO portal_runtime;
 
     -- Triggers of the owner's hold an event to the head, and the head to the last event.
@@ -39,6 +40,9 @@ BEGIN
         account_emailconfirmation,
         django_admin_log,
         django_session,
+        mfa_authenticator,
+        portal_accountmail,
+        portal_clock,
         portal_connection,
         portal_failedsignins,
         portal_grant,
@@ -49,11 +53,20 @@ BEGIN
         portal_membership,
         portal_notice,
         portal_passwordmail,
+        portal_provisionedperson,
+        portal_scimgroup,
+        portal_scimgroupmember,
+        portal_persongroup,
+        portal_providersession,
         portal_serviceaccount,
+        portal_spentassertion,
         portal_team,
         portal_token,
         portal_user,
-        portal_workspace
+        portal_usersession,
+        portal_workspace,
+        socialaccount_socialaccount,
+        socialaccount_socialtoken
     TO portal_runtime;
 END
 $$;

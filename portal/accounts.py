@@ -4,6 +4,8 @@ from typing import Any
 
 SHORTEST_PASSWORD = 15
 """Characters, without a second factor (OWASP ASVS 5.0, 6.2.9; NIST SP 800-63B-4)."""
+SHORTEST_BESIDE_A_FACTOR = 8
+"""Characters, with one (OWASP ASVS 5.0, 6.2.1)."""
 
 _LIMITS = {
     # What a stranger, or a thief of a session, uses up would keep the real person out:
@@ -13,8 +15,9 @@ _LIMITS = {
     "reset_password": None,
     "reset_password_from_key": None,
     "reauthenticate": None,
-    # Of second factors, by person. Passwords are portal.views.accounts.guessing's.
-    "login_failed": "5/5m/key",
+    # Passwords are portal.views.accounts.guessing's, codes portal.forms.second_factor's. A passkey
+    # can't be guessed.
+    "login_failed": None,
 }
 
 
@@ -28,11 +31,8 @@ def settings(*, limits: bool) -> dict[str, Any]:
                 "NAME": f"{validators}.UserAttributeSimilarityValidator",
                 "OPTIONS": {"user_attributes": ("email", "name")},
             },
-            {
-                "NAME": f"{validators}.MinimumLengthValidator",
-                "OPTIONS": {"min_length": SHORTEST_PASSWORD},
-            },
-            {"NAME": f"{validators}.CommonPasswordValidator"},
+            {"NAME": "portal.passwords.LengthValidator"},
+            {"NAME": "portal.passwords.KnownPasswordValidator"},
             {"NAME": f"{validators}.NumericPasswordValidator"},
         ],
         "ACCOUNT_ADAPTER": "portal.views.accounts.adapter.AccountAdapter",
@@ -53,4 +53,23 @@ def settings(*, limits: bool) -> dict[str, Any]:
         "ACCOUNT_PREVENT_ENUMERATION": True,
         "ACCOUNT_EMAIL_SUBJECT_PREFIX": "",
         "ACCOUNT_RATE_LIMITS": _LIMITS if limits else False,
+        "MFA_ADAPTER": "portal.views.accounts.factor_adapter.FactorAdapter",
+        "MFA_FORMS": {
+            "authenticate": "portal.forms.second_factor.AuthenticateForm",
+            "reauthenticate": "portal.forms.second_factor.ReauthenticateForm",
+            "activate_totp": "portal.forms.second_factor.ActivateTOTPForm",
+            "deactivate_totp": "portal.forms.second_factor.DeactivateTOTPForm",
+            "add_webauthn": "portal.forms.passkeys.AddWebAuthnForm",
+            "edit_webauthn": "portal.forms.passkeys.EditWebAuthnForm",
+            "authenticate_webauthn": "portal.forms.passkeys.AuthenticateWebAuthnForm",
+            "login_webauthn": "portal.forms.passkeys.LoginWebAuthnForm",
+            "reauthenticate_webauthn": "portal.forms.passkeys.ReauthenticateWebAuthnForm",
+        },
+        # Recovery codes are portal.factors': allauth's come from a seed that could be read again.
+        "MFA_SUPPORTED_TYPES": ["totp", "webauthn"],
+        "MFA_PASSKEY_LOGIN_ENABLED": True,
+        "MFA_WEBAUTHN_USER_VERIFICATION": "required",
+        "MFA_TOTP_TOLERANCE": 1,  # periods of 30 seconds, before and after: phones' clocks differ
+        # Nobody can guess a passkey: this is against floods, and an office has one address.
+        "MFA_RATE_LIMITS": {"webauthn_login": "300/m/ip"} if limits else {"webauthn_login": None},
     }

@@ -4,7 +4,7 @@ from django.apps import AppConfig
 from django.core import checks
 from django.db.models.signals import post_migrate, pre_migrate
 
-from portal import appendonly
+from portal import appendonly, starting, unwise
 
 
 class PortalConfig(AppConfig):
@@ -13,5 +13,7 @@ class PortalConfig(AppConfig):
 
     def ready(self) -> None:
         checks.register(appendonly.check, checks.Tags.database)
+        checks.register(starting.check, checks.Tags.database)
+        checks.register(unwise.check, checks.Tags.security, deploy=True)
         pre_migrate.connect(appendonly.take_down, sender=self)
         post_migrate.connect(appendonly.put_up, sender=self)

@@ -5,15 +5,15 @@ import sys
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, OperationalError, ProgrammingError, connection
 
-from portal import appendonly
+from portal import appendonly, starting
 from portal.audit.recording import name_key
 from portal.audit.succession import WrongKeyError
 from portal.models import User
 
 
 def exit_unless_sound() -> None:
-    """End the process with one line where the log could be changed, AUDIT_KEY is not the log's, or
-    demo people could come in.
+    """End the process with one line where the log could be changed, AUDIT_KEY is not the log's,
+    demo people could come in, or a new installation has settings that nobody should run with.
 
     A database that does not answer yet is waited for by whoever needs it, not here. No connection
     is left open: whoever starts may fork next.
@@ -25,6 +25,7 @@ def exit_unless_sound() -> None:
             f"portal: this database has demo people ({', '.join(demo_people)}), whose password may "
             "be known, and production has none: close their accounts, or use another database."
         )
+    starting.exit_unless_in_use()
     _take_up_key()
 
 

@@ -18,7 +18,15 @@ from django.utils import timezone
 from portal.grafana import heard
 from portal.grafana.heard import WHOLE_SECOND, steady
 from portal.incidents import Incident
-from portal.models import Clock, Heartbeat, Notice, PasswordMail, ServiceAccount, Token
+from portal.models import (
+    AccountMail,
+    Clock,
+    Heartbeat,
+    Notice,
+    PasswordMail,
+    ServiceAccount,
+    Token,
+)
 
 TOLERANCE = timedelta(minutes=1)
 COUNTS_FOR = 86_400.0
@@ -222,7 +230,7 @@ def _let_nobody_wait_for_what_was_ahead(now: datetime) -> None:
 
     With them go some that are meant: whoever is asked too early answers so.
     """
-    for model in (Token, Notice, PasswordMail):
+    for model in (Token, Notice, PasswordMail, AccountMail):
         rows = model._default_manager
         rows.filter(not_before__gt=now).update(not_before=None)
         rows.filter(rung_at__gt=now).update(rung_at=None)

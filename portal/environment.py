@@ -7,9 +7,10 @@ Docker, Kubernetes and systemd hand over secrets). Values are never printed: the
 import os
 import re
 import secrets
+import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar
+from typing import NoReturn, TypeVar
 from urllib.parse import urlsplit
 
 import environ
@@ -23,11 +24,17 @@ T = TypeVar("T")
 # name, and a secret may begin with anything.
 env = environ.FileAwareEnv().ENVIRON
 
+A_DATABASE = "a URL such as postgres://user:password@host/name"
+URLS = (
+    *("PORTAL_ORIGIN", "DATABASE_URL", "CELERY_BROKER_URL", "CACHE_URL", "EMAIL_URL"),
+    *("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_GRAFANA", "AWS_ENDPOINT_URL_STS"),
+)
+MARKS_OF_PRODUCTION = ("SECRET_KEY", "AUDIT_KEY", "CELERY_BROKER_URL")
+"""The embedded default makes these for itself, and whoever sets them means servers."""
 EMBEDDED_FILE = "portal.env"
 """The file in PORTAL_DATA_DIR that holds what the embedded default has generated for itself."""
 
-DATABASE_SCHEMES = ("sqlite:", "postgres:", "postgresql:")
-
+_REGION = re.compile(r"[a-z]{2,}(-[a-z]+)+-[0-9]+|aws(-[a-z-]+)?-global")
 _ORIGIN = re.compile(r"https?://([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?")
 
 
@@ -139,14 +146,6 @@ def regions(name: str) -> list[str]:
     return read(name, parse, default="", wanted=wanted)
 
 
-def mail_addresses(text: str) -> list[str]:
-    """A comma-separated list of mail addresses; may be empty."""
-    found = words(text) if text else []
-    if not all("@" in address for address in found):
-        raise ValueError
-    return found
-
-
 def secrets_or_none(text: str) -> list[str]:
     """A comma-separated list of secrets; may be empty."""
     return [secret(word) for word in words(text)] if text else []
@@ -157,6 +156,57 @@ def secret(text: str) -> str:
     if len(text) < 32:
         raise ValueError
     return text
+
+
+def require_strong(secret_key: str, audit_key: str, *tokens: str) -> None:
+    """Refuse secrets that can be guessed, or that are the same: who learns one has both."""
+    names = ("SECRET_KEY", "AUDIT_KEY", "PORTAL_MONITOR_TOKEN", "PORTAL_SCIM_TOKEN")
+    seen: dict[str, str] = {}
+    for name, value in zip(names, (secret_key, audit_key, *tokens), strict=False):
+        if not value:
+            continue
+        least, different = (32, 8) if name.endswith("_KEY") else (8, 5)
+        wanted = f"it must be a random text of {least} or more characters of its own"
+        if value in seen:
+            refuse(name, f"is the same as {seen[value]}: {wanted}")
+        if len(value) < least:
+            refuse(name, f"is too short: {wanted}")
+        if len(set(value)) < different:
+            refuse(name, f"has too few different characters: {wanted}")
+        seen[value] = name
+
+
+def require_regions(*names: str) -> None:
+    """Refuse a region of AWS's own variables that is none: no call could go there."""
+    for name in names:
+        value = os.environ.get(name, "")
+        if value and not _REGION.fullmatch(value):
+            refuse(name, "is malformed: it must be the name of an AWS region, such as eu-west-1")
+
+
+def is_embedded() -> bool:
+    """Whether everything runs on this machine (``make run``) instead of on named servers.
+
+    A production that has forgotten its DATABASE_URL would begin on an empty file of its own.
+    """
+    if read("PORTAL_EMBEDDED", one_of("0", "1"), default="0", wanted="0 or 1") == "1":
+        return True
+    if is_given("DATABASE_URL"):
+        return False
+    is_run = sys.argv[1:2] == ["run"] or is_given("PORTAL_DEMO_PASSWORD")
+    others = [name for name in MARKS_OF_PRODUCTION if is_given(name)]
+    if others and not is_run:
+        refuse(
+            "DATABASE_URL",
+            f"is missing, and {others[0]} is there: it must be {A_DATABASE} "
+            "(for a command beside `make run`, set PORTAL_EMBEDDED=1)",
+        )
+    return True
+
+
+def is_given(name: str) -> bool:
+    """Whether the setting ``name``, or the file that holds it, is named."""
+    return name in os.environ or f"{name}_FILE" in os.environ
 
 
 def directory(name: str, *, default: Path) -> Path:
@@ -179,55 +229,12 @@ def origin(text: str) -> str:
     return text.lower()  # as browsers write it
 
 
-def database(text: str) -> dict[str, Any]:
-    """Django's database settings from a URL such as ``postgres://user:password@host/name``."""
-    if not text.startswith(DATABASE_SCHEMES):
-        raise ValueError
-    # Without a path this is a database in memory, and each process would have its own.
-    if text.startswith("sqlite:") and not re.match(r"sqlite:///.", text):
-        raise ValueError
-    found = dict(environ.Env.db_url_config(text))
-    if not found["NAME"]:
-        raise ValueError
-    options = found.setdefault("OPTIONS", {})
-    if found["ENGINE"].endswith("sqlite3"):
-        # A writer takes the lock when its transaction begins: a read that turns into a write
-        # half-way would fail at once with "database is locked" instead of waiting its turn.
-        options["transaction_mode"] = "IMMEDIATE"
-        options["timeout"] = 20
-        options["init_command"] = (
-            "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA recursive_triggers=ON;"
-        )
-        found["CONN_MAX_AGE"] = None
-    else:
-        if found.get("CONN_MAX_AGE"):
-            raise ValueError  # the pool keeps connections
-        found["ENGINE"] = "portal.postgresql"
-        options["pool"] = {"size": 20, "timeout": 5}
-        # libpq's names. A host that vanishes without a word is noticed after so many seconds (and
-        # milliseconds), instead of the quarter of an hour that the system would wait.
-        options.setdefault("connect_timeout", 5)
-        options.setdefault("tcp_user_timeout", 10_000)
-        options.setdefault("keepalives_idle", 10)
-        options.setdefault("keepalives_interval", 5)
-        options.setdefault("keepalives_count", 3)
-    return found
-
-
 A_BROKER = "the URL of a Valkey or Redis server, such as rediss://:password@host:6379/0"
 
 
 def broker(text: str) -> Server:
     """A Valkey or Redis server."""
     return Server.parse(text)
-
-
-def mail(text: str) -> dict[str, Any]:
-    """Django's mail settings from a URL such as ``smtp+tls://user:password@host:587``."""
-    found = {"EMAIL_TIMEOUT": 10, **environ.Env.email_url_config(text)}
-    if text.startswith("filemail:"):
-        found["EMAIL_FILE_PATH"] = urlsplit(text).path
-    return found
 
 
 def load_embedded_secrets(data_dir: Path) -> None:

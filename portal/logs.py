@@ -10,8 +10,11 @@ import structlog
 
 KEY_SHAPE = re.compile(r"glsa_\w+")
 MASK = "glsa_(hidden)"
-LINK_SHAPE = re.compile(r"(/accounts/(?:invitation|password/reset/key)/)[^/\s'\"]+")
-"""Links that set a password: whoever reads one before its person does can use it."""
+LINK_SHAPE = re.compile(
+    r"(/accounts/(?:(?:invitation|password/reset/key)/|oidc/sso/login/callback/\?))[^/\s'\"]+"
+)
+"""Links that set a password, and answers of single sign-on: whoever reads one before its person
+uses it has a part of what it takes."""
 
 
 def mask(text: str) -> str:

@@ -7,9 +7,11 @@ mailbox that was checked.
 
 import re
 from contextlib import suppress
+from email.utils import parseaddr
 
 import idna
 
+from portal import environment
 from portal.text import name_of, unseen
 
 LONGEST = 254
@@ -69,3 +71,20 @@ def spellings(text: str) -> list[str]:
         with suppress(idna.IDNAError):  # of a name that only looks encoded
             spelled.add(f"{person}@{idna.decode(host)}")
     return sorted(spelled)
+
+
+def sender(text: str) -> str:
+    """Whom mails come from, as it stands: an address, with or without a name before it.
+
+    Raises ValueError.
+    """
+    canonical(parseaddr(environment.one_line(text))[1])
+    return text
+
+
+def several(text: str) -> list[str]:
+    """Addresses as they stand, separated by commas; may be none. Raises ValueError."""
+    found = environment.words(text) if text else []
+    for address in found:
+        canonical(address)
+    return found

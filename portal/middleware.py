@@ -4,8 +4,10 @@ from collections.abc import Callable
 from typing import Any
 
 import structlog
+from django.conf import settings
 from django.contrib.auth.middleware import LoginRequiredMiddleware
 from django.http import (
+    Http404,
     HttpRequest,
     HttpResponse,
     HttpResponsePermanentRedirect,
@@ -14,18 +16,27 @@ from django.http import (
 from django.http.response import HttpResponseBase
 from django.middleware.common import CommonMiddleware
 from django.shortcuts import render
+from django.urls import reverse
 
 from portal.client_address import client_address
 from portal.drafts import note_answer
 from portal.flows.reissue import AlreadyReplacedError
 from portal.life import WrongStateError
 from portal.limits import LimitExceededError
+from portal.requester import wants_json
 from portal.views import limiting
+from portal.views.accounts.step_up import StepUpRequiredError, require_step_up
 from portal.views.errors import not_allowed
 from portal.views.tokens import explain
-from portal.views.way_back import to_sign_in, way_back
+from portal.views.way_back import to_confirmation, to_sign_in, way_back
 
 FOR_MONITORS = ("/healthz", "/readyz", "/metrics")
+PAGES_ABOUT_PASSWORDS = (
+    "/accounts/password/",
+    "/accounts/2fa/webauthn/login/",  # without a password, in a password's place
+    "/admin/password_change/",
+)
+JSON_TYPES = ("application/json", "application/scim+json")
 UNUSED_FEATURES = (
     "bluetooth",
     "camera",
@@ -61,6 +72,28 @@ class SignInRequiredMiddleware(LoginRequiredMiddleware):
         return to_sign_in(request, way_back(request, view_func, view_kwargs))
 
 
+class PasswordsMiddleware:
+    """Where nobody signs in by password, there is no page about one (PORTAL_PASSWORD_SIGN_IN)."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        return self.get_response(request)
+
+    def process_view(
+        self,
+        request: HttpRequest,
+        view_func: Callable[..., HttpResponseBase],  # noqa: ARG002 (Django's signature)
+        view_args: tuple[Any, ...],  # noqa: ARG002
+        view_kwargs: dict[str, Any],  # noqa: ARG002
+    ) -> HttpResponseBase | None:
+        is_off = not settings.PASSWORD_SIGN_IN
+        if is_off and request.path_info.startswith(PAGES_ABOUT_PASSWORDS):
+            raise Http404
+        return None
+
+
 class PersonalPagesMiddleware:
     """No answer may be kept by a cache, unless its view has said so itself.
 
@@ -89,6 +122,31 @@ class KnownHostMiddleware(CommonMiddleware):
 
     def process_request(self, request: HttpRequest) -> HttpResponsePermanentRedirect | None:
         return None if request.path_info in FOR_MONITORS else super().process_request(request)
+
+
+class ProgramsNeedHttpsMiddleware:
+    """Refuses programs that come over http, where people are sent to https.
+
+    A program would follow that unseen, and go on sending what everybody on the way can read.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        if (
+            settings.SECURE_SSL_REDIRECT
+            and not request.is_secure()
+            and request.path_info not in FOR_MONITORS
+            and (wants_json(request) or request.content_type in JSON_TYPES or _has_token(request))
+        ):
+            message = f"Nothing is answered over http: ask {settings.PORTAL_ORIGIN}."
+            return JsonResponse({"message": message}, status=403)
+        return self.get_response(request)
+
+
+def _has_token(request: HttpRequest) -> bool:
+    return "Authorization" in request.headers
 
 
 class ConflictMiddleware:
@@ -126,3 +184,45 @@ class LimitsMiddleware:
         if isinstance(exception, LimitExceededError):
             return limiting.answer(request, exception)
         return None
+
+
+class StepUpMiddleware:
+    """Sends whoever must prove again that it is they to the page for that; nothing has happened.
+
+    Django's admin wants it on every page. Programs are told with 401.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        return self.get_response(request)
+
+    def process_view(
+        self,
+        request: HttpRequest,
+        view_func: Callable[..., HttpResponseBase],  # noqa: ARG002 (Django's signature)
+        view_args: tuple[Any, ...],  # noqa: ARG002
+        view_kwargs: dict[str, Any],  # noqa: ARG002
+    ) -> HttpResponseBase | None:
+        match = request.resolver_match
+        if match is None or match.app_name != "admin" or not request.user.is_authenticated:
+            return None
+        if not request.user.is_staff:
+            return None  # Django's admin turns them away itself
+        try:
+            require_step_up(request)
+        except StepUpRequiredError as error:
+            return self.process_exception(request, error)
+        return None
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        match = request.resolver_match
+        if not isinstance(exception, StepUpRequiredError) or match is None:
+            return None
+        if wants_json(request):
+            way = way_back(request, match.func, match.kwargs)
+            address = reverse("account_reauthenticate", query={"next": way})
+            message = "Prove again that it is you first: nothing has happened yet."
+            return JsonResponse({"message": message, "reauthenticate": address}, status=401)
+        return to_confirmation(request, way_back(request, match.func, match.kwargs))

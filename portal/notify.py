@@ -13,10 +13,20 @@ from allauth.account.utils import user_pk_to_url_str
 from django.conf import settings
 from django.core.mail import EmailMessage
 from django.db import transaction
+from django.db.models.functions import Now
 from django.template.loader import render_to_string
 
+from portal.audit import Actor
 from portal.logs import mask
-from portal.models import Heartbeat, Notice, NoticeKind, Token, User
+from portal.models import (
+    AccountMail,
+    AccountMailKind,
+    Heartbeat,
+    Notice,
+    NoticeKind,
+    Token,
+    User,
+)
 
 SENT, NOT_SENT = "mail", "mail_trouble"
 """Heartbeats: when the mail server last took a mail, and when it last could not be spoken to."""
@@ -46,6 +56,34 @@ def tell(
     )
 
 
+def tell_person(
+    kind: AccountMailKind, person: User, *, actor: Actor, what: str = "", email: str = ""
+) -> int:
+    """Have a person mailed what has happened to their account; the number of the mail.
+
+    It goes to the address of now, or to ``email``: of a change of address, to the one before.
+    Whoever does that is named in it, with the network address that they came from.
+    """
+    mail = AccountMail.objects.create(
+        person=person,
+        email=email or person.email,
+        kind=kind,
+        what=what[:200],
+        by="" if actor.user == person else actor.label,
+        address=(actor.address or "") if settings.AUDIT_ADDRESSES else "",
+        rung_at=Now(),
+    )
+    return mail.pk
+
+
+def compose_account_mail(mail: AccountMail) -> EmailMessage:
+    """The mail: its text's first line is the subject."""
+    text = render_to_string(
+        f"mail/{mail.kind}.txt", {"mail": mail, "origin": settings.PORTAL_ORIGIN}
+    )
+    return _message(text, mail.email)
+
+
 def compose(notice: Notice) -> EmailMessage:
     """The mail: its text's first line is the subject."""
     text = render_to_string(
@@ -62,7 +100,7 @@ def compose(notice: Notice) -> EmailMessage:
             "page": f"{settings.PORTAL_ORIGIN}/tokens/{notice.token_id}/",
         },
     )
-    return _message(text, notice.recipient)
+    return _message(text, notice.recipient.email)
 
 
 def _successor(token: Token) -> Token | None:
@@ -83,7 +121,7 @@ def compose_password_link(person: User) -> EmailMessage:
             "link": f"{settings.PORTAL_ORIGIN}/accounts/password/reset/key/{key}/",
         },
     )
-    return _message(text, person)
+    return _message(text, person.email)
 
 
 def send(message: EmailMessage) -> None:
@@ -103,6 +141,6 @@ def send(message: EmailMessage) -> None:
     Heartbeat.beat(SENT)
 
 
-def _message(text: str, recipient: User) -> EmailMessage:
+def _message(text: str, recipient: str) -> EmailMessage:
     subject, _, body = mask(text).strip().partition("\n")
-    return EmailMessage(subject, body.strip() + "\n", to=[recipient.email])
+    return EmailMessage(subject, body.strip() + "\n", to=[recipient])

@@ -21,10 +21,14 @@ from portal.audit.publishing import publish_head
 from portal.clock import Verdict
 from portal.flows import deadlines, sweep
 from portal.flows.end_access import end_access
+from portal.flows.end_provider_sessions import forget_provider_sessions
 from portal.flows.end_sessions import end_sessions
+from portal.flows.forget_sessions import forget_sessions
 from portal.flows.note_recipients import note_recipients
+from portal.flows.provision_groups import follow_changed_groups
 from portal.flows.refuse import forget_old_uses, record_counted_refusals
 from portal.flows.sign_in import record_counted_failures
+from portal.flows.spend_assertion import forget_spent_assertions
 from portal.flows.sync_catalog import SYNC_SECONDS, sync_catalog
 from portal.incidents import Incident
 from portal.life import Effects
@@ -79,6 +83,7 @@ MOVES_AND_MESSAGES = (
     ),
     Job("revoke replaced tokens whose overlap is over", deadlines.end_overlaps, may_run=_TOKENS),
     Job("mail owners whose token ends soon", deadlines.warn_of_ends, 10.0, _TOKENS),
+    Job("follow groups whose change was left half done", follow_changed_groups, 60.0),
     Job("note the recipients of keys that an older version delivered", note_recipients, 10.0),
     Job("have queued requests issued", sweep.requests_to_issue),
     Job("have revoked tokens deleted at AWS", sweep.tokens_to_delete),
@@ -86,10 +91,14 @@ MOVES_AND_MESSAGES = (
     Job("have expired tokens pruned at AWS", sweep.accounts_to_prune),
     Job("have mails sent", sweep.mails_to_send),
     Job("have links to set a password sent", sweep.password_mails_to_send),
+    Job("have mails about accounts sent", sweep.account_mails_to_send),
     Job("have AMG's own lists of tokens read", sweep.accounts_to_list),
     Job("record refused sign-ins as one event each", record_counted_failures),
     Job("record met limits as one event each", record_counted_refusals),
     Job("forget limits that nobody met for a day", forget_old_uses, 300.0),
+    Job("forget sign-ins at the provider whose session is over", forget_provider_sessions, 300.0),
+    Job("forget answers of SAML whose time is over", forget_spent_assertions, 300.0),
+    Job("forget what was shown of sessions that are over", forget_sessions, 300.0),
 )
 TABLE = (
     # First, because it is what tells of a log that takes no events any more.

@@ -2,16 +2,22 @@
 
 RSA-OAEP (RFC 8017, section 7.1) with SHA-256 as hash and as MGF1 hash, and a label that binds the
 ciphertext to its token. The browser opens it with one native WebCrypto call.
+
+What the portal itself has to read again (the seeds of second factors) is locked with keys of its
+own: Fernet (AES-128-CBC and HMAC-SHA256), from SECRET_KEY by HKDF (RFC 5869).
 """
 
 import base64
 import binascii
 import hashlib
 import uuid
+from collections.abc import Sequence
 
 from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from portal import moduli
 
@@ -23,6 +29,8 @@ PUBLIC_EXPONENT = 65537
 LONGEST_BASE64 = 1024
 """Characters: a 4096-bit SubjectPublicKeyInfo takes 736."""
 
+SCRYPT_COST = 2**14
+
 _HASH_BYTES = 32
 
 
@@ -32,6 +40,10 @@ class InvalidPublicKeyError(ValueError):
 
 class CannotSealError(ValueError):
     """The key is longer than OAEP can carry for this public key."""
+
+
+class CannotUnlockError(ValueError):
+    """None of the secrets has locked this text for this purpose, or it is too old."""
 
 
 def decode_public_key(text: str) -> bytes:
@@ -91,6 +103,46 @@ def fingerprint(key: str) -> str:
 def public_key_sha256(public_key: bytes) -> str:
     """Lower-case hex SHA-256 of the DER public key: under it the browser keeps the private half."""
     return hashlib.sha256(public_key).hexdigest()
+
+
+def lock(text: str, *, purpose: str, secrets: Sequence[str]) -> str:
+    """Encrypt ``text`` with a key made of the first of ``secrets`` and of ``purpose``."""
+    return _locks(purpose, secrets).encrypt(text.encode()).decode()
+
+
+def unlock(locked: str, *, purpose: str, secrets: Sequence[str], within: int | None = None) -> str:
+    """What was locked with any of ``secrets``, in the last ``within`` seconds.
+
+    Raises CannotUnlockError.
+    """
+    try:
+        return _locks(purpose, secrets).decrypt(locked, ttl=within).decode()
+    except (InvalidToken, ValueError):
+        raise CannotUnlockError("nothing here opens it") from None
+
+
+def is_locked_with(locked: str, *, purpose: str, secret: str) -> bool:
+    """Whether this very secret opens it."""
+    try:
+        unlock(locked, purpose=purpose, secrets=[secret])
+    except CannotUnlockError:
+        return False
+    return True
+
+
+def slow_hash(text: str, salt: str) -> str:
+    """Hex scrypt (RFC 7914; 16 MB, 40 ms) of a text that could be guessed otherwise."""
+    cost = SCRYPT_COST
+    return hashlib.scrypt(text.encode(), salt=salt.encode(), n=cost, r=8, p=1, dklen=32).hex()
+
+
+def _locks(purpose: str, secrets: Sequence[str]) -> MultiFernet:
+    return MultiFernet([Fernet(_derived(secret, purpose)) for secret in secrets])
+
+
+def _derived(secret: str, purpose: str) -> bytes:
+    key = HKDF(hashes.SHA256(), length=32, salt=None, info=f"portal: {purpose}".encode())
+    return base64.urlsafe_b64encode(key.derive(secret.encode()))
 
 
 def _load(der: bytes, smallest_bits: int) -> rsa.RSAPublicKey:

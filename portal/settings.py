@@ -9,10 +9,11 @@ import os
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
-from csp.constants import NONE, SELF
-
-from portal import accounts, environment
+from portal import accounts, content_security, endpoints, environment, mailbox
 from portal.environment import read, refuse
+from portal.openid_settings import settings as openid
+from portal.saml_settings import saml
+from portal.sign_in_settings import for_django, read_all, retired
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -20,21 +21,15 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 
 DATA_DIR = environment.directory("PORTAL_DATA_DIR", default=BASE_DIR / "var")
 PORT = read("PORT", environment.whole_number(1, 65535), default="8000", wanted="a port, 1-65535")
-EMBEDDED = ("DATABASE_URL" not in os.environ and "DATABASE_URL_FILE" not in os.environ) or (
-    read("PORTAL_EMBEDDED", environment.one_of("0", "1"), default="0", wanted="0 or 1") == "1"
-)
+EMBEDDED = environment.is_embedded()
 if EMBEDDED:
     environment.load_embedded_secrets(DATA_DIR)
 
 DEBUG = False
 SECRET_KEY = read("SECRET_KEY", environment.secret, wanted="a random text of 32 or more characters")
 AUDIT_KEY = read("AUDIT_KEY", environment.secret, wanted="a random text of 32 or more characters")
-AUDIT_KEYS_RETIRED = read(
-    "AUDIT_KEYS_RETIRED",
-    environment.secrets_or_none,
-    default="",
-    wanted="the audit keys that were in use before, separated by commas",
-)
+AUDIT_KEYS_RETIRED = retired("AUDIT_KEYS_RETIRED", "audit")
+SECRET_KEY_FALLBACKS = retired("SECRET_KEYS_RETIRED", "secret")
 PORTAL_ORIGIN = read(
     "PORTAL_ORIGIN",
     environment.origin,
@@ -43,9 +38,9 @@ PORTAL_ORIGIN = read(
 )
 ALLOWED_HOSTS = read(
     "ALLOWED_HOSTS",
-    environment.words,
+    endpoints.hosts(PORTAL_ORIGIN),
     default=f"{urlsplit(PORTAL_ORIGIN).hostname},127.0.0.1,localhost,[::1]" if EMBEDDED else None,
-    wanted="host names, separated by commas",
+    wanted="names alone, separated by commas, such as tokens.example.com",
 )
 TRUSTED_PROXIES = environment.number("PORTAL_TRUSTED_PROXIES", 0, 10, default=0)
 
@@ -65,30 +60,38 @@ SANDBOX_PORT = read(
 )
 if GRAFANA == "sandbox":
     environment.point_at_sandbox(SANDBOX_PORT)
+else:
+    environment.require_regions("AWS_REGION", "AWS_DEFAULT_REGION")
 INVENTORY_SECONDS = environment.number("PORTAL_INVENTORY_SECONDS", 0, 86_400, default=900)
 CONTACT = environment.text("PORTAL_CONTACT")
 """How the people who run this portal are reached, as pages say it; may be empty."""
 TOKEN_QUOTA = environment.number("PORTAL_TOKEN_QUOTA", 1, 100_000, default=100)
 UNCLAIMED_SECONDS = environment.number("PORTAL_UNCLAIMED_SECONDS", 1, 86_400, default=900)
-RATE_LIMITS = read("PORTAL_RATE_LIMITS", environment.switch, default="on", wanted="on or off")
+RATE_LIMITS = environment.on_or_off("PORTAL_RATE_LIMITS", default="on")
 REQUESTS_PER_HOUR = environment.number("PORTAL_REQUESTS_PER_HOUR", 1, 100_000, default=60)
 """Of tokens, by one person."""
-AUDIT_ADDRESSES = read(
-    "PORTAL_AUDIT_ADDRESSES", environment.switch, default="on", wanted="on or off"
-)
+AUDIT_ADDRESSES = environment.on_or_off("PORTAL_AUDIT_ADDRESSES", default="on")
 """Whether events keep the address and the browser of who acts: personal data."""
 AUDIT_HEAD_FILE = environment.text(
     "PORTAL_AUDIT_HEAD_FILE", default=str(DATA_DIR / "audit-heads.jsonl") if EMBEDDED else ""
 )
 AUDIT_HEAD_MAIL = read(
     "PORTAL_AUDIT_HEAD_MAIL",
-    environment.mail_addresses,
+    mailbox.several,
     default="",
     wanted="mail addresses, separated by commas",
 )
 AUDIT_HEAD_SECONDS = environment.number("PORTAL_AUDIT_HEAD_SECONDS", 1, 86_400, default=3600)
 MONITOR_TOKEN = environment.text("PORTAL_MONITOR_TOKEN")
+SCIM_TOKEN = environment.text("PORTAL_SCIM_TOKEN")
+if not EMBEDDED:
+    environment.require_strong(SECRET_KEY, AUDIT_KEY, MONITOR_TOKEN, SCIM_TOKEN)
 PASSWORD_SIGN_IN = environment.on_or_off("PORTAL_PASSWORD_SIGN_IN", default="on")
+SAML = saml(origin=PORTAL_ORIGIN)
+OPENID, SIGN_IN_PORT, HAS_OWN_PROVIDER = openid(
+    port=PORT, beside_sandbox=EMBEDDED and GRAFANA == "sandbox" and SAML is None
+)
+STEP_UP_SECONDS = environment.number("PORTAL_STEP_UP_SECONDS", 1, 86_400, default=300)
 DEMO_PASSWORD = environment.text("PORTAL_DEMO_PASSWORD") or (
     environment.text("GENERATED_DEMO_PASSWORD") if EMBEDDED and GRAFANA == "sandbox" else ""
 )
@@ -105,9 +108,9 @@ WORKER_PROCESSES = environment.number("PORTAL_WORKER_PROCESSES", 1, 256, default
 
 DATABASE = read(
     "DATABASE_URL",
-    environment.database,
-    default=f"sqlite:///{DATA_DIR / 'portal.sqlite3'}" if EMBEDDED else None,
-    wanted="a URL such as postgres://user:password@host/name",
+    endpoints.database,
+    default=f"sqlite:///{quote(os.fsencode(DATA_DIR / 'portal.sqlite3'))}" if EMBEDDED else None,
+    wanted=environment.A_DATABASE,
 )
 DATABASES = {"default": DATABASE}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
@@ -142,15 +145,27 @@ CACHES = {
         "OPTIONS": {"socket_timeout": 1, "socket_connect_timeout": 1},
     }
 }
-globals().update(
-    read(
-        "EMAIL_URL",
-        environment.mail,
-        default=f"filemail:///{DATA_DIR / 'mails'}" if EMBEDDED else None,
-        wanted="a URL such as smtp+tls://user:password@host:587",
-    )
+MAIL = read(
+    "EMAIL_URL",
+    endpoints.mail,
+    default=f"filemail://{quote(os.fsencode(DATA_DIR / 'mails'))}" if EMBEDDED else None,
+    wanted="a URL such as smtp+tls://user:password@host:587",
 )
-DEFAULT_FROM_EMAIL = SERVER_EMAIL = environment.text("PORTAL_MAIL_FROM", default="portal@localhost")
+EMAIL_BACKEND, EMAIL_FILE_PATH = MAIL.backend, MAIL.file_path
+EMAIL_HOST, EMAIL_PORT = MAIL.host, MAIL.port
+EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = MAIL.user, MAIL.password
+EMAIL_USE_TLS, EMAIL_USE_SSL = MAIL.use_tls, MAIL.use_ssl
+EMAIL_TIMEOUT = 10
+WITHOUT_TLS = [
+    name for name in environment.URLS if environment.on_or_off(f"{name}_WITHOUT_TLS", default="off")
+]
+"""The URLs that may lead to another machine without TLS (portal/unwise.py)."""
+DEFAULT_FROM_EMAIL = SERVER_EMAIL = read(
+    "PORTAL_MAIL_FROM",
+    mailbox.sender,
+    default="portal@localhost",
+    wanted="the address that mails come from, such as tokens@example.com",
+)
 
 # -- Django -------------------------------------------------------------------------------------
 
@@ -164,14 +179,18 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "allauth",
     "allauth.account",
+    "allauth.mfa",
+    "allauth.socialaccount",
     "csp",
     "django_structlog",
 ]
 MIDDLEWARE = [
+    "portal.middleware.ProgramsNeedHttpsMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "csp.middleware.CSPMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "portal.views.staticfiles.OtherVersionsMiddleware",
     "portal.turns.TurnsMiddleware",  # behind static files, which need no turn
     "portal.middleware.PersonalPagesMiddleware",
     "portal.middleware.ConflictMiddleware",
@@ -180,7 +199,11 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "portal.views.accounts.known_browsers.KnownBrowserMiddleware",
     "portal.middleware.LimitsMiddleware",
+    "portal.middleware.PasswordsMiddleware",
+    "portal.middleware.StepUpMiddleware",
     "portal.middleware.SignInRequiredMiddleware",  # before CSRF: the anonymous are told to sign in
+    "portal.views.accounts.wanted_factor.WantedFactorMiddleware",
+    "portal.views.accounts.activity.ActivityMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "allauth.account.middleware.AccountMiddleware",
@@ -229,6 +252,8 @@ AUTHENTICATION_BACKENDS = ["portal.views.signin.Backend"]
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "/tokens/"
 globals().update(accounts.settings(limits=RATE_LIMITS))
+SIGN_IN = read_all(embedded=EMBEDDED)
+globals().update(for_django(SIGN_IN, step_up_seconds=STEP_UP_SECONDS))
 REFUSAL_SECONDS = 1.0
 """A wrong password is refused after this time, or later: that somebody exists costs some
 milliseconds of it, which nobody can see."""
@@ -243,29 +268,20 @@ SESSION_COOKIE_NAME = "__Host-sessionid" if HTTPS else "sessionid"
 CSRF_COOKIE_NAME = "__Host-csrftoken" if HTTPS else "csrftoken"
 SESSION_ENGINE = "portal.sessions"
 MESSAGE_STORAGE = "portal.message_storage.MessageStorage"
-SESSION_COOKIE_AGE = 12 * 3600
 SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
 CSRF_FAILURE_VIEW = "portal.views.errors.csrf_failure"
 SECURE_HSTS_SECONDS = 63_072_000 if HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = HTTPS
 SECURE_SSL_REDIRECT = HTTPS
-# A monitor and a load balancer ask from inside, without TLS.
-SECURE_REDIRECT_EXEMPT = [r"^(healthz|readyz|metrics)$"]
+# Monitors and load balancers ask from inside, without TLS; SCIM's view refuses by itself.
+SECURE_REDIRECT_EXEMPT = [r"^(healthz|readyz|metrics)$", r"^scim/v2"]
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRUSTED_PROXIES else None
 SECURE_REFERRER_POLICY = "same-origin"
 SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 FILE_UPLOAD_HANDLERS = ["portal.uploads.NoFiles"]
-CONTENT_SECURITY_POLICY = {
-    "DIRECTIVES": {
-        "default-src": [NONE],
-        **{f"{kind}-src": [SELF] for kind in ("script", "style", "img", "font", "connect")},
-        "form-action": [SELF],
-        "base-uri": [NONE],
-        "frame-ancestors": [NONE],
-    }
-}
+CONTENT_SECURITY_POLICY = content_security.POLICY
 
 # -- Logs ---------------------------------------------------------------------------------------
 
@@ -285,6 +301,7 @@ DJANGO_STRUCTLOG_USER_ID_FIELD = None
 # It would believe any X-Forwarded-For; the same middleware tells the log the address, too.
 DJANGO_STRUCTLOG_IP_LOGGING_ENABLED = False
 DJANGO_STRUCTLOG_STATUS_4XX_LOG_LEVEL = logging.INFO  # people mistype; that is no trouble of ours
-# The embedded default is plain http on the loopback address; over https all of them are set.
+# Over plain http these can't be set (HSTS, the redirect to https, Secure cookies). Whether plain
+# http may be is asked by portal/unwise.py, which knows this machine from others.
 _NEED_HTTPS = ["security.W004", "security.W008", "security.W012", "security.W016"]
 SILENCED_SYSTEM_CHECKS = [] if HTTPS else _NEED_HTTPS

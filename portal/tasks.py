@@ -21,6 +21,7 @@ from portal.flows.end_access import end_access
 from portal.flows.end_sessions import end_sessions
 from portal.flows.issue import issue
 from portal.flows.mail import mail
+from portal.flows.mail_account import mail_account
 from portal.flows.mail_password import mail_password
 from portal.flows.prune import prune
 from portal.flows.recover import settle
@@ -28,7 +29,14 @@ from portal.flows.revoke import delete_at_aws
 from portal.flows.take_inventory import take_inventory
 from portal.incidents import Incident
 from portal.life import Effects
-from portal.models import Connection, Heartbeat, PasswordMail, ServiceAccount, Token
+from portal.models import (
+    AccountMail,
+    Connection,
+    Heartbeat,
+    PasswordMail,
+    ServiceAccount,
+    Token,
+)
 from portal.models.prepared import Prepared
 
 log = logging.getLogger(__name__)
@@ -163,6 +171,12 @@ def send_password_mail(mail_id: int) -> None:
     mail_password(mail_id)
 
 
+@app.task(name="portal.account_mail")
+@bears_outages
+def send_account_mail(mail_id: int) -> None:
+    mail_account(mail_id)
+
+
 @app.task(name="portal.inventory")
 @bears_outages
 @takes_a_place("portal.inventory", _connection_of_account)
@@ -202,12 +216,14 @@ def follow_up(effects: Effects) -> None:
         *((prune_account.delay, account_id) for account_id in effects.prune),
         *((send_mail.delay, notice_id) for notice_id in effects.mail),
         *((send_password_mail.delay, mail_id) for mail_id in effects.password_mail),
+        *((send_account_mail.delay, mail_id) for mail_id in effects.account_mail),
         *((list_tokens.delay, account_id) for account_id in effects.inventory),
     ]
     # Where one message fails, the others would: nobody must wait for each of them.
     if not all(_send(delay, argument) for delay, argument in messages):
         _mark_unheard([*effects.issue, *effects.revoke, *effects.settle])
         PasswordMail.objects.filter(pk__in=effects.password_mail).update(rung_at=None)
+        AccountMail.objects.filter(pk__in=effects.account_mail).update(rung_at=None)
     wakeup.publish(*effects.changed)
 
 

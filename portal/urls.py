@@ -5,8 +5,11 @@ from django.urls import include, path, register_converter
 from django.views.generic import RedirectView
 
 from portal.converters import NumberConverter
+from portal.saml_settings import is_installed
+from portal.scim import endpoint as scim
 from portal.views import health, inventory, way_back
-from portal.views.accounts import invitation, sign_in
+from portal.views.accounts import confirm, invitation, openid, sign_in, sign_out
+from portal.views.accounts import sessions as own
 from portal.views.audit import evidence, export, find, log, suggestions
 from portal.views.teams import desk, leaving
 from portal.views.teams import revoke as revoke_many
@@ -81,6 +84,8 @@ urlpatterns = [
     path("audit/tokens/<uuid:token_id>/", log.token_story, name="audit-story"),
     path("inventory/", inventory.index, name="inventory"),
     path("inventory/workspaces/", inventory.workspaces, name="inventory-workspaces"),
+    path("scim/v2/", scim.endpoint, name="scim-root"),
+    path("scim/v2/<path:path>", scim.endpoint, name="scim"),
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
     path("metrics", health.metrics, name="metrics"),
@@ -88,7 +93,15 @@ urlpatterns = [
     path("accounts/email/", RedirectView.as_view(pattern_name="tokens"), name="account_email"),
     path("accounts/invitation/<str:secret>/", invitation.invitation, name="invitation"),
     path("accounts/login/", sign_in.sign_in, name="account_login"),
+    path("accounts/logout/", sign_out.sign_out, name="account_logout"),
+    path("accounts/reauthenticate/", confirm.confirm, name="account_reauthenticate"),
+    path("accounts/oidc/sso/login/", openid.start, name="openid-start"),
+    path("accounts/oidc/sso/login/callback/", openid.callback, name="openid-callback"),
+    path("accounts/oidc/sso/logout/", openid.back_channel_sign_out, name="openid-sign-out"),
     path("accounts/back/<slug:number>/", way_back.back, name="way-back"),
+    path("accounts/sessions/", own.own_sessions, name="sessions"),
+    path("accounts/sessions/end/", own.end_session, name="session-end"),
+    path("accounts/2fa/", include("portal.views.accounts.factor_urls")),
     path("accounts/", include("allauth.account.urls")),
     # Where the browser forgets its private keys, and attempts are limited.
     path("admin/logout/", RedirectView.as_view(pattern_name="account_logout"), name="admin-logout"),
@@ -99,6 +112,9 @@ urlpatterns = [
     ),
     path("admin/", admin.site.urls),
 ]
+
+if is_installed():
+    urlpatterns.append(path("accounts/saml/sso/", include("portal.views.accounts.saml_urls")))
 
 handler400 = "portal.views.errors.bad_request"
 handler403 = "portal.views.errors.permission_denied"

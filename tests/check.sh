@@ -30,10 +30,10 @@ DATABASE_URL=postgres://portal@127.0.0.1/portal CELERY_BROKER_URL=rediss://127.0
   EMAIL_URL=smtp+tls://mail.example.com:587 PORTAL_GRAFANA=aws \
   python manage.py check --deploy --fail-level WARNING
 say "stale lock"
-for name in requirements requirements-embedded requirements-dev; do
+for name in requirements requirements-embedded requirements-saml requirements-dev; do
   cp "$name.txt" "$scratch/$name.txt"
 done
-for name in requirements requirements-embedded requirements-dev; do
+for name in requirements requirements-embedded requirements-saml requirements-dev; do
   uv pip compile --quiet --generate-hashes --universal --python-version 3.11 \
     --no-emit-index-url --no-header "$name.in" --output-file "$name.txt"
   cmp -s "$name.txt" "$scratch/$name.txt" || { cp "$scratch/$name.txt" "$name.txt"; stale="$name.txt"; }

@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import time
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -10,6 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from allauth.account.internal.flows.login import (
+    _AUTHENTICATION_METHODS_USER_SESSION_KEY,
+    AUTHENTICATION_METHODS_SESSION_KEY,
+)
 from django.conf import settings
 from django.db import transaction
 from django.test import Client, TransactionTestCase
@@ -223,14 +228,23 @@ def enqueued(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
 
 @pytest.fixture
 def sign_in() -> Callable[[User], Client]:
-    """A test client with the person's session; without its own CSRF waiver."""
+    """A test client with the person's session, as if they had just typed their password."""
 
     def sign_in(user: User) -> Client:
         client = Client()
         client.force_login(user)
+        prove(client, user)
         return client
 
     return sign_in
+
+
+def prove(client: Client, user: User) -> None:
+    """Let the session say that its person has just typed their password, as allauth notes it."""
+    session = client.session
+    session[AUTHENTICATION_METHODS_SESSION_KEY] = [{"method": "password", "at": time.time()}]
+    session[_AUTHENTICATION_METHODS_USER_SESSION_KEY] = str(user.pk)
+    session.save()
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Makes sure that what tests and checks need beside Python is there: TypeScript's compiler, spin and a C compiler for the
-# checks ("checks" as argument), and PostgreSQL, PgBouncer, Redis and Chromium for the tests. On Debian as root it
-# installs what is missing; elsewhere it says in one line what is.
+# checks ("checks" as argument), and PostgreSQL, PgBouncer, Redis, Chromium and xmlsec1 (which signs for the tests' SAML
+# provider) for the tests. On Debian as root it installs what is missing; elsewhere it says in one line what is.
 set -eu
 
 missing=""
@@ -14,6 +14,7 @@ else
   [ -x /usr/sbin/pgbouncer ] || missing="$missing pgbouncer"
   command -v redis-server >/dev/null || missing="$missing redis-server"
   command -v openssl >/dev/null || missing="$missing openssl"
+  command -v xmlsec1 >/dev/null || missing="$missing xmlsec1"
   for browser in chromium chromium-headless-shell; do
     [ -x "/usr/bin/$browser" ] || missing="$missing $browser"
   done

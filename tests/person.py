@@ -14,6 +14,9 @@ import requests
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
+from tests.totp import code_of
+
+SEED = re.compile(r'id="authenticator_secret"[^>]* value="([A-Z2-7]+)"')
 CSRF = re.compile(r'name="csrfmiddlewaretoken" value="([^"]+)"')
 
 
@@ -67,7 +70,22 @@ class Person:
         )
         if answer.status_code != 302:
             raise AssertionError(f"sign-in of {email} answered {answer.status_code}")
+        if self.get("/tokens/").headers.get("Location") == "/accounts/2fa/":
+            self.add_app()
         self.csrf = _csrf(self.get("/tokens/new/").text)
+
+    def add_app(self) -> None:
+        """Add an authenticator app: whom PORTAL_SECOND_FACTOR means can do nothing else before."""
+        page = self.get("/accounts/2fa/totp/activate/").text
+        self.csrf = _csrf(page)
+        found = SEED.search(page)
+        if found is None:
+            raise AssertionError("no seed on the page")
+        added = self.post("/accounts/2fa/totp/activate/", code=code_of(found[1]))
+        if added.status_code != 302:
+            raise AssertionError(f"adding an app answered {added.status_code}")
+        self.csrf = _csrf(self.get("/accounts/2fa/recovery-codes/").text)
+        self.post("/accounts/2fa/recovery-codes/")
 
     def get(self, path: str, **options: object) -> requests.Response:
         return self.http.get(

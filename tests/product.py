@@ -54,6 +54,7 @@ WHO_IS_WHO = {
     "celery": "worker",
     "valkey-server": "broker",
     "portal.grafana.sandbox": "sandbox",
+    "portal.embedded.sign_in": "sign-in",
 }
 
 
@@ -115,9 +116,12 @@ class Product:
             "PORT": str(self.port),
             "PORTAL_SANDBOX_PORT": str(self.sandbox_port),
             "PORTAL_BROKER_PORT": str(free_port()),
+            "PORTAL_SANDBOX_SIGN_IN_PORT": str(free_port()),
             "PORTAL_WORKER_PROCESSES": "4",
             # Its lists would meet the faults that tests order for others.
             "PORTAL_INVENTORY_SECONDS": "0",
+            # A session of a test is older than a person's five minutes.
+            "PORTAL_STEP_UP_SECONDS": "86400",
             # One demo person asks for more tokens within a test than a person does within an hour.
             "PORTAL_REQUESTS_PER_HOUR": "100000",
             **self._production_servers(),

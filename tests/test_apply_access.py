@@ -526,7 +526,7 @@ def test_somebody_who_changes_access_at_the_same_moment_is_told(
     def twice(*arguments: object, **options: object) -> None:
         raise IntegrityError
 
-    monkeypatch.setattr("portal.flows.apply_access._memberships", twice)
+    monkeypatch.setattr("portal.flows.apply_access.write_memberships", twice)
     before = everything()
     [found] = problems(lambda: apply(platform_file(members="new@example.com")))
     assert found == "the file: somebody else changed access at the same moment; apply it again"

@@ -103,6 +103,11 @@ def test_the_last_workspace_by_name_is_mobiles_and_every_other_is_platforms(
     assert [one in offered["outsider"] for one in (ALPHA, BETA, ZETA)] == [False, False, True]
 
 
+def test_without_the_sandbox_nobody_comes_in_without_a_password(product: Product) -> None:
+    assert product.pids("sign-in") == set()
+    assert "sso-button" not in requests.get(f"{product.url}/accounts/login/", timeout=30).text
+
+
 def test_a_token_from_its_request_to_its_end(
     people: dict[str, Person], keys: KeyPair, aws: SandboxProcess
 ) -> None:

@@ -107,6 +107,28 @@ class Deployment:
         return degraded
 
 
+TOLD = {
+    "portal-migrate": ["portal.env", "owner.env"],
+    "portal-web": ["portal.env", "-web.env"],
+    "portal-worker": ["portal.env", "-aws.env"],
+    "portal-scheduler": ["portal.env", "-aws.env"],
+}
+
+
+@pytest.mark.parametrize("unit", TOLD)
+def test_each_process_is_told_what_it_needs_and_no_more(unit: str) -> None:
+    text = (UNITS / f"{unit}.service").read_text()
+    files = re.findall(r"^EnvironmentFile=(.+)$", text, re.MULTILINE)
+    assert [file.replace("/etc/portal/", "") for file in files] == TOLD[unit]
+
+
+def test_what_all_are_told_names_no_secret_of_one_of_them() -> None:
+    names = re.findall(r"^([A-Z_]+)=", (ROOT / "deploy" / "portal.env.example").read_text(), re.M)
+    assert len(names) == len(set(names))
+    assert [name for name in names if name.startswith("AWS_")] == ["AWS_REGION"]
+    assert "PORTAL_MONITOR_TOKEN" not in names
+
+
 @pytest.fixture(scope="module")
 def deployment() -> Iterator[Deployment]:
     """Installed as docs/OPERATIONS.md says, and started."""
@@ -203,6 +225,7 @@ def test_a_person_gets_a_key_that_works(deployment: Deployment) -> None:
 PAGES = (
     *("/tokens/", "/tokens/new/", "/team/", "/team/platform/", "/inventory/"),
     *("/audit/", "/audit/charts/", "/audit/export.csv", "/audit/export.jsonl", "/accounts/login/"),
+    *("/accounts/2fa/", "/accounts/sessions/", "/accounts/password/change/"),
     *("/admin/", "/admin/portal/team/", "/admin/portal/user/", "/admin/portal/grant/"),
     *("/admin/portal/token/", "/admin/portal/auditevent/", "/metrics", "/readyz"),
 )
@@ -211,7 +234,8 @@ PAGES = (
 def test_whatever_people_and_operators_do_the_role_has_the_rights_for_it(
     deployment: Deployment,
 ) -> None:
-    """Sign-in, wrong passwords, every page, admin, reissue, revocation, sweep, access, catalog."""
+    """Sign-in, wrong passwords, a second factor, every page, admin, reissue, revocation, sweep,
+    access, catalog."""
     access = deployment.directory / "access.yml"
     access.write_text(ACCESS.replace("members:", "leads: [admin@example.com]\n    members:"))
     deployment.manage("apply_access", str(access))
@@ -228,6 +252,7 @@ def test_whatever_people_and_operators_do_the_role_has_the_rights_for_it(
         for rows in ("memberships", "grants")
         for what in ("TOTAL", "INITIAL")
     }
+    assert admin.post("/accounts/sessions/").status_code == 302
     team = {"slug": "web", "name": "Web", "on_leaving": "keep", **rows}
     added = admin.post("/admin/portal/team/add/", **team)
     assert (added.status_code, added.headers.get("Location")) == (302, "/admin/portal/team/")

@@ -63,7 +63,7 @@ def test_production_starts_with_what_it_needs(start: Start) -> None:
     assert start(**PRODUCTION).returncode == 0
 
 
-@pytest.mark.parametrize("name", [name for name in PRODUCTION if name != "DATABASE_URL"])
+@pytest.mark.parametrize("name", PRODUCTION)
 def test_production_does_not_start_without_it(start: Start, name: str) -> None:
     left = {key: value for key, value in PRODUCTION.items() if key != name}
     assert refusal(start(**left)).startswith(f"portal: setting {name} is missing")
@@ -92,12 +92,25 @@ def test_production_calls_aws_and_logs_json(start: Start) -> None:
     ]
 
 
+def test_second_factors_are_for_the_privileged_in_production_and_for_nobody_in_the_demo(
+    start: Start,
+) -> None:
+    say = "[s.SIGN_IN.second_factor, s.SIGN_IN.session_seconds, s.SIGN_IN.session_idle_seconds]"
+    assert said(start(say=say, **PRODUCTION)) == ["privileged", 43_200, 14_400]
+    assert said(start(say=say)) == ["off", 43_200, 14_400]
+    hours = {"PORTAL_SESSION_HOURS": "0.5", "PORTAL_SESSION_IDLE_HOURS": "0.01"}
+    everyone = {"PORTAL_SECOND_FACTOR": "everyone"}
+    assert said(start(say=say, **hours, **everyone)) == ["everyone", 1800, 36]
+
+
 # -- Malformed ----------------------------------------------------------------------------------
 
 MALFORMED = [
     ("SECRET_KEY", "a-short-secret"),
     ("AUDIT_KEY", "a-short-secret"),
     ("ALLOWED_HOSTS", " , "),
+    ("AWS_REGION", "Ireland"),
+    ("AWS_DEFAULT_REGION", "eu-west"),
     ("PORTAL_ORIGIN", "portal.example.org"),
     ("PORTAL_ORIGIN", "https://portal.example.org/portal"),
     ("PORTAL_ORIGIN", "ftp://portal.example.org"),
@@ -129,6 +142,10 @@ MALFORMED = [
     ("PORTAL_SANDBOX_PORT", "-1"),
     ("PORTAL_BROKER_PORT", "many"),
     ("PORTAL_MAIL_FROM", "portal\nBcc: everybody@example.org"),
+    ("PORTAL_MAIL_FROM", "not an address"),
+    ("PORTAL_MAIL_FROM", "Portal <tokens>"),
+    ("PORTAL_AUDIT_HEAD_MAIL", "security@example.com,nobody at all"),
+    ("PORTAL_AUDIT_HEAD_MAIL", "security@"),
     ("PORTAL_TRUSTED_PROXIES", "yes"),
     ("PORTAL_TRUSTED_PROXIES", "-1"),
     ("PORTAL_TRUSTED_PROXIES", "11"),
@@ -145,6 +162,15 @@ MALFORMED = [
     ("PORTAL_EXTRA_REGIONS", "eu-west-1 eu-west-2"),
     ("PORTAL_REQUESTS_PER_HOUR", "0"),
     ("PORTAL_REQUESTS_PER_HOUR", "many"),
+    ("PORTAL_SECOND_FACTOR", "leads"),
+    ("PORTAL_STEP_UP_SECONDS", "0"),
+    ("PORTAL_STEP_UP_SECONDS", "86401"),
+    ("PORTAL_SESSION_HOURS", "12h"),
+    ("PORTAL_SESSION_HOURS", "0"),
+    ("PORTAL_SESSION_IDLE_HOURS", "-1"),
+    ("PORTAL_SESSION_IDLE_HOURS", "9000"),
+    ("PORTAL_LEAKED_PASSWORDS", "/no/such/file"),
+    ("SECRET_KEYS_RETIRED", "a-short-secret"),
     ("PORTAL_WORKER_PROCESSES", "0"),
     ("PORTAL_LOG_LEVEL", "VERBOSE"),
     ("PORTAL_EMBEDDED", "perhaps"),
@@ -184,6 +210,127 @@ def test_a_broker_that_a_library_would_read_its_own_way_is_refused_with_the_reas
     assert line.startswith(f"portal: setting {name} {WRONG_BROKERS[url]}")
     assert "it must be the URL of a Valkey or Redis server" in line
     assert "broker-pass" not in line
+
+
+UNESCAPED = "has “/”, “?”, “#” or “@” in its user or password: write %2F, %3F, %23 or %40"
+CUT = {
+    "DATABASE_URL": [
+        "postgres://portal:p@ss/w@db.example.com/portal",
+        "postgres://portal:p@ss?w@db.example.com/portal",
+        "postgres://portal:p@ss#w@db.example.com/portal",
+        "postgres://portal:1/w@db.example.com/portal",
+    ],
+    "EMAIL_URL": [
+        "smtp+tls://portal:p@ss/w@mail.example.com:587",
+        "smtp://portal:p@ss#w@mail.example.com",
+        "smtp+ssl://portal:1?w@mail.example.com",
+    ],
+}
+
+
+@pytest.mark.parametrize(("name", "url"), [(name, url) for name in CUT for url in CUT[name]])
+def test_a_password_that_cuts_its_url_short_is_named(start: Start, name: str, url: str) -> None:
+    line = refusal(start(**PRODUCTION | {name: url}))
+    assert line.startswith(f"portal: setting {name} {UNESCAPED}")
+    assert "p@ss" not in line
+
+
+def test_an_at_sign_that_cuts_nothing_is_left_alone(start: Start) -> None:
+    url = "postgres://portal:p@ss@db.example.com/por@tal?application_name=a@b"
+    shown = start(
+        say="[s.DATABASE[k] for k in ('HOST', 'NAME')]", **PRODUCTION | {"DATABASE_URL": url}
+    )
+    assert said(shown) == ["db.example.com", "por@tal"]
+
+
+@pytest.mark.parametrize("url", ["smtp://", "smtp+tls://:587", "smtps://user:pw@"])
+def test_a_mail_server_without_a_name_is_refused(start: Start, url: str) -> None:
+    line = refusal(start(**PRODUCTION | {"EMAIL_URL": url}))
+    assert line.startswith("portal: setting EMAIL_URL names no host: it must be a URL such as ")
+
+
+@pytest.mark.parametrize(
+    "pasted",
+    [
+        "https://tokens.example.com",
+        "tokens.example.com:443",
+        "'tokens.example.com'",
+        '["tokens.example.com"]',
+        "[tokens.example.com]",
+        "tokens.example.com/",
+        "tokens.example.com.",
+        "*.example.com",
+        "tokens.example.com tokens",
+        "127.0.0.1,https://tokens.example.com",
+    ],
+)
+def test_hosts_that_no_request_matches_are_refused(start: Start, pasted: str) -> None:
+    line = refusal(start(**PRODUCTION | {"ALLOWED_HOSTS": pasted}))
+    assert line.startswith("portal: setting ALLOWED_HOSTS has an entry that no request's host can")
+    assert "it must be names alone" in line
+
+
+@pytest.mark.parametrize(
+    "hosts",
+    ["Tokens.Example.com", ".example.com", "*", "tokens.example.com, https://tokens.example.com"],
+)
+def test_hosts_that_let_people_in_are_taken(start: Start, hosts: str) -> None:
+    assert start(**PRODUCTION | {"ALLOWED_HOSTS": hosts}).returncode == 0
+
+
+@pytest.mark.parametrize("sender", ["tokens@localhost", "Token portal <tokens@example.com>"])
+def test_who_mails_come_from_may_have_a_name(start: Start, sender: str) -> None:
+    shown = start(say="s.DEFAULT_FROM_EMAIL", **PRODUCTION, PORTAL_MAIL_FROM=sender)
+    assert said(shown) == sender
+
+
+@pytest.mark.parametrize(
+    "region", ["us-gov-west-1", "cn-north-1", "us-isob-east-1", "eusc-de-east-1"]
+)
+def test_the_regions_of_every_partition_are_taken(start: Start, region: str) -> None:
+    assert start(**PRODUCTION, AWS_REGION=region).returncode == 0
+
+
+GUESSABLE = [
+    ("AUDIT_KEY", {"AUDIT_KEY": SECRET}, "is the same as SECRET_KEY"),
+    ("PORTAL_MONITOR_TOKEN", {"PORTAL_MONITOR_TOKEN": SECRET}, "is the same as SECRET_KEY"),
+    ("SECRET_KEY", {"SECRET_KEY": "a" * 40}, "has too few different characters"),
+    ("AUDIT_KEY", {"AUDIT_KEY": "abcdefg" * 9}, "has too few different characters"),
+    ("PORTAL_MONITOR_TOKEN", {"PORTAL_MONITOR_TOKEN": "x"}, "is too short"),
+    ("PORTAL_MONITOR_TOKEN", {"PORTAL_MONITOR_TOKEN": "y" * 40}, "has too few different"),
+]
+
+
+@pytest.mark.parametrize(("name", "given", "words"), GUESSABLE)
+def test_a_secret_that_can_be_guessed_stops_the_start(
+    start: Start, name: str, given: dict[str, str], words: str
+) -> None:
+    line = refusal(start(**PRODUCTION | given))
+    assert line.startswith(f"portal: setting {name} {words}")
+    assert not [value for value in given.values() if len(value) > 1 and value in line]
+
+
+def test_a_secret_that_is_retired_may_be_what_it_was(start: Start) -> None:
+    """A key that can be guessed is replaced by making it one."""
+    assert start(**PRODUCTION, AUDIT_KEYS_RETIRED="a" * 40).returncode == 0
+
+
+def test_the_embedded_default_takes_what_it_took(start: Start) -> None:
+    weak = {"SECRET_KEY": "a" * 40, "AUDIT_KEY": "a" * 40, "PORTAL_MONITOR_TOKEN": "x"}
+    assert start(**weak, PORTAL_EMBEDDED="1").returncode == 0
+
+
+@pytest.mark.parametrize("name", ["SECRET_KEY", "AUDIT_KEY_FILE", "CELERY_BROKER_URL"])
+def test_a_production_that_has_forgotten_its_database_is_told(
+    start: Start, tmp_path: Path, name: str
+) -> None:
+    (tmp_path / "key").write_text(SECRET)
+    value = str(tmp_path / "key") if name.endswith("_FILE") else PRODUCTION[name]
+    line = refusal(start(**{name: value}))
+    assert line.startswith(
+        f"portal: setting DATABASE_URL is missing, and {name.split('_FILE')[0]} is"
+    )
+    assert start(**{name: value}, PORTAL_EMBEDDED="1").returncode == 0
 
 
 def test_every_command_is_refused_with_the_same_line(tmp_path: Path) -> None:

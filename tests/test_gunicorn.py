@@ -1,79 +1,22 @@
 """The web server itself, with the configuration that production and `make run` share."""
 
 import json
-import socket
-import subprocess
-import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from portal.logs import MASK
-from tests.product import ROOT, clean_environment, run_python, within
-from tests.servers import free_port
+from tests.product import run_python, within
+from tests.web import Web, serving
 
 KEY = f"glsa_{'Ab1' * 11}_0a1b2c3d"
 
 
-@dataclass(slots=True)
-class Web:
-    port: int
-    log: Path
-
-    def ask(self, *lines: str) -> str:
-        """Send these lines as they are, and read the answer until the server closes."""
-        with socket.create_connection(("127.0.0.1", self.port), timeout=10) as sock:
-            sock.sendall("\r\n".join([*lines, "Connection: close", "", ""]).encode())
-            answer = b""
-            while part := sock.recv(65536):
-                answer += part
-        return answer.decode()
-
-    def answers(self) -> bool:
-        try:
-            return " 200 OK" in self.ask("GET /healthz HTTP/1.1", "Host: tokens.example.com")
-        except OSError:
-            return False
-
-
 @pytest.fixture(scope="module")
 def web(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Web]:
-    """One that is not yet told of any database server, started from somewhere else."""
-    directory = tmp_path_factory.mktemp("web")
-    web = Web(free_port(), directory / "log")
-    environment = {
-        **clean_environment(),
-        "PORTAL_DATA_DIR": str(directory / "data"),
-        "PORTAL_STATIC_ROOT": str(directory / "static"),
-        "DATABASE_URL": f"sqlite:///{directory}/portal.sqlite3",
-        "SECRET_KEY": "s" * 40,
-        "AUDIT_KEY": "a" * 40,
-        "ALLOWED_HOSTS": "tokens.example.com",
-        "PORTAL_ORIGIN": "https://tokens.example.com",
-        "CELERY_BROKER_URL": "redis://127.0.0.1:1/0",
-        "EMAIL_URL": "smtp://127.0.0.1:1",
-    }
-    command = (sys.executable, str(ROOT / "manage.py"), "collectstatic", "--no-input")
-    subprocess.run(command, env=environment, check=True, capture_output=True)
-    with web.log.open("wb") as log:
-        process = subprocess.Popen(
-            [
-                *(str(Path(sys.executable).parent / "gunicorn"), "--bind", f"127.0.0.1:{web.port}"),
-                *("--config", str(ROOT / "deploy" / "gunicorn.conf.py")),
-            ],
-            cwd=directory,
-            env=environment,
-            stderr=log,
-        )
-    try:
-        assert within(30, lambda: web.answers() or process.poll() is not None), web.log.read_text()
-        assert process.poll() is None, web.log.read_text()
+    with serving(tmp_path_factory.mktemp("web")) as web:
         yield web
-    finally:
-        process.terminate()
-        process.wait(30)
 
 
 def test_its_own_log_is_masked_and_json_like_all_others(web: Web) -> None:

@@ -1,5 +1,6 @@
 """``make run``: the whole product in the foreground, which starts, heals and stops as one."""
 
+import re
 import signal
 import socket
 import subprocess
@@ -7,17 +8,19 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 import requests
 
 from tests import environment
 from tests.grafana.sandbox_process import PROD, SandboxProcess
+from tests.identity_provider import choose
 from tests.person import KeyPair, Person
 from tests.product import COMMAND, Product, within
 
 DEMO = ("engineer", "teammate", "lead", "outsider", "admin")
-SELF_MADE = ["worker", "web", "scheduler", "sandbox"]
+SELF_MADE = ["worker", "web", "scheduler", "sandbox", "sign-in"]
 if environment.STACK == "embedded":
     SELF_MADE.append("broker")
 
@@ -71,6 +74,41 @@ def test_it_prints_no_traceback_and_no_key(
     get_a_key(engineer, keys)
     assert "Traceback" not in product.log()
     assert "glsa_" not in product.log()
+
+
+def test_a_newcomer_presses_the_button_and_chooses_who_they_are(product: Product) -> None:
+    assert "Continue with single sign-on" in product.log()
+    for email, team, status in (
+        ("lead@example.com", "/team/platform/", 200),
+        ("newcomer@example.com", "/tokens/new/", 200),
+        ("stranger@example.com", "/tokens/", 302),
+    ):
+        person = Person(product.url)
+        page = person.http.get(f"{product.url}/accounts/login/", timeout=30).text
+        person.csrf = re.findall(r'name="csrfmiddlewaretoken" value="([^"]+)"', page)[0]
+        sent = person.post("/accounts/oidc/sso/login/", next=team)
+        back = urlsplit(choose(sent.headers["Location"], email))
+        came = person.get(f"{back.path}?{back.query}")
+        assert came.status_code == (403 if status == 302 else 302)
+        assert person.get(team).status_code == status
+        person.http.close()
+
+
+def test_a_port_that_is_taken_beside_the_portal_s_own_costs_nothing(tmp_path: Path) -> None:
+    product = Product(tmp_path)
+    port = int(product.environment["PORTAL_SANDBOX_SIGN_IN_PORT"])
+    with socket.create_server(("127.0.0.1", port)), product:
+        with requests.Session() as http:
+            page = http.get(f"{product.url}/accounts/login/", timeout=30).text
+            token = re.findall(r'name="csrfmiddlewaretoken" value="([^"]+)"', page)[0]
+            sent = http.post(
+                f"{product.url}/accounts/oidc/sso/login/",
+                {"csrfmiddlewaretoken": token},
+                allow_redirects=False,
+                timeout=30,
+            )
+        assert sent.status_code == 302
+        assert urlsplit(sent.headers["Location"]).port != port
 
 
 @pytest.mark.parametrize("name", SELF_MADE)

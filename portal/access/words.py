@@ -15,6 +15,12 @@ BY_FILE = "file "
 """The reason in the audit log of what an access file changed, before the file's SHA-256."""
 BY_HAND = "Django's admin"
 """The reason of what an admin changed without one. What the demo's own access changes has none."""
+BY_GROUPS = "groups of single sign-on"
+"""The reason of what a person's groups changed, at a sign-in or by provisioning."""
+BY_PROVISIONING = "provisioning"
+"""The reason of what the company's provider changed by SCIM."""
+BY_PROVIDER = "single sign-on"
+"""The reason of what an identity provider has changed of a person's name or address."""
 _UNITS = ((86_400, "d"), (3_600, "h"), (60, "m"), (1, "s"))
 
 
@@ -42,6 +48,17 @@ def groups(name: str, wanted: Sequence[str], team: Team | None = None) -> Change
     """Which groups of single sign-on a file names for something."""
     subject = f"team {team.slug}: {name}" if team else name
     return Change(f"~ {subject} now {', '.join(wanted) or 'none'}", team)
+
+
+def person(email: str, *, is_active: bool) -> Change:
+    """Somebody is new here."""
+    return Change(f"+ person {email}" if is_active else f"+ person {email}: may not sign in")
+
+
+def account(email: str, *, is_active: bool) -> Change:
+    """Somebody's account was opened or closed."""
+    may = "may sign in again" if is_active else "may not sign in any more"
+    return Change(f"~ person {email}: {may}")
 
 
 def warning(problem: Problem) -> str:

@@ -20,11 +20,13 @@ from portal.access import words
 from portal.access.words import Change
 from portal.admin.lifetimes import StoredLifetimeField
 from portal.admin.look_first import look_first
+from portal.admin.people import SignInActions
 from portal.admin.records import LookOnly, PortalAdmin
 from portal.amg import LONGEST_LIFETIME
 from portal.flows.confirm_grants import confirm_grants
+from portal.flows.release_identity import release_identity
 from portal.forms.fields import legible
-from portal.models import Action, Connection, Grant, Membership, Team, User
+from portal.models import Action, Connection, Grant, Membership, NamedRole, Team, User
 from portal.tasks import end_lost_access
 
 
@@ -109,7 +111,7 @@ class ConnectionAdmin(AccessAdmin):
 
 
 @admin.register(User)
-class UserAdmin(AccessAdmin):
+class UserAdmin(SignInActions, AccessAdmin):
     """People are added by their address alone, and set a password of their own by mail.
 
     An address stays as it is: who could change it could have a password reset sent to themselves.
@@ -118,6 +120,7 @@ class UserAdmin(AccessAdmin):
     list_display = ["email", "name", "is_active", "is_admin", "is_auditor"]
     search_fields = ["email", "name"]
     fixed = ("email",)
+    actions = ["release_identity"]
 
     def get_fields(
         self,
@@ -131,9 +134,23 @@ class UserAdmin(AccessAdmin):
     ) -> None:
         if not change:
             obj.set_unusable_password()
+        changed_rights = {"is_admin", "is_auditor"} & set(form.changed_data)
+        obj.is_named = obj.is_named or bool(changed_rights)
+        for right in changed_rights:
+            setattr(obj, right.replace("is_", "") + "_by_group", False)
         super().save_model(request, obj, form, change)
         if form.changed_data:
             self.record(request, _changes_of_person(obj, form.changed_data, is_new=not change))
+
+    @admin.action(description="Let go of the account at single sign-on", permissions=["change"])
+    def release_identity(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
+        people = list(queryset.values_list("pk", flat=True))
+        released = release_identity(people, actor=requester.actor(request))
+        self.message_user(
+            request,
+            f"{released} of {len(people)} were bound to an account at single sign-on. Their next "
+            "sign-in there binds them again, by their verified address.",
+        )
 
 
 def _changes_of_person(user: User, changed: list[str], *, is_new: bool) -> Iterable[Change]:
@@ -178,8 +195,17 @@ class TeamForm(forms.ModelForm):
         fields = ("slug", "name", "closed_at", "idp_groups", "lead_idp_groups", "on_leaving")
 
 
+class MembershipForm(forms.ModelForm):
+    """What an admin says of a member stays when groups of single sign-on say less."""
+
+    def save(self, commit: bool = True) -> Any:
+        self.instance.named_role = NamedRole.ROLE
+        return super().save(commit)
+
+
 class MembershipInline(admin.TabularInline):
     model = Membership
+    form = MembershipForm
     extra = 0
     autocomplete_fields = ["user"]
 

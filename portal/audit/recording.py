@@ -24,22 +24,26 @@ _ADDRESS = AuditEvent._meta.get_field("address")
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who does something, and from where. Without a person it is the portal itself, or unknown."""
+    """Who does something, and from where. Without a person it is the portal itself, or unknown, or
+    a service of the company's that has a name here."""
 
     user: User | None = None
     address: str | None = None
     user_agent: str = ""
     unknown: bool = False
+    service: str = ""
 
     @property
     def label(self) -> str:
         if self.user is None:
-            return "unknown" if self.unknown else "portal"
+            return self.service or ("unknown" if self.unknown else "portal")
         return self.user.email
 
 
 SYSTEM = Actor()
 """The portal itself: a worker, the sweep, a command."""
+PROVISIONING = "provisioning"
+"""The service that tells by SCIM who is in the company; no address of a person looks like it."""
 
 
 def record(action: Action, *, actor: Actor, **said: Unpack[Said]) -> AuditEvent:

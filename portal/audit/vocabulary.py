@@ -64,8 +64,8 @@ FIELDS = {
     Action.SETTINGS_CHANGED: _fields("subject"),
     Action.AUDIT_EXPORTED: _fields("subject count"),
     Action.AUDIT_VERIFIED: _fields("subject outcome"),
-    Action.SIGNIN_SUCCEEDED: _fields(""),
-    Action.SIGNIN_FAILED: _fields("", "count"),
+    Action.SIGNIN_SUCCEEDED: _fields("", "subject reason"),
+    Action.SIGNIN_FAILED: _fields("", "count error_code"),
 }
 
 FAILURES = frozenset({Action.TOKEN_FAILED, Action.SIGNIN_FAILED, Action.LIMIT_EXCEEDED})

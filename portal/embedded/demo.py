@@ -1,5 +1,7 @@
 """The demo people, and what they may do when no access file says otherwise."""
 
+from typing import Any
+
 from django.conf import settings
 from django.contrib.auth.hashers import check_password, make_password
 from django.db.models import Q
@@ -25,6 +27,23 @@ PEOPLE = {
 }
 
 
+GROUP = "grafana-platform"
+"""Its people are members of team platform."""
+
+
+def at_the_provider() -> list[dict[str, Any]]:
+    """Whom the sandbox's single sign-on offers: the demo people, and two without an account yet."""
+    others: dict[str, tuple[str, list[str]]] = {
+        "newcomer@example.com": (f"new here, in the group {GROUP}", [GROUP]),
+        "stranger@example.com": ("of the same company, in no group that counts here", ["everyone"]),
+    }
+    offered = {email: (about, ["everyone"]) for email, about in PEOPLE.items()} | others
+    return [
+        {"email": email, "name": email.partition("@")[0].title(), "about": about, "groups": groups}
+        for email, (about, groups) in offered.items()
+    ]
+
+
 def access_file() -> AccessFile:
     """Team platform gets every workspace but the last by name, which is team mobile's."""
     workspaces = list(Workspace.objects.present().order_by("name", "aws_id"))
@@ -38,6 +57,7 @@ def access_file() -> AccessFile:
                 "platform",
                 leads=("lead@example.com",),
                 members=("engineer@example.com", "teammate@example.com"),
+                idp_groups=(GROUP,),
                 grants=tuple(_grant(workspace) for workspace in platform),
             ),
             TeamEntry(

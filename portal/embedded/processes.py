@@ -47,7 +47,7 @@ class Process:
             stdin=subprocess.DEVNULL,
             # A group of its own: Ctrl-C reaches only us, and we stop the others in order.
             start_new_session=True,
-            preexec_fn=_die_with_parent,
+            preexec_fn=die_with_parent,
         )
 
     def keep_alive(self) -> None:
@@ -56,6 +56,7 @@ class Process:
             return
         now = time.monotonic()
         if self._not_before == 0.0:
+            self._end_group()  # its children would keep its port
             quick = now - self._started < LONGEST_RESTART_PAUSE
             self._pause = min(self._pause * 2 or 0.5, LONGEST_RESTART_PAUSE) if quick else 0.5
             self._not_before = now + self._pause
@@ -82,14 +83,18 @@ class Process:
             self._process.wait(max(0.1, until - time.monotonic()))
         except subprocess.TimeoutExpired:
             say(f"{self.name} did not stop in time; ending it by force")
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self._process.pid, signal.SIGKILL)
+        self._end_group()
         self._process.wait()
 
+    def _end_group(self) -> None:
+        if self._process is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
 
-def _die_with_parent() -> None:
+
+def die_with_parent(number: int = signal.SIGTERM) -> None:
     """Linux: let the kernel end this process when its parent dies, however that happens."""
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, number)
 
 
 def say(text: str) -> None:

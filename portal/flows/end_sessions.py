@@ -6,6 +6,7 @@ from the change: whatever took it away, the next sweep would end the same (docs/
 """
 
 from collections import defaultdict
+from collections.abc import Collection
 from typing import NamedTuple
 
 from django.db import transaction
@@ -37,13 +38,15 @@ class _Change(NamedTuple):
         return f"no longer {', '.join(gone).replace('lead:', 'lead of ')}" if gone else ""
 
 
-def end_sessions(*, actor: Actor = SYSTEM) -> None:
+def end_sessions(*, actor: Actor = SYSTEM, people: Collection[int] | None = None) -> None:
     """End them, each person's in a short transaction, and note what everybody can do now.
+
+    ``people`` are the ids of those whom it is about; None asks for everybody.
 
     The epoch makes it final: a session of the older one is no session, whatever becomes of its row
     and of the person's rights later.
     """
-    changes = _changes()
+    changes = _changes(people)
     losing = {change.person_id for change in changes if change.lost}
     open_sessions = sessions.of_people(losing) if losing else {}
     for change in changes:
@@ -59,8 +62,10 @@ def end_sessions(*, actor: Actor = SYSTEM) -> None:
                 audit.record(Action.SESSION_ENDED, actor=actor, subject=subject, count=ended)
 
 
-def _changes() -> list[_Change]:
+def _changes(people: Collection[int] | None) -> list[_Change]:
     leads = policy.leading()
+    if people is not None:
+        leads = leads.filter(user__in=people)
     led: dict[int, list[str]] = defaultdict(list)
     for user_id, slug in leads.values_list("user", "team__slug"):
         led[user_id].append(f"lead:{slug}")
@@ -68,11 +73,13 @@ def _changes() -> list[_Change]:
     concerned = (Q(is_active=True) & (some | Exists(leads.filter(user=OuterRef("pk"))))) | (
         Q(is_active=False) & ~Q(rights_seen=CLOSED)
     )
-    people = User.objects.filter(concerned).values_list(
-        "pk", "email", "is_active", "is_admin", "is_auditor", "rights_seen"
-    )
+    rows = User.objects.filter(concerned)
+    if people is not None:
+        rows = rows.filter(pk__in=people)
     found = []
-    for pk, email, is_active, is_admin, is_auditor, seen in people:
+    for pk, email, is_active, is_admin, is_auditor, seen in rows.values_list(
+        "pk", "email", "is_active", "is_admin", "is_auditor", "rights_seen"
+    ):
         held = [*(["admin"] if is_admin else []), *(["auditor"] if is_auditor else [])]
         now = " ".join([*held, *sorted(led.get(pk, []))]) if is_active else CLOSED
         if now != seen:

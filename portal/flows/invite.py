@@ -12,8 +12,9 @@ from django.core import signing
 from django.db import models, transaction
 from django.utils.crypto import salted_hmac
 
-from portal import audit
+from portal import audit, passwords
 from portal.audit import Actor
+from portal.life import Effects
 from portal.models import Action, User
 
 GOOD_FOR = timedelta(days=1)
@@ -48,16 +49,20 @@ def invited(secret: str) -> User | None:
     return _holder(secret, User.objects.all()) if settings.PASSWORD_SIGN_IN else None
 
 
-def accept(secret: str, password: str) -> User | None:
-    """Set the password of whom an invitation is for; None when somebody has used it meanwhile."""
+def accept(secret: str, password: str, *, address: str | None, user_agent: str) -> Effects | None:
+    """Set the password of whom an invitation is for; None when somebody has used it meanwhile.
+
+    Who can open the link is the person: by ``address`` and ``user_agent`` the log tells from where.
+    """
     if not settings.PASSWORD_SIGN_IN:
         return None
     with transaction.atomic():
-        user = _holder(secret, User.objects.select_for_update())
-        if user is not None:
-            user.set_password(password)
-            user.save(update_fields=["password"])
-        return user
+        user = _holder(secret, User.objects.select_for_update(no_key=True))
+        if user is None:
+            return None
+        actor = Actor(user=user, address=address, user_agent=user_agent)
+        mail = passwords.replace(user, password, actor=actor, session=None)
+    return Effects(account_mail=[mail])
 
 
 def _holder(secret: str, users: "models.QuerySet[User]") -> User | None:

@@ -3,10 +3,12 @@
 import logging
 from datetime import timedelta
 
+from django.db import transaction
 from django.db.models.functions import Now
 
-from portal import clock, notify
-from portal.models import PasswordMail
+from portal import audit, clock, notify
+from portal.audit import Actor
+from portal.models import Action, PasswordMail, User
 
 FIRST_PAUSE = timedelta(seconds=15)
 LONGEST_PAUSE = timedelta(minutes=10)
@@ -28,6 +30,8 @@ def mail_password(mail_id: int) -> bool:
     if person is None or not person.is_active:
         row.delete()
         return False
+    if row.tries == 1:
+        _record(row, person)
     try:
         notify.send(notify.compose_password_link(person))
     except notify.CANNOT_BE_SENT as error:
@@ -36,6 +40,14 @@ def mail_password(mail_id: int) -> bool:
     PasswordMail.objects.filter(person=person, pk__lte=row.pk).delete()
     log.info("password_mail.sent", extra={"person": person.pk})
     return True
+
+
+def _record(row: PasswordMail, person: User) -> None:
+    """Who asked is unknown: anybody can, for anybody."""
+    actor = Actor(unknown=True, address=row.address or None, user_agent=row.user_agent)
+    subject = f"{person.email}: a link to set a password was asked for"
+    with transaction.atomic():
+        audit.record(Action.PERSON_INVITED, actor=actor, subject=subject)
 
 
 def _put_back(row: PasswordMail, error: Exception) -> None:

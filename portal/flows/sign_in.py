@@ -16,29 +16,32 @@ COUNTED_FOR = timedelta(minutes=5)
 BATCH_SIZE = 200
 
 
-def signed_in(*, actor: Actor) -> None:
-    """Record a sign-in."""
+def signed_in(*, actor: Actor, by: str = "", how: str = "") -> None:
+    """Record a sign-in, ``by`` what (a password, a passkey, both and a code), and ``how`` it went
+    where the provider of single sign-on said something of its own."""
     with transaction.atomic():
-        audit.record(Action.SIGNIN_SUCCEEDED, actor=actor)
+        audit.record(Action.SIGNIN_SUCCEEDED, actor=actor, subject=by, reason=how)
 
 
-def sign_in_failed(typed: str, *, address: str | None, user_agent: str) -> None:
+def sign_in_failed(typed: str, *, address: str | None, user_agent: str, code: str = "") -> None:
     """Record a failed attempt: the first at once, further ones of the same kind by their number.
 
-    Of the same kind are those that name the same person, or nobody, from the same address: nobody
-    can fill the log by guessing. What was typed is recorded only where it names a person: it may
-    be a password in the wrong box.
+    Of the same kind are those that name the same person, or nobody, from the same address, and by
+    single sign-on those with the same ``code``: nobody can fill the log by guessing. What was typed
+    is recorded only where it names a person: it may be a password in the wrong box.
     """
-    user = User.objects.by_address(typed)
+    user = User.objects.by_address(typed) if typed else None
+    code = code[:80]
+    name = user.email if user else ""
     with transaction.atomic():
         _, is_first = FailedSignIns.objects.update_or_create(
-            who=user.email if user else "",
+            who=f"{code} {name}"[:254] if code else name,
             address=(address or "") if settings.AUDIT_ADDRESSES else "",
             defaults={"count": F("count") + 1},
-            create_defaults={"since": Now()},
+            create_defaults={"since": Now(), "code": code},
         )
         if is_first:
-            _record(user, address, user_agent=user_agent)
+            _record(user, address, user_agent=user_agent, code=code)
 
 
 def record_counted_failures() -> None:
@@ -51,15 +54,22 @@ def record_counted_failures() -> None:
                 continue
             row.delete()
             if row.count:
-                user = User.objects.filter(email=row.who).first() if row.who else None
-                _record(user, row.address or None, count=row.count)
+                who = row.who.removeprefix(row.code).lstrip()
+                user = User.objects.filter(email=who).first() if who else None
+                _record(user, row.address or None, count=row.count, code=row.code)
 
 
 def _record(
-    user: User | None, address: str | None, *, user_agent: str = "", count: int | None = None
+    user: User | None,
+    address: str | None,
+    *,
+    user_agent: str = "",
+    count: int | None = None,
+    code: str = "",
 ) -> None:
     audit.record(
         Action.SIGNIN_FAILED,
         actor=Actor(user=user, address=address, user_agent=user_agent, unknown=user is None),
         count=count,
+        error_code=code,
     )

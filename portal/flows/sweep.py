@@ -9,7 +9,7 @@ from django.db.models.functions import Now
 
 from portal import life
 from portal.life import Effects, moves
-from portal.models import Notice, PasswordMail, ServiceAccount, State, Token
+from portal.models import AccountMail, Notice, PasswordMail, ServiceAccount, State, Token
 from portal.models.error_codes import ErrorCode
 from portal.models.queries import BATCH_SIZE, TokenQuerySet
 
@@ -95,6 +95,16 @@ def password_mails_to_send() -> Effects:
     if ids:
         PasswordMail.objects.filter(pk__in=ids).update(rung_at=Now())
     return Effects(password_mail=ids)
+
+
+def account_mails_to_send() -> Effects:
+    """Mails about people's accounts that no worker took, oldest first; as many as other mails."""
+    unheard = Q(rung_at=None) | Q(rung_at__lt=Now() - RING_AGAIN_AFTER)
+    due = AccountMail.objects.filter(unheard).due()
+    ids = list(due.values_list("pk", flat=True)[: 2 * settings.WORKER_PROCESSES])
+    if ids:
+        AccountMail.objects.filter(pk__in=ids).update(rung_at=Now())
+    return Effects(account_mail=ids)
 
 
 def accounts_to_prune() -> Effects:

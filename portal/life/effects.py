@@ -17,6 +17,7 @@ class Effects:
     prune: list[int] = field(default_factory=list)
     mail: list[int] = field(default_factory=list)
     password_mail: list[int] = field(default_factory=list)
+    account_mail: list[int] = field(default_factory=list)
     inventory: list[int] = field(default_factory=list)
     changed: list[uuid.UUID] = field(default_factory=list)
 

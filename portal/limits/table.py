@@ -55,6 +55,14 @@ WRONG_PASSWORDS_AT_HOME = Limit(
     "signin.browser", 100, 36, "Too many wrong passwords were typed in this browser."
 )
 """Of one person, in a browser that has signed them in before, or in their session."""
+WRONG_CODES = Limit(
+    "signin.code",
+    10,
+    300,
+    "Too many wrong codes were tried for this account.",
+    first_wait=5,
+)
+"""Of one person's second factor, by whoever knows the password or has the session."""
 RESETS = Limit(
     "password.reset",
     5,
@@ -64,6 +72,14 @@ RESETS = Limit(
 RESETS_FROM = Limit(
     "password.reset_address", 50, 60, "Too many links were asked for from your network."
 )
+
+SINGLE_SIGN_ONS_FROM = Limit(
+    "signin.single",
+    600,
+    1,
+    "Too many people began to sign in by single sign-on from your network.",
+)
+"""From one address: a whole office at nine o'clock. Each asks the provider, and keeps a session."""
 
 # What ends tokens is generous: a script that ends a leaked team's tokens one by one must not stop.
 # Many that are ended by one form are one use.

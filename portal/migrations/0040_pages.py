@@ -8,7 +8,7 @@ KINDS = (
 
 
 class Migration(migrations.Migration):
-    dependencies = [("portal", "0020_clocks")]
+    dependencies = [("portal", "0036_saml")]
 
     operations = [
         migrations.AlterField(

@@ -1,17 +1,33 @@
 """The rows: people, the catalog of what AMG has, tokens and the audit log."""
 
+from portal.models.account_mails import AccountMail, AccountMailKind
+from portal.models.assertions import SpentAssertion
 from portal.models.audit import Action, AuditEvent, AuditHead, Outcome
 from portal.models.catalog import Approval, Connection, Grant, ServiceAccount, Workspace
+from portal.models.identities import PersonGroup, ProviderSession
 from portal.models.inventory import Drift, ListedToken
 from portal.models.limits import LimitUse
 from portal.models.notices import Notice, NoticeKind
 from portal.models.password_mails import PasswordMail
-from portal.models.people import GroupRight, Membership, OnLeaving, Right, Role, Team, User
+from portal.models.people import (
+    GroupRight,
+    Membership,
+    NamedRole,
+    OnLeaving,
+    Right,
+    Role,
+    Team,
+    User,
+)
 from portal.models.runtime import Clock, FailedSignIns, Heartbeat
+from portal.models.scim import ProvisionedPerson, ScimGroup, ScimGroupMember
+from portal.models.sessions import UserSession
 from portal.models.states import State
 from portal.models.tokens import Token
 
 __all__ = [
+    "AccountMail",
+    "AccountMailKind",
     "Action",
     "Approval",
     "AuditEvent",
@@ -26,17 +42,25 @@ __all__ = [
     "LimitUse",
     "ListedToken",
     "Membership",
+    "NamedRole",
     "Notice",
     "NoticeKind",
     "OnLeaving",
     "Outcome",
     "PasswordMail",
+    "PersonGroup",
+    "ProviderSession",
+    "ProvisionedPerson",
     "Right",
     "Role",
+    "ScimGroup",
+    "ScimGroupMember",
     "ServiceAccount",
+    "SpentAssertion",
     "State",
     "Team",
     "Token",
     "User",
+    "UserSession",
     "Workspace",
 ]

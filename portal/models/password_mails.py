@@ -39,6 +39,9 @@ class PasswordMail(models.Model):
     not_before = models.DateTimeField(null=True)
     rung_at = models.DateTimeField(null=True)
     tries = models.PositiveSmallIntegerField(default=0)
+    # Of the browser that asked for it, where events keep that.
+    address = models.CharField(max_length=45, blank=True, db_default="")
+    user_agent = models.CharField(max_length=300, blank=True, db_default="")
 
     objects = PasswordMailQuerySet.as_manager()
 

@@ -77,6 +77,15 @@ class User(AbstractBaseUser):
     # what the person could do when that was last looked at.
     session_epoch = models.PositiveIntegerField(db_default=0, editable=False)
     rights_seen = models.TextField(db_default="", editable=False)
+    # Shorter than people without a second factor may choose it (portal.passwords).
+    has_short_password = models.BooleanField(db_default=False, editable=False)
+
+    # What the groups of single sign-on alone have made of the person (portal.flows.sync_groups): it
+    # goes with them. ``is_named`` is False of somebody whom neither the access file nor an admin
+    # names: who is here for such a group, or has left the file.
+    admin_by_group = models.BooleanField(db_default=False, default=False, editable=False)
+    auditor_by_group = models.BooleanField(db_default=False, default=False, editable=False)
+    is_named = models.BooleanField(db_default=True, default=True, editable=False)
 
     objects: ClassVar[UserManager] = UserManager()
 
@@ -192,15 +201,41 @@ class Role(models.TextChoices):
     LEAD = "lead", "team lead"
 
 
+class NamedRole(models.TextChoices):
+    """What the access file or an admin says of a member, whose groups may say more."""
+
+    ROLE = "role", "what the role says"
+    MEMBER = "member", "member"
+    NOBODY = "nobody", "nothing"
+
+
 class Membership(models.Model):
-    """That a person belongs to a team, and as what."""
+    """That a person belongs to a team, and as what.
+
+    ``role`` is what holds: the higher of what somebody has named them, and what their groups make
+    of them. ``named_role`` is what stays when the groups go.
+    """
 
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="memberships")
     team = models.ForeignKey(Team, on_delete=models.CASCADE, related_name="memberships")
     role = models.CharField(max_length=8, choices=Role, default=Role.MEMBER)
+    named_role = models.CharField(
+        max_length=8,
+        choices=NamedRole,
+        default=NamedRole.ROLE,
+        db_default=NamedRole.ROLE,
+        editable=False,
+    )
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["user", "team"], name="membership_once")]
 
     def __str__(self) -> str:
         return f"{self.user} is {self.get_role_display()} of {self.team}"
+
+    @property
+    def named(self) -> Role | None:
+        """As what the access file or an admin has named the person; None: their groups alone."""
+        if self.named_role == NamedRole.NOBODY:
+            return None
+        return Role(self.role) if self.named_role == NamedRole.ROLE else Role.MEMBER

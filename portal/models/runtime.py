@@ -52,13 +52,15 @@ class Clock(models.Model):
 class FailedSignIns(models.Model):
     """Attempts to sign in that failed since one was recorded: they become one event, with a count.
 
-    ``who`` is a person's e-mail address, or empty where what was typed names nobody.
+    ``who`` is a person's e-mail address, or empty where what was typed names nobody. Those of
+    single sign-on are told apart by their ``code``, which then stands before the address too.
     """
 
     who = models.CharField(max_length=254, blank=True)
     address = models.CharField(max_length=45, blank=True)
     since = models.DateTimeField()
     count = models.PositiveIntegerField(default=0)
+    code = models.CharField(max_length=80, blank=True, default="", db_default="")
 
     class Meta:
         constraints = [

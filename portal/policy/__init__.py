@@ -39,7 +39,13 @@ from portal.policy.handover import (
     possible_owners_like,
 )
 from portal.policy.leads import admins, leading, leads, led_by, responsible_for
-from portal.policy.lost import UNDELIVERED, why_without_access, without_access
+from portal.policy.lost import (
+    UNDELIVERED,
+    not_kept_on_leaving,
+    why_not_kept,
+    why_without_access,
+    without_access,
+)
 from portal.policy.offer import Offer, offer, offer_like, workspace_for
 from portal.policy.outliving import outlives_its_end, outliving
 from portal.policy.overlaps import longest_overlap, overlap_of
@@ -54,6 +60,7 @@ from portal.policy.rights import (
     require,
     teams_of,
 )
+from portal.policy.second_factor import needs_second_factor
 from portal.policy.usage import LimitReached, Usage, limit_reached, usage
 
 __all__ = [
@@ -98,6 +105,8 @@ __all__ = [
     "may_reissue",
     "may_revoke",
     "may_see",
+    "needs_second_factor",
+    "not_kept_on_leaving",
     "offer",
     "offer_like",
     "outlives_its_end",
@@ -113,6 +122,7 @@ __all__ = [
     "suspension",
     "teams_of",
     "usage",
+    "why_not_kept",
     "why_without_access",
     "without_access",
     "workspace_for",

@@ -9,6 +9,7 @@ from html import escape
 from typing import Any
 
 from django import template
+from django.conf import settings
 from django.http import HttpRequest
 from django.template.context import Context
 from django.template.loader import render_to_string
@@ -107,7 +108,9 @@ def navigation(context: Context) -> SafeString:
     here = next((name for name in _LINKED if path == fixed_url(name)), "")
     if path.startswith(fixed_url("teams")):
         here = "teams"  # whichever of them
-    drawn = _navigation(user.pk, user.email, user.is_admin, reach, waiting, here)
+    drawn = _navigation(
+        user.pk, user.email, user.is_admin, reach, waiting, here, settings.PASSWORD_SIGN_IN
+    )
     filled = drawn.replace(_PLACE, str(context["csrf_token"])).replace(_NOW, server_time())
     return mark_safe(filled)  # noqa: S308 (64 letters and a number were put in)
 
@@ -120,7 +123,7 @@ def server_time() -> str:
 
 @lru_cache(maxsize=1000)
 def _navigation(
-    pk: int, email: str, is_admin: bool, reach: Reach, waiting: int, here: str
+    pk: int, email: str, is_admin: bool, reach: Reach, waiting: int, here: str, by_password: bool
 ) -> SafeString:
     """Drawn once for all pages that show the same but for their form token."""
     return render_to_string(
@@ -131,6 +134,7 @@ def _navigation(
             "reach": reach,
             "waiting": waiting,
             "here": here,
+            "by_password": by_password,
             "form_token": _PLACE,
             "person": pk,
             "now": _NOW,

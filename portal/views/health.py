@@ -2,6 +2,7 @@
 
 import hmac
 from datetime import timedelta
+from ipaddress import ip_address
 
 from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
@@ -11,7 +12,8 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.http import require_safe
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, generate_latest
 
-from portal import clock, notify, outage, valkey
+from portal import clock, endpoints, notify, outage, valkey
+from portal.client_address import client_address
 from portal.flows.sync_catalog import SYNC_SECONDS
 from portal.grafana.errors import NoAnswer, NotSent
 from portal.incidents import Incident
@@ -19,6 +21,7 @@ from portal.models import Connection, Heartbeat, State, Token, Workspace
 from portal.models.counting import count_by_state
 from portal.valkey import Server
 
+PLAIN = "text/plain; charset=utf-8"
 SILENT_FOR_TOO_LONG = timedelta(seconds=60)
 QUIET_FOR_TOO_LONG = timedelta(seconds=SYNC_SECONDS) + 2 * SILENT_FOR_TOO_LONG
 """At a quiet time AWS is heard of only when the catalog is read, and that takes a while."""
@@ -33,7 +36,7 @@ _incidents = {part: Incident(part) for part in ("broker", "cache")}
 @require_safe
 def healthz(request: HttpRequest) -> HttpResponse:
     """200 while this process answers at all."""
-    return HttpResponse("ok\n", content_type="text/plain")
+    return HttpResponse("ok\n", content_type=PLAIN)
 
 
 @login_not_required
@@ -43,10 +46,10 @@ def readyz(request: HttpRequest) -> JsonResponse:
 
     ``database`` with 200 is one that takes no writes, ``aws_credentials`` that AWS does not take
     the portal's credentials, or its clock, ``clock`` that one of ours is more than a minute from
-    AWS's, so that nothing ends by it.
+    AWS's, so that nothing ends by it, ``allowed_hosts`` that every page answers 400.
     """
-    if not _may_scrape(request):
-        return JsonResponse({"status": "a bearer token is needed"}, status=401)
+    if closed := _closed(request):
+        return JsonResponse({"status": closed[1]}, status=closed[0])
     try:
         unread = _unread()
         silent = _silent(asked_in_vain=any(code in NO_ANSWER for code in unread))
@@ -60,6 +63,8 @@ def readyz(request: HttpRequest) -> JsonResponse:
         answer.headers["Retry-After"] = "5"
         return answer
     degraded = [] if takes_writes else ["database"]
+    if not endpoints.lets_in(settings.PORTAL_ORIGIN, settings.ALLOWED_HOSTS):
+        degraded.append("allowed_hosts")
     if not _takes_writes("broker", settings.BROKER):
         degraded.append("broker")
     if settings.CACHE != settings.BROKER and not _takes_writes("cache", settings.CACHE):
@@ -80,8 +85,8 @@ def readyz(request: HttpRequest) -> JsonResponse:
 @require_safe
 def metrics(request: HttpRequest) -> HttpResponse:
     """What the database tells of the whole portal, in Prometheus' text format."""
-    if not _may_scrape(request):
-        return HttpResponse("a bearer token is needed\n", status=401, content_type="text/plain")
+    if closed := _closed(request):
+        return HttpResponse(f"{closed[1]}\n", status=closed[0], content_type=PLAIN)
     registry = CollectorRegistry()
     tokens = Gauge("portal_tokens", "Tokens by state.", ["state"], registry=registry)
     counts = count_by_state()
@@ -118,13 +123,22 @@ def metrics(request: HttpRequest) -> HttpResponse:
     return HttpResponse(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)
 
 
-def _may_scrape(request: HttpRequest) -> bool:
-    """Anybody, unless PORTAL_MONITOR_TOKEN is set: then whoever brings it."""
+def _closed(request: HttpRequest) -> tuple[int, str] | None:
+    """Status and reason for who may not look; None for who may.
+
+    With PORTAL_MONITOR_TOKEN that is whoever brings it, else whoever asks from this machine or a
+    private network.
+    """
     wanted: str = settings.MONITOR_TOKEN
+    if not wanted:
+        address = client_address(request)
+        if address is None or not ip_address(address).is_global:
+            return None
+        return 403, "only for this network: PORTAL_MONITOR_TOKEN opens it to others"
     scheme, _, brought = request.headers.get("Authorization", "").partition(" ")
-    return not wanted or (
-        scheme == "Bearer" and hmac.compare_digest(brought.encode(), wanted.encode())
-    )
+    if scheme == "Bearer" and hmac.compare_digest(brought.encode(), wanted.encode()):
+        return None
+    return 401, "a bearer token is needed"
 
 
 def _unread() -> list[str]:

@@ -6,6 +6,17 @@ from http import HTTPStatus
 from django.template.loader import render_to_string
 
 PAGES = {
+    HTTPStatus.REQUEST_TIMEOUT: (
+        "Your browser took too long to send that",
+        "It has not come whole, and nothing has happened. Check your connection, go back, and send "
+        "it again.",
+    ),
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: (
+        "That is too much at once",
+        "What was sent is longer than anything this portal takes, or longer than it takes from "
+        "somebody who is not signed in. Nothing has happened. Go back, sign in if you have to, and "
+        "send less.",
+    ),
     HTTPStatus.REQUEST_URI_TOO_LONG: (
         "That address is too long",
         "No link of this portal is as long as that. Check that it was copied alone, with nothing "

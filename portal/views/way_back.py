@@ -17,6 +17,8 @@ from django.shortcuts import redirect, resolve_url
 from django.urls import reverse
 from django.views.decorators.http import require_safe
 
+from portal.drafts import number_of
+
 LONGEST_NEXT = 1500
 """Characters of a way back, percent-encoded, that stand in the sign-in's address themselves.
 
@@ -69,13 +71,23 @@ def to_sign_in(request: HttpRequest, way: str, *, at: str = settings.LOGIN_URL) 
 
     A way that is too long for an address is kept in a cookie of this browser meanwhile.
     """
-    address = resolve_url(at)
     if request.method == "POST":
         messages.warning(
             request,
             "You were signed out before you sent that, so nothing has happened yet. "
             "Sign in to go on where you were.",
         )
+    return _with_way_back(request, way, resolve_url(at))
+
+
+def to_confirmation(request: HttpRequest, way: str) -> HttpResponse:
+    """Send somebody to the page where they prove again that it is they, and on to ``way``."""
+    if request.method == "POST" and not number_of(request):
+        messages.warning(request, "Nothing has happened yet: send it again, please.")
+    return _with_way_back(request, way, reverse("account_reauthenticate"))
+
+
+def _with_way_back(request: HttpRequest, way: str, address: str) -> HttpResponse:
     if len(way) <= LONGEST_NEXT:
         return redirect_to_login(way, address)
     path, _, query = way.partition("?")

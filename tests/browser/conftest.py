@@ -21,7 +21,7 @@ from playwright.sync_api import (
 
 from tests.browser.access import access_file
 from tests.browser.chromium import launch
-from tests.browser.live import Live
+from tests.browser.live import SCIM_TOKEN, Live
 from tests.browser.watch import Watch
 from tests.product import Product
 
@@ -48,7 +48,9 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
     """The product, running; every test of the package uses the same one."""
     file = tmp_path_factory.mktemp("access") / "access.yaml"
     file.write_text(access_file())
-    product = Product(PORTAL_RATE_LIMITS="off", PORTAL_ACCESS_FILE=str(file))
+    product = Product(
+        PORTAL_RATE_LIMITS="off", PORTAL_ACCESS_FILE=str(file), PORTAL_SCIM_TOKEN=SCIM_TOKEN
+    )
     with product, contextlib.closing(Live(product)) as live:
         yield live
 

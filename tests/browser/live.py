@@ -14,6 +14,8 @@ from playwright.sync_api import Page, expect
 from tests.grafana.sandbox_process import SandboxProcess
 from tests.product import ROOT, Product, within
 
+SCIM_TOKEN = "the-provider-s-token-in-these-tests-0123"
+
 
 class Live:
     """A product that runs, its sandbox, and people who sign in by its own form."""

@@ -47,10 +47,13 @@ def test_a_form_that_comes_in_chunks_is_taken(live: Live, browser: requests.Sess
     assert (answer.status_code, answer.headers.get("Location")) == (302, "/tokens/")
 
 
+@pytest.mark.parametrize("session", ["", "; sessionid=made-up"], ids=["a stranger", "a session"])
 def test_a_form_in_chunks_may_be_no_longer_than_any_other(
-    live: Live, browser: requests.Session
+    live: Live, browser: requests.Session, session: str
 ) -> None:
     long = form_of(browser, live, login="x" * 2_700_000)
+    browser.headers["Cookie"] = f"csrftoken={browser.cookies['csrftoken']}{session}"
     chunked = post(browser, live, in_chunks(long, 65_536))
     whole = post(browser, live, long)  # type: ignore[arg-type]  # with a length of its own
-    assert chunked.status_code == whole.status_code == 400
+    assert chunked.status_code == whole.status_code == 413
+    assert "That is too much at once" in whole.text

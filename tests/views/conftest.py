@@ -33,11 +33,12 @@ def quiet_end() -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
-def quick_settings(settings: Settings) -> None:
+def quick_settings(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each test client is a portal of its own, and would look at every static file as it starts."""
     settings.WHITENOISE_AUTOREFRESH = True
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     settings.REFUSAL_SECONDS = 0
+    monkeypatch.setattr(sealing, "SCRYPT_COST", 2)
 
 
 class Post(Protocol):

@@ -11,14 +11,26 @@ OPEN_TO_ALL = {
     "healthz",
     "readyz",
     "metrics",
+    # A token of its own, and no such address without it (tests/views/scim).
+    "scim/v2/",
+    "scim/v2/1",
     "accounts/login/",
     "accounts/logout/",
     "accounts/inactive/",
     "accounts/invitation/1/",
     "accounts/signup/",
+    "accounts/2fa/authenticate/",
+    "accounts/2fa/webauthn/login/",
     "accounts/confirm-email/",
     "accounts/confirm-email/x/",
     "accounts/login/code/confirm/",
+    "accounts/oidc/sso/login/",
+    "accounts/oidc/sso/login/callback/",
+    "accounts/oidc/sso/logout/",
+    "accounts/saml/sso/acs/",
+    "accounts/saml/sso/finish/",
+    "accounts/saml/sso/login/",
+    "accounts/saml/sso/metadata/",
     "accounts/password/reset/",
     "accounts/password/reset/done/",
     "accounts/password/reset/key/x-x/",
@@ -30,7 +42,7 @@ EXPRESSIONS = {
     r"accounts/^password/reset/key/(?P<uidb36>[0-9A-Za-z]+)-(?P<key>.+)/$": (
         "accounts/password/reset/key/x-x/"
     ),
-    r"admin/^(?P<app_label>portal|auth|account)/$": "admin/portal/",
+    r"admin/^(?P<app_label>portal|auth|account|mfa|socialaccount)/$": "admin/portal/",
     r"admin/(?P<url>.*)$": "admin/anything",
 }
 """Addresses that are regular expressions, and a path that each of them matches."""
@@ -56,6 +68,7 @@ STANDS_ON = {
         )
     },
     "team/1/revoke/": "team/1/",
+    "accounts/sessions/end/": "accounts/sessions/",
 }
 """Addresses that take POST alone, and the page that each one's form stands on."""
 

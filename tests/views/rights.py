@@ -97,6 +97,18 @@ GET  readyz               -                   200   200    200    200    200   2
 GET  metrics              -                   200   200    200    200    200   200   200   200   200
 
 # django-allauth: the sign-in is for those who have not signed in, the password one's own.
+GET  mfa_index            -                   302   200    200    200    200   200   200   200   200
+GET  mfa_view_*           -                   302   404    404    404    404   404   404   404   404
+GET  mfa_download_*       -                   302   404    404    404    404   404   404   404   404
+# Of one's own account alone; those that change something want a fresh sign-in first.
+GET  mfa_*                -                   302   302    302    302    302   302   302   302   302
+POST mfa_index            -                   302   405    405    405    405   405   405   405   405
+POST mfa_download_*       -                   302   405    405    405    405   405   405   405   405
+POST mfa_view_*           -                   302   302    302    302    302   302   302   302   302
+POST mfa_*                -                   302   302    302    302    302   302   302   302   302
+GET  sessions             -                   302   200    200    200    200   200   200   200   200
+GET  session-end          -                   302   302    302    302    302   302   302   302   302
+POST session*             -                   302   302    302    302    302   302   302   302   302
 GET  account_login        -                   200   302    302    302    302   302   302   302   302
 GET  invitation           -                   410   410    410    410    410   410   410   410   410
 POST invitation           -                   410   410    410    410    410   410   410   410   410
@@ -131,6 +143,8 @@ GET  admin:portal_*_add   -                   302   302    302    302    302   3
 GET  admin:portal_*_delete -                  302   302    302    302    302   302   302   302   403
 GET  admin:auth_*history  -                   302   302    302    302    302   302   302   302   302
 GET  admin:account_*history -                 302   302    302    302    302   302   302   302   302
+GET  admin:mfa_*history   -                 302   302    302    302    302   302   302   302   302
+GET  admin:mfa_*          -                 302   302    302    302    302   302   302   302   403
 GET  admin:auth_*         -                   302   302    302    302    302   302   302   302   403
 GET  admin:account_*      -                   302   302    302    302    302   302   302   302   403
 GET  admin:*              -                   302   302    302    302    302   302   302   302   200

@@ -258,3 +258,54 @@ def test_they_may_be_bound_to_a_token(monitor: Client, settings: Settings, path:
     right = {"authorization": "Bearer a token of the monitor"}
     assert monitor.get(path, headers=right).status_code == 200
     assert monitor.get("/healthz").status_code == 200
+
+
+PATHS = ["/metrics", "/readyz"]
+
+
+@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize(
+    ("address", "status"),
+    [
+        ("127.0.0.1", 200),
+        ("::1", 200),
+        ("10.0.3.7", 200),
+        ("fd00::7", 200),
+        ("100.64.0.9", 200),
+        ("", 200),
+        ("8.8.8.8", 403),
+        ("2600::1", 403),
+        ("::ffff:8.8.8.8", 403),
+    ],
+)
+def test_without_a_token_they_are_closed_to_other_networks(
+    monitor: Client, path: str, address: str, status: int
+) -> None:
+    assert monitor.get(path, REMOTE_ADDR=address).status_code == status
+    assert monitor.get("/healthz", REMOTE_ADDR=address).status_code == 200
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_who_comes_by_a_proxy_from_elsewhere_is_not_from_this_network(
+    monitor: Client, settings: Settings, path: str
+) -> None:
+    settings.ALLAUTH_TRUSTED_PROXY_COUNT = 1
+    forwarded = {"x-forwarded-for": "8.8.8.8"}
+    answer = monitor.get(path, headers=forwarded)
+    assert answer.status_code == 403
+    assert b"PORTAL_MONITOR_TOKEN opens it" in answer.content
+    settings.MONITOR_TOKEN = "a token of the monitor"
+    right = {"authorization": "Bearer a token of the monitor", **forwarded}
+    assert monitor.get(path, headers=right).status_code == 200
+
+
+@pytest.mark.usefixtures("all_alive")
+@pytest.mark.parametrize("hosts", [["other.example.com"], ["http://127.0.0.1"], ["127.0.0.1:8000"]])
+def test_readyz_names_hosts_that_let_nobody_in(
+    monitor: Client, settings: Settings, hosts: list[str]
+) -> None:
+    settings.PORTAL_ORIGIN = "http://127.0.0.1:8000"
+    settings.ALLOWED_HOSTS = hosts
+    assert monitor.get("/readyz").json()["degraded"] == ["allowed_hosts"]
+    settings.ALLOWED_HOSTS = [*hosts, "127.0.0.1"]
+    assert monitor.get("/readyz").json()["degraded"] == []

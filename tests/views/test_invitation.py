@@ -17,6 +17,7 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from portal.flows import invite as invite_flow
+from portal.life import Effects
 from portal.logs import formatter
 from portal.models import Action, AuditEvent, User
 from portal.views.accounts import invitation
@@ -101,9 +102,9 @@ def test_of_two_who_use_it_at_the_same_moment_one_sets_the_password(
     both_have_looked = threading.Barrier(2, timeout=10)
     accept = invite_flow.accept
 
-    def accept_together(secret: str, password: str) -> User | None:
+    def accept_together(secret: str, password: str, **browser: Any) -> Effects | None:
         both_have_looked.wait()
-        return accept(secret, password)
+        return accept(secret, password, **browser)
 
     monkeypatch.setattr(invitation, "accept", accept_together)
     answers: dict[str, Any] = {}

@@ -130,7 +130,7 @@ def test_no_link_stands_in_the_database(
 ) -> None:
     ask(person.email)
     assert set(PasswordMail.objects.values()[0]) == {
-        "id", "person_id", "created_at", "not_before", "rung_at", "tries",
+        "id", "person_id", "created_at", "not_before", "rung_at", "tries", "address", "user_agent",
     }  # fmt: skip
     send_what_is_due()
     assert link_in(mailoutbox[0], settings)

@@ -71,7 +71,8 @@ def test_no_address_answers_405_to_somebody_who_opens_it(
 ) -> None:
     browser = sign_in(everything)
     refused = [path for path in PATHS if browser.get(f"/{path}").status_code == 405]
-    assert refused == [f"tokens/{TOKEN_ID}/delivered/"], "it answers programs alone"
+    for_programs = ["accounts/oidc/sso/logout/", f"tokens/{TOKEN_ID}/delivered/"]
+    assert refused == for_programs
 
 
 @pytest.mark.parametrize(("path", "page"), STANDS_ON.items(), ids=STANDS_ON)

@@ -1,5 +1,6 @@
 """``make run``: the whole product on one machine, in the foreground."""
 
+import os
 import signal
 import time
 from typing import Any
@@ -20,6 +21,8 @@ class Command(BaseCommand):
     requires_system_checks = ()  # the web process runs them; here they would only cost time
 
     def handle(self, *args: Any, **options: Any) -> None:
+        if settings.EMBEDDED:
+            os.environ["PORTAL_EMBEDDED"] = "1"  # the processes below need not guess it
         self.servers: list[Process] = []
         self.application: list[Process] = []
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -46,7 +49,7 @@ class Command(BaseCommand):
     def _start(self) -> None:
         product.require_free_port("PORT", settings.PORT)
         preparation.require_access_file()
-        for server in (product.broker(), product.sandbox()):
+        for server in (product.broker(), product.sandbox(), product.sign_in()):
             if server is not None:
                 self.servers.append(server)
                 server.start()
@@ -77,6 +80,8 @@ class Command(BaseCommand):
             say(f"Sign in with the password  {settings.DEMO_PASSWORD}  as")
             for email, what in demo.PEOPLE.items():
                 say(f"  {email:<24} {what}")
+        if settings.HAS_OWN_PROVIDER:
+            say("or press “Continue with single sign-on” there, and choose who you are.")
         if settings.GRAFANA == "sandbox":
             say(f"Its keys work on the sandbox: http://127.0.0.1:{settings.SANDBOX_PORT}/api/org")
         say("Ctrl-C stops everything.\n")

@@ -4,16 +4,29 @@ from typing import Any
 
 from allauth.account.adapter import DefaultAccountAdapter
 from django.conf import settings
+from django.contrib import messages
+from django.contrib.auth import logout
+from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from django.utils.http import url_has_allowed_host_and_scheme
 
-from portal import requester
+from portal import factors, requester
 from portal.audit import Actor
 from portal.flows.change_password import change_password
 from portal.flows.sign_in import sign_in_failed, signed_in
 from portal.models import User
-from portal.views.accounts import known_browsers
+from portal.tasks import follow_up
+from portal.views.accounts import activity, known_browsers, wanted_factor, ways
 from portal.views.accounts.guessing import guess
+
+_BEGUN = "sign_in_begun"
+"""In a session between password and second factor: the hash that sessions of the person had then
+(User.get_session_auth_hash). Another password, a reset or an admin's act changes it."""
+_WAYS = {
+    "mfa_reauthenticate": "Use a code instead",
+    "mfa_reauthenticate:webauthn": "Use a passkey instead",
+}
 
 
 class AccountAdapter(DefaultAccountAdapter):
@@ -57,17 +70,43 @@ class AccountAdapter(DefaultAccountAdapter):
         )
         super().authentication_failed(request, **credentials)
 
+    def pre_login(self, request: HttpRequest, user: User, **kwargs: Any) -> HttpResponse | None:
+        """Who still owes a second factor may come back with it in a quarter of an hour."""
+        response: HttpResponse | None = super().pre_login(request, user, **kwargs)
+        request.session[_BEGUN] = user.get_session_auth_hash()
+        return response
+
     def post_login(self, request: HttpRequest, user: User, **kwargs: Any) -> HttpResponse:
-        signed_in(actor=_acting(request, user))
+        if request.session.pop(_BEGUN, "") != user.get_session_auth_hash():
+            logout(request)
+            messages.error(request, "Your way to sign in was changed meanwhile: sign in again.")
+            return redirect("account_login")
+        told = kwargs.get("signal_kwargs") or {}
+        signed_in(
+            actor=_acting(request, user),
+            by=ways.in_words(request, user),
+            how=str(told.get("how", "")),
+        )
+        activity.begin(request, user)
+        wanted_factor.note(request, user)
         known_browsers.remember(request, user)
         response: HttpResponse = super().post_login(request, user, **kwargs)
         return response
+
+    def get_reauthentication_methods(self, user: User | AnonymousUser) -> list[dict[str, Any]]:
+        """Who has a second factor is asked for it, not for the password that they began with."""
+        found: list[dict[str, Any]] = super().get_reauthentication_methods(user)
+        if not isinstance(user, User) or not factors.has_second_factor(user):
+            return found
+        return [one | {"description": _WAYS[one["id"]]} for one in found if one["id"] in _WAYS]
 
     def set_password(self, user: User, password: str) -> None:
         """By the link of a mail or with the old one: who can do that is the person themself."""
         request: HttpRequest = self.request
         here = request.session.session_key if request.user.is_authenticated else None
-        change_password(user, password, actor=_acting(request, user), session=here)
+        effects = change_password(user, password, actor=_acting(request, user), session=here)
+        follow_up(effects)
+        wanted_factor.is_added(request, user)
         known_browsers.remember(request, user)
 
     def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:

@@ -9,7 +9,9 @@ from django.shortcuts import redirect, render
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
 
+from portal import requester
 from portal.flows.invite import accept, invited
+from portal.tasks import follow_up
 
 
 @login_not_required
@@ -32,8 +34,15 @@ def invitation(request: HttpRequest, secret: str) -> HttpResponse:
                 status=status,
             )
         )
-    if accept(secret, form.cleaned_data["password1"]) is None:
+    effects = accept(
+        secret,
+        form.cleaned_data["password1"],
+        address=requester.address(request),
+        user_agent=requester.user_agent(request),
+    )
+    if effects is None:
         return _over(request)
+    follow_up(effects)
     if request.user.is_authenticated:
         logout(request)
     messages.success(request, f"Your password is set. Sign in as {user.email}.")

@@ -32,8 +32,9 @@ class ResetPasswordForm(ResetPassword):
         knows = person is not None and person.pk in known_browser(request).people
         if address and not knows:
             limits.take(table.RESETS_FROM, limits.network(address), address=address)
-        follow_up(ask_for_password(person))
-        # No event says this (the set is closed), and a typed address may be a password.
+        user_agent = requester.user_agent(request)
+        follow_up(ask_for_password(person, address=address, user_agent=user_agent))
+        # The event of one that goes out is the worker's; a typed address may be a password.
         log.info("reset.requested", extra={"person": person.pk if person else None})
         return email
 

@@ -15,6 +15,7 @@ from portal.forms.audit import AuditFilterForm
 from portal.limits import table
 from portal.reading.events import stream
 from portal.reading.filters import Filter
+from portal.views.accounts.step_up import stepped_up
 from portal.views.audit.log import auditors_only
 from portal.views.limiting import limited
 from portal.views.spreadsheet import lines
@@ -24,6 +25,7 @@ CSV_COLUMNS = ["seq", "at", *TOLD, "prev_hash", "hash"]
 
 @require_safe
 @auditors_only
+@stepped_up
 @limited(table.EXPORTS, ("GET",))
 def as_csv(request: HttpRequest) -> HttpResponseBase:
     """A table for people. It proves nothing: see ``as_jsonl``."""
@@ -38,6 +40,7 @@ def as_csv(request: HttpRequest) -> HttpResponseBase:
 
 @require_safe
 @auditors_only
+@stepped_up
 @limited(table.EXPORTS, ("GET",))
 def as_jsonl(request: HttpRequest) -> HttpResponseBase:
     """The stored texts with their hashes and a signed trailer: ``verify_audit`` checks the file."""

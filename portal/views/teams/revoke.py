@@ -20,6 +20,7 @@ from portal.models.flags import live_first
 from portal.moments import FIRST
 from portal.requester import answers_json
 from portal.tasks import follow_up
+from portal.views.accounts.step_up import require_step_up
 from portal.views.limiting import limited
 from portal.views.teams import desk
 from portal.views.tokens import explain
@@ -46,6 +47,8 @@ def revoke(request: HttpRequest, slug: str) -> HttpResponse:
     form = EndForm(request.POST)
     if not form.is_valid() or not chosen:
         return _preview(request, the_team, chosen, form, status=422)
+    if len(chosen) > 1:  # ending one must be quick
+        require_step_up(request)
     done = revoke_many(
         [token.pk for token in chosen],
         team=the_team,

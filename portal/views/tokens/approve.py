@@ -20,6 +20,7 @@ from portal.life import moves
 from portal.limits import table
 from portal.models import Token
 from portal.tasks import follow_up
+from portal.views.accounts.step_up import require_step_up, require_step_up_for
 from portal.views.limiting import limited
 from portal.views.tokens import page
 from portal.views.tokens.deliver import RECIPIENT_ALONE
@@ -36,6 +37,7 @@ def approve(request: HttpRequest, token_id: uuid.UUID) -> HttpResponse:
     form = ApproveForm(request.POST, token=token)
     if not form.is_valid():
         return page.page(request, token, status=422, approve_form=form)
+    require_step_up(request)
     follow_up(approve_request(token.pk, actor=requester.actor(request), **form.cleaned_data))
     return _to_the_next(request, token)
 
@@ -88,6 +90,7 @@ def collect(request: HttpRequest, token_id: uuid.UUID) -> HttpResponse:
     if not form.is_valid():
         moves.COLLECT.require(token)
         return page.page(request, token, status=422, collect_form=form)
+    require_step_up_for(request, token.service_account)
     try:
         collected = collect_token(token.pk, actor=requester.actor(request), **form.cleaned_data)
     except NotNowError as not_now:

@@ -18,6 +18,7 @@ from portal.models import Token, User
 from portal.requester import answers_json
 from portal.tasks import follow_up
 from portal.views import limiting
+from portal.views.accounts.step_up import require_step_up_for
 from portal.views.tokens.catalog import catalog, offered_workspace
 from portal.views.unread import not_offered
 
@@ -79,6 +80,7 @@ def name(request: HttpRequest) -> JsonResponse:
 def _request(request: HttpRequest, form: TokenRequestForm) -> Token | None:
     """The token that a valid form asks for; None when it was refused, and the form says why."""
     team, account = form.chosen
+    require_step_up_for(request, account)
     fields = form.cleaned_data
     wanted = TokenRequest(
         team=team,

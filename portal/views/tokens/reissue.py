@@ -19,6 +19,7 @@ from portal.limits import LimitExceededError, table
 from portal.models import Token, User
 from portal.tasks import follow_up
 from portal.views import limiting
+from portal.views.accounts.step_up import require_step_up_for
 from portal.views.limiting import limited
 from portal.views.tokens import new
 from portal.views.tokens.find import visible_token
@@ -57,6 +58,7 @@ def reissue(request: HttpRequest, token_id: uuid.UUID) -> HttpResponse:
 def _reissue(request: HttpRequest, form: ReissueForm) -> HttpResponse | None:
     """The answer to a valid form; None when it was refused, and the form says why."""
     fields, old = form.cleaned_data, form.token
+    require_step_up_for(request, old.service_account)
     terms = ReissueTerms(
         overlap_seconds=form.overlap,
         for_me=form.for_me,

@@ -1,0 +1,60 @@
+"""Mails that tell a person what has happened to their account: an outbox of its own."""
+
+from datetime import timedelta
+from typing import Self
+
+from django.db import models
+from django.db.models import F, Q
+from django.db.models.functions import Now
+
+from portal.models.people import User
+
+LEASE = timedelta(seconds=60)
+"""How long a worker holds a mail that it is sending: longer than a task may run (30 s)."""
+
+
+class AccountMailKind(models.TextChoices):
+    """What a mail tells; each has its text in templates/mail."""
+
+    PASSWORD_CHANGED = "password_changed"  # noqa: S105 (of a mail)
+    FACTOR_CHANGED = "factor_changed"
+    FACTOR_RESET = "factor_reset"
+    ADDRESS_CHANGED = "address_changed"
+
+
+class AccountMailQuerySet(models.QuerySet["AccountMail"]):
+    def due(self) -> Self:
+        """Not told to wait, by the database's clock."""
+        return self.filter(Q(not_before=None) | Q(not_before__lte=Now()))
+
+    def claim(self, mail_id: int) -> bool:
+        """Take a mail for sending; False when another worker has it, or it has gone out."""
+        due = self.due().filter(pk=mail_id)
+        return due.update(not_before=Now() + LEASE, tries=F("tries") + 1) == 1
+
+
+class AccountMail(models.Model):
+    """One such mail. The row goes when the mail has gone; the audit log tells the same for ever.
+
+    ``email`` is the address that the person had then: of a change of address, the one before.
+    ``by`` is who did it, where that was somebody else.
+    """
+
+    person = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+")
+    email = models.CharField(max_length=254)
+    kind = models.CharField(max_length=20, choices=AccountMailKind)
+    what = models.CharField("what changed", max_length=200, blank=True)
+    by = models.CharField(max_length=254, blank=True)
+    address = models.CharField("network address that it was done from", max_length=45, blank=True)
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+    not_before = models.DateTimeField(null=True)
+    rung_at = models.DateTimeField(null=True)
+    tries = models.PositiveSmallIntegerField(default=0)
+
+    objects = AccountMailQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["pk"]
+
+    def __str__(self) -> str:
+        return f"{self.kind} to {self.person_id}"

@@ -1,0 +1,1 @@
+"""The web process itself: how requests come in before Django sees them."""
