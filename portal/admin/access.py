@@ -18,11 +18,10 @@ from django.template.response import TemplateResponse
 from portal import audit, requester
 from portal.access import words
 from portal.access.words import Change
-from portal.admin.lifetimes import StoredLifetimeField
+from portal.admin.lifetimes import lifetime_field
 from portal.admin.look_first import look_first
 from portal.admin.people import SignInActions
 from portal.admin.records import LookOnly, PortalAdmin
-from portal.amg import LONGEST_LIFETIME
 from portal.flows.confirm_grants import confirm_grants
 from portal.flows.release_identity import release_identity
 from portal.forms.fields import legible
@@ -226,17 +225,8 @@ class GrantInline(admin.StackedInline):
     def formfield_for_dbfield(
         self, db_field: models.Field, request: HttpRequest, **kwargs: Any
     ) -> forms.Field | None:
-        """Lifetimes as people write them."""
-        if db_field.name not in ("max_ttl", "default_ttl", "max_overlap"):
-            return super().formfield_for_dbfield(db_field, request, **kwargs)
-        initial = db_field.get_default() if db_field.has_default() else None
-        return StoredLifetimeField(
-            least=0 if db_field.name == "max_overlap" else 1,
-            most=LONGEST_LIFETIME,
-            label=db_field.verbose_name.replace(" in seconds", "").capitalize(),
-            required=not db_field.blank,
-            initial=initial,
-            help_text="30m, 8h, 7d",
+        return lifetime_field(db_field) or super().formfield_for_dbfield(
+            db_field, request, **kwargs
         )
 
 

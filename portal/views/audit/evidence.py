@@ -13,6 +13,7 @@ from portal.forms.audit import AuditFilterForm
 from portal.limits import table
 from portal.reading.as_of import events_of
 from portal.reading.events import stream_of
+from portal.views.accounts.step_up import stepped_up
 from portal.views.audit import as_of
 from portal.views.audit.export import download, refuse
 from portal.views.audit.log import auditors_only
@@ -21,6 +22,7 @@ from portal.views.limiting import limited
 
 @require_safe
 @auditors_only
+@stepped_up
 @limited(table.EXPORTS, ("GET",))
 def as_html(request: HttpRequest) -> HttpResponse:
     """One page to print: who held what then, where the log stood, how to verify it offline."""
@@ -36,6 +38,7 @@ def as_html(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 @auditors_only
+@stepped_up
 @limited(table.EXPORTS, ("GET",))
 def as_jsonl(request: HttpRequest) -> HttpResponseBase:
     """All that the log had said by then of the tokens that were alive, signed like any export."""

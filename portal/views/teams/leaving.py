@@ -12,6 +12,7 @@ from portal.forms import LeavingForm
 from portal.limits import table
 from portal.models import Team, Token, User
 from portal.tasks import follow_up
+from portal.views.accounts.step_up import require_step_up_for
 from portal.views.limiting import limited
 from portal.views.teams import desk
 
@@ -33,10 +34,13 @@ def hand_over(request: HttpRequest, slug: str) -> HttpResponse:
     form = LeavingForm(request.POST)
     if not form.is_valid() or not tokens:
         return _page(request, team, left, tokens, form, status=422)
+    is_replaced = form.cleaned_data["keys"] == "replace"
+    for token in tokens if is_replaced else ():
+        require_step_up_for(request, token.service_account)
     settled = settle(
         [token.pk for token in tokens],
         to=form.cleaned_data["heir"],
-        replace=form.cleaned_data["keys"] == "replace",
+        replace=is_replaced,
         actor=requester.actor(request),
         reason=form.cleaned_data["reason"],
     )
