@@ -13,6 +13,7 @@ from django.db.models import Q
 
 from portal.amg import LONGEST_LIFETIME
 from portal.models import Action, AuditEvent
+from portal.moments import shifted
 from portal.reading.filters import Filter
 from portal.text import shown
 
@@ -63,7 +64,7 @@ def _made(moment: datetime, wanted: Filter) -> dict[uuid.UUID, AuditEvent]:
             place &= Q(**{column: value})
     place &= wanted.of_account()
     # AWS lets no token live longer. By their numbers, which an index has beside the action.
-    since = moment - timedelta(seconds=LONGEST_LIFETIME)
+    since = shifted(moment, -timedelta(seconds=LONGEST_LIFETIME))
     bounds = Filter(since=since, until=moment).bounds().condition()
     issued = Q(bounds, action=Action.TOKEN_ISSUED, at__gt=since)
     adopted = Q(action__in=MADE[1:])
@@ -78,7 +79,7 @@ def _made(moment: datetime, wanted: Filter) -> dict[uuid.UUID, AuditEvent]:
 def _end(made: AuditEvent) -> datetime | None:
     if made.seconds_to_live is None or made.action != Action.TOKEN_ISSUED:
         return None
-    return made.at + timedelta(seconds=made.seconds_to_live)
+    return shifted(made.at, timedelta(seconds=made.seconds_to_live))
 
 
 def _held(moment: datetime, made: dict[uuid.UUID, AuditEvent]) -> Iterator[Held]:

@@ -13,6 +13,7 @@ from portal import policy, requester
 from portal.flows.remind import PAUSE
 from portal.models import Notice, NoticeKind, State, Token
 from portal.models.states import AWAITING_PEOPLE
+from portal.text import without_unseen
 from portal.views.tokens import explain, new
 from portal.views.tokens.find import visible_token
 
@@ -54,6 +55,7 @@ def page(request: HttpRequest, token: Token, *, status: int = 200, **more: Any) 
             and policy.may_reissue(user, token)
             and not any(one.holds_place for one in replacements),
             "may_describe": policy.may_describe(user, token),
+            "uses": without_unseen(token.reason),
             "may_try_again": is_recipient
             and not token.waits_for_key
             and token.state not in AWAITING_PEOPLE,
