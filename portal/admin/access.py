@@ -119,7 +119,7 @@ class UserAdmin(SignInActions, AccessAdmin):
     list_display = ["email", "name", "is_active", "is_admin", "is_auditor"]
     search_fields = ["email", "name"]
     fixed = ("email",)
-    actions = ["release_identity"]
+    actions = ["end_sessions", "reset_second_factors", "release_identity"]
 
     def get_fields(
         self,

@@ -13,9 +13,7 @@ from portal.tasks import follow_up
 
 
 class SignInActions(admin.ModelAdmin):
-    """Actions of the list of people."""
-
-    actions = ["end_sessions", "reset_second_factors"]
+    """``end_sessions`` and ``reset_second_factors``, actions of the list of people."""
 
     @admin.action(description="End all sessions of these people")
     def end_sessions(

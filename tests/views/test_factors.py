@@ -16,6 +16,7 @@ from pytest_django import Settings
 from portal import factors, notify
 from portal.flows.mail_account import mail_account
 from portal.models import AccountMail, AccountMailKind, AuditEvent, User
+from portal.views.accounts.arrival import METHOD
 from tests.conftest import acting
 from tests.totp import code_of
 from tests.views.factors import (
@@ -262,7 +263,7 @@ def test_whoever_must_have_a_factor_can_t_remove_the_only_one(
 def test_a_session_that_was_left_open_changes_no_factor(person: User, settings: Settings) -> None:
     client, _ = sign_in(person)
     add_app(client)
-    settings.SIGN_IN = settings.SIGN_IN._replace(step_up_seconds=0)
+    settings.STEP_UP_SECONDS = 0
     for path in (ADD_APP, REMOVE_APP, NEW_CODES):
         for answer in (client.get(path), client.post(path)):
             assert answer.headers["Location"].startswith(f"{REAUTHENTICATE}?next=")
@@ -384,7 +385,9 @@ def test_who_has_no_password_has_their_factors_at_the_provider(
     client = sign_in_as(engineer)
     assert "second factors are your provider" in client.get(INDEX).content.decode()
     session = client.session
-    session["account_authentication_methods"] = [{"method": "socialaccount", "at": time.time()}]
+    session["account_authentication_methods"] = [
+        {"method": METHOD, "confirmed": True, "at": time.time()}
+    ]
     session["account_authentication_methods_user"] = str(engineer.pk)
     session.save()
     for path in (ADD_APP, ADD_PASSKEY):

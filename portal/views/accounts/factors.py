@@ -4,6 +4,7 @@ allauth's own views write factors without an event, and codes that can be read a
 ceremony of passkeys and the asking at the sign-in are allauth's (docs/decisions/0034).
 """
 
+from allauth.account.internal.flows.login import record_authentication
 from allauth.mfa.adapter import get_adapter
 from allauth.mfa.models import Authenticator
 from allauth.mfa.totp.internal.auth import SECRET_SESSION_KEY
@@ -63,7 +64,7 @@ def add_app(request: HttpRequest) -> HttpResponse:
             person, form.secret, form.counter or 0, actor=actor, session=session
         )
         messages.success(request, "Your authenticator app is asked for from now on.")
-        return done(request, changed)
+        return done(request, changed, proved="totp")
     url = get_adapter().build_totp_url(person, form.secret)
     context = {
         "form": form,
@@ -173,11 +174,16 @@ def _new_codes(request: HttpRequest) -> list[str]:
     return factors.open_codes(locked, within=CODES_ARE_SHOWN) if locked else []
 
 
-def done(request: HttpRequest, changed: Changed) -> HttpResponse:
-    """Carry on in this session, the only one that is left, and show codes that were made."""
+def done(request: HttpRequest, changed: Changed, *, proved: str = "") -> HttpResponse:
+    """Carry on in this session, the only one that is left, and show codes that were made.
+
+    ``proved`` is the kind of a factor that was just used here: nobody is asked for it at once.
+    """
     person = requester.person(request)
     follow_up(changed.effects)
     update_session_auth_hash(request, person)
+    if proved:
+        record_authentication(request, person, method="mfa", type=proved)
     if changed.codes:
         request.session[NEW_CODES] = factors.lock_codes(changed.codes)
         return redirect("mfa_view_recovery_codes")

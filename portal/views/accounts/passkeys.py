@@ -38,7 +38,7 @@ def add_passkey(request: HttpRequest) -> HttpResponse:
             session=request.session.session_key,
         )
         messages.success(request, f"Added: the passkey “{form.cleaned_data['name']}”.")
-        return done(request, changed)
+        return done(request, changed, proved="webauthn")
     context = {
         "form": form,
         "options": begin_registration(person, passwordless=True),

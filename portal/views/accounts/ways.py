@@ -6,8 +6,9 @@ from allauth.account.internal.flows.login import get_authentication_records
 from django.http import HttpRequest
 
 from portal.models import User
+from portal.views.accounts.arrival import METHOD
 
-_OF_METHOD = {"password": "password", "socialaccount": "single sign-on"}
+_OF_METHOD = {"password": "password", METHOD: "single sign-on"}
 _OF_FACTOR = {
     "totp": "authenticator app",
     "recovery_codes": "recovery code",
