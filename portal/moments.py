@@ -18,6 +18,7 @@ FIRST = datetime.min.replace(tzinfo=UTC)
 LAST = datetime.max.replace(tzinfo=UTC)
 _AGO = re.compile(r"([0-9]{1,4})([hd])")
 _UNITS = {"h": timedelta(hours=1), "d": timedelta(days=1)}
+_DAYS = {"today": timedelta(0), "yesterday": timedelta(days=1)}
 _ZONE = re.compile(r"[A-Za-z0-9_+-]{1,32}(?:/[A-Za-z0-9_+-]{1,32}){0,2}")
 
 _OF_THE_MACHINE = frozenset({"Factory", "localtime", "posixrules"})
@@ -48,8 +49,12 @@ def read(text: str, place: tzinfo = UTC, *, is_end: bool = False) -> datetime:
     """A date, a date with a time, or how long ago (``7d``, ``12h``), in UTC.
 
     Without an offset of its own it is in the zone ``place``. ``is_end`` says that a range ends
-    with it: a date alone then includes its day. Raises NoMomentError.
+    with it: a date alone then includes its day; so do ``today`` and ``yesterday``. Raises
+    NoMomentError.
     """
+    if text.lower() in _DAYS:
+        today = timezone.now().astimezone(place).date()
+        text = (today - _DAYS[text.lower()]).isoformat()
     if ago := _AGO.fullmatch(text):
         return shifted(timezone.now(), -int(ago[1]) * _UNITS[ago[2]])
     try:
@@ -70,7 +75,7 @@ def read(text: str, place: tzinfo = UTC, *, is_end: bool = False) -> datetime:
         ) from None
     raise NoMomentError(
         "Write a date (2026-11-23), a date and a time (2026-11-23T14:30), or how long ago "
-        "(12h, 7d)."
+        "(12h, 7d, yesterday)."
     )
 
 

@@ -91,6 +91,7 @@ def compose(notice: Notice) -> EmailMessage:
         {
             "token": notice.token,
             "recipient": notice.recipient,
+            "successor": _successor(notice.token),
             "is_owner": notice.recipient_id == notice.token.owner_id,
             "by": notice.by,
             "reason": notice.reason,
@@ -100,6 +101,13 @@ def compose(notice: Notice) -> EmailMessage:
         },
     )
     return _message(text, notice.recipient.email)
+
+
+def _successor(token: Token) -> Token | None:
+    """What takes its place, while both work."""
+    if not token.is_in_overlap:
+        return None
+    return Token.objects.replacements_of(token).select_related("owner").first()
 
 
 def compose_password_link(person: User) -> EmailMessage:

@@ -63,6 +63,7 @@ if GRAFANA == "sandbox":
 else:
     environment.require_regions("AWS_REGION", "AWS_DEFAULT_REGION")
 INVENTORY_SECONDS = environment.number("PORTAL_INVENTORY_SECONDS", 0, 86_400, default=900)
+CONTACT = environment.text("PORTAL_CONTACT")
 TOKEN_QUOTA = environment.number("PORTAL_TOKEN_QUOTA", 1, 100_000, default=100)
 UNCLAIMED_SECONDS = environment.number("PORTAL_UNCLAIMED_SECONDS", 1, 86_400, default=900)
 RATE_LIMITS = environment.on_or_off("PORTAL_RATE_LIMITS", default="on")
@@ -220,15 +221,14 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
-                "portal.context_processors.csrf_token",
+                "portal.context_processors.every_page",
             ],
-            "builtins": ["portal.templatetags.pages", "portal.templatetags.fixed_urls"],
+            "builtins": [f"portal.templatetags.{one}" for one in ("pages", "lists", "fixed_urls")],
         },
     }
 ]
 USE_I18N = USE_TZ = True
-TIME_ZONE = "UTC"
-LANGUAGE_CODE = "en"
+TIME_ZONE, LANGUAGE_CODE = "UTC", "en"
 
 STATIC_URL = "/static/"
 STATIC_ROOT = Path(environment.text("PORTAL_STATIC_ROOT", default=str(DATA_DIR / "static")))

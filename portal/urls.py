@@ -10,8 +10,8 @@ from portal.scim import endpoint as scim
 from portal.views import health, inventory, way_back
 from portal.views.accounts import confirm, invitation, openid, sign_in, sign_out
 from portal.views.accounts import sessions as own
-from portal.views.audit import export, find, log, suggestions
-from portal.views.teams import desk
+from portal.views.audit import evidence, export, find, log, suggestions
+from portal.views.teams import desk, leaving
 from portal.views.teams import revoke as revoke_many
 from portal.views.tokens import (
     approve,
@@ -23,6 +23,7 @@ from portal.views.tokens import (
     page,
     reissue,
     revoke,
+    uses,
 )
 
 register_converter(NumberConverter, "number")
@@ -41,9 +42,12 @@ urlpatterns = [
     path("tokens/<uuid:token_id>/revoke/", revoke.revoke, name="token-revoke"),
     path("tokens/<uuid:token_id>/cancel/", revoke.cancel, name="token-cancel"),
     path("tokens/<uuid:token_id>/approve/", approve.approve, name="token-approve"),
+    path("tokens/<uuid:token_id>/approve/undo/", approve.undo, name="token-approve-undo"),
+    path("tokens/<uuid:token_id>/remind/", approve.remind, name="token-remind"),
     path("tokens/<uuid:token_id>/deny/", approve.deny, name="token-deny"),
     path("tokens/<uuid:token_id>/collect/", approve.collect, name="token-collect"),
     path("tokens/<uuid:token_id>/reissue/", reissue.reissue, name="token-reissue"),
+    path("tokens/<uuid:token_id>/uses/", uses.uses, name="token-uses"),
     path("tokens/<uuid:token_id>/hand-over/", hand_over.hand_over, name="token-hand-over"),
     path(
         "tokens/<uuid:token_id>/possible-owners/",
@@ -55,6 +59,7 @@ urlpatterns = [
     path("team/<slug:slug>/people/", desk.people, name="team-people"),
     path("team/<slug:slug>/accounts/", desk.accounts, name="team-accounts"),
     path("team/<slug:slug>/revoke/", revoke_many.revoke, name="team-revoke"),
+    path("team/<slug:slug>/hand-over/", leaving.hand_over, name="team-hand-over"),
     path(
         "team/<slug:slug>/ended/<number:first>-<number:last>/",
         revoke_many.ended,
@@ -69,6 +74,8 @@ urlpatterns = [
     path("audit/charts/", log.charts, name="audit-charts"),
     path("audit/export.csv", export.as_csv, name="audit-csv"),
     path("audit/export.jsonl", export.as_jsonl, name="audit-jsonl"),
+    path("audit/as-of.html", evidence.as_html, name="audit-as-of"),
+    path("audit/as-of.jsonl", evidence.as_jsonl, name="audit-as-of-jsonl"),
     path("audit/suggestions/", suggestions.suggestions, name="audit-suggestions"),
     path("audit/teams/", suggestions.teams, name="audit-teams"),
     path("audit/workspaces/", suggestions.workspaces, name="audit-workspaces"),

@@ -67,6 +67,7 @@ bool stranger_was_here = false;
 
 /* -- Moves ------------------------------------------------------------------------------------ */
 
+inline move_adopt() { assert(state == NONE); state = ACTIVE }
 inline move_request() { assert(state == NONE); state = QUEUED }
 inline move_request_approval() { assert(state == NONE); state = AWAITING_APPROVAL }
 inline move_request_for_recipient() { assert(state == NONE); state = AWAITING_RECIPIENT }
@@ -79,6 +80,7 @@ inline move_cancel() {
 }
 inline move_withdraw() { assert(state == ISSUING); cancel_requested = true }
 inline move_ask_approval() { assert(state == AWAITING_RECIPIENT); state = AWAITING_APPROVAL }
+inline move_undo_approval() { assert(state == AWAITING_RECIPIENT); state = AWAITING_APPROVAL }
 inline move_claim() { assert(state == QUEUED); state = ISSUING }
 inline move_drop_withdrawn() { assert(state == ISSUING); state = CANCELLED }
 inline move_requeue() { assert(state == ISSUING); state = QUEUED }
@@ -568,6 +570,7 @@ proctype People() {
     :: atomic { move_request() }
     :: atomic { move_request_approval() }
     :: atomic { move_request_for_recipient() }
+    :: atomic { at_aws == 0 -> take_effect(); row_token = at_aws; move_adopt() }
     fi;
 end_answer:
     do
@@ -580,6 +583,8 @@ end_answer:
         if
         :: move_collect()
         :: policy_changes > 0 -> policy_changes--; move_ask_approval()
+        /* An approver who thinks better of it: the same step, out of the same budget. */
+        :: policy_changes > 0 -> policy_changes--; move_undo_approval()
         fi }
     :: atomic { revocations > 0 && (state == SEALED || state == ACTIVE) ->
         revocations--; move_begin_revocation() }

@@ -10,15 +10,16 @@ from typing import Any, cast
 
 from django import forms
 from django.contrib import admin, messages
-from django.contrib.admin.widgets import AdminIntegerFieldWidget
 from django.db import models, transaction
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 
 from portal import audit, requester
 from portal.access import words
 from portal.access.words import Change
+from portal.admin.lifetimes import lifetime_field
+from portal.admin.look_first import look_first
 from portal.admin.people import SignInActions
 from portal.admin.records import LookOnly, PortalAdmin
 from portal.flows.confirm_grants import confirm_grants
@@ -39,6 +40,23 @@ class AccessAdmin(PortalAdmin):
     change_list_template = "admin/access_list.html"
     fixed: tuple[str, ...] = ()
     """What stays as it was when the row was made."""
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        """Nothing that takes tokens from people is saved unseen."""
+
+        def save() -> HttpResponse:
+            return super(AccessAdmin, self).changeform_view(
+                request, object_id, form_url, extra_context
+            )
+
+        context = self.admin_site.each_context(request) | {"opts": self.opts}
+        return look_first(request, save, context) or save()
 
     def get_readonly_fields(
         self,
@@ -194,12 +212,6 @@ class MembershipInline(admin.TabularInline):
 class GrantInline(admin.StackedInline):
     model = Grant
     extra = 0
-    # Wide enough for 30 days in seconds.
-    formfield_overrides = {
-        models.PositiveIntegerField: {
-            "widget": AdminIntegerFieldWidget(attrs={"class": "vBigIntegerField"})
-        }
-    }
     fields = [
         ("workspace", "service_account"),
         ("max_ttl", "default_ttl"),
@@ -209,6 +221,13 @@ class GrantInline(admin.StackedInline):
     ]
     autocomplete_fields = ["workspace", "service_account"]
     readonly_fields = ["suspended_reason"]
+
+    def formfield_for_dbfield(
+        self, db_field: models.Field, request: HttpRequest, **kwargs: Any
+    ) -> forms.Field | None:
+        return lifetime_field(db_field) or super().formfield_for_dbfield(
+            db_field, request, **kwargs
+        )
 
 
 @admin.register(Team)

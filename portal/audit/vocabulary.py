@@ -75,3 +75,35 @@ FIELDS = {
 
 FAILURES = frozenset({Action.TOKEN_FAILED, Action.SIGNIN_FAILED, Action.LIMIT_EXCEEDED})
 """Actions whose outcome is always a failure; all others succeed unless the event says otherwise."""
+
+IN_WORDS: dict[str, str] = {
+    Action.TOKEN_REQUESTED: "asked for a token",
+    Action.TOKEN_APPROVED: "agreed to a request",
+    Action.TOKEN_DENIED: "refused a request",
+    Action.TOKEN_CANCELLED: "withdrew a request",
+    Action.TOKEN_COLLECTED: "had an approved token made",
+    Action.TOKEN_ISSUED: "made a token at AWS",
+    Action.TOKEN_DELIVERED: "took the key",
+    Action.TOKEN_FAILED: "could not make a token",
+    Action.TOKEN_REVOKE_REQUESTED: "asked to revoke a token",
+    Action.TOKEN_REVOKED: "deleted a token at AWS",
+    Action.TOKEN_REISSUED: "renewed or replaced a token",
+    Action.TOKEN_EXPIRED: "saw a token end by its time",
+    Action.TOKEN_PRUNED: "removed an expired token from AWS",
+    Action.TOKEN_UNCLAIMED: "nobody took a key in time",
+    Action.TOKEN_ORPHAN_REMOVED: "removed a token that nobody had",
+    Action.TOKEN_DRIFT_FOUND: "found another list at AWS",
+    Action.TOKEN_EXPIRY_NOTIFIED: "mailed that a token ends",
+    Action.ACCESS_CHANGED: "changed who may do or has what",
+    Action.CATALOG_SYNCED: "read the catalog of AWS",
+    Action.PERSON_INVITED: "invited a person",
+    Action.SIGNIN_FACTOR_CHANGED: "changed a way to sign in",
+    Action.SESSION_ENDED: "ended a session",
+    Action.LIMIT_EXCEEDED: "was over a limit",
+    Action.SETTINGS_CHANGED: "changed settings",
+    Action.AUDIT_EXPORTED: "exported the log",
+    Action.AUDIT_VERIFIED: "verified the log",
+    Action.SIGNIN_SUCCEEDED: "signed in",
+    Action.SIGNIN_FAILED: "failed to sign in",
+}
+"""What the actor of an event did, for people; the action's own name stands beside it."""

@@ -20,15 +20,38 @@ def approve(
     """
     with life.work(actor) as work:
         token = _lock(work, token_id)
+        asked = token.seconds_to_live
+        agreed = min(seconds_to_live or asked, asked)
         work.move(
             token,
             moves.APPROVE,
             reason=reason,
-            seconds_to_live=min(seconds_to_live or token.seconds_to_live, token.seconds_to_live),
+            approval_comment=reason,
+            seconds_asked=asked if agreed < asked else None,
+            seconds_to_live=agreed,
             approved_by=actor.label,
             approved_at=Now(),
             approved_account=token.service_account.name,
             approved_role=token.service_account.grafana_role,
+        )
+    return work.effects
+
+
+def undo(token_id: uuid.UUID, *, actor: Actor, reason: str = "") -> Effects:
+    """Take an approval back before the token is collected: the request waits as it was asked for.
+
+    Raises PermissionDenied or life.WrongStateError.
+    """
+    with life.work(actor) as work:
+        token = work.lock(token_id)
+        policy.require(policy.may_approve, work.actor.user, token)
+        if not token.approved_by:
+            raise life.WrongStateError(token, moves.UNDO_APPROVAL.done)
+        work.move(
+            token,
+            moves.UNDO_APPROVAL,
+            reason=reason,
+            seconds_to_live=token.seconds_asked or token.seconds_to_live,
         )
     return work.effects
 

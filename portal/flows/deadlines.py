@@ -11,15 +11,13 @@ from django.db.models.functions import Now
 from portal import life, policy
 from portal.life import Effects, Work, moves
 from portal.models import Notice, NoticeKind, State, Token, User
+from portal.models.lookups import TRUE_END
+from portal.models.notices import WARNINGS
 from portal.models.states import AWAITING_PEOPLE
 
 LONGEST_WAIT_FOR_PEOPLE = timedelta(days=7)
 
-WARNINGS = (
-    (NoticeKind.EXPIRES_IN_1_DAY, timedelta(0), timedelta(days=1)),
-    (NoticeKind.EXPIRES_IN_7_DAYS, timedelta(days=1), timedelta(days=7)),
-)
-"""Which mail goes out while how much time is left: more than the first, at most the second."""
+SHORT_OVERLAP = timedelta(hours=1)
 
 
 def give_up_waiting() -> Effects:
@@ -53,22 +51,23 @@ def end_overlaps() -> Effects:
 def warn_of_ends() -> Effects:
     """Mail owner and leads before a token ends, once each.
 
-    Not for tokens that never had more time than that, nor for those that are being replaced.
+    Not for tokens that never had more time than that, nor in an overlap of less than an hour: who
+    has just taken the new key knows.
     """
     effects = Effects()
     for kind, least, most in WARNINGS:
         warned = Notice.objects.filter(token=OuterRef("pk"), kind=kind)
-        condition = Q(
+        is_worth_a_mail = Q(revoke_at=None) | Q(revoke_at__gt=Now() + SHORT_OVERLAP)
+        condition = is_worth_a_mail & Q(
             ~Exists(warned),
             state=State.ACTIVE,
-            revoke_at=None,
             seconds_to_live__gt=int(most.total_seconds()),
-            expires_at__gt=Now() + least,
-            expires_at__lte=Now() + most,
+            ends__gt=Now() + least,
+            ends__lte=Now() + most,
         )
 
         def warn(work: Work, token: Token, kind: NoticeKind = kind) -> None:
             work.tell(kind, token, to=[token.owner, *policy.responsible_for(token.team)])
 
-        effects += life.work_on_each(Token.objects.all(), condition, warn)
+        effects += life.work_on_each(Token.objects.alias(ends=TRUE_END), condition, warn)
     return effects

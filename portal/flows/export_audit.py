@@ -25,15 +25,17 @@ class Export:
     at: datetime
 
 
-def export_audit(wanted: Filter, kind: str, *, actor: Actor) -> Export:
-    """Record that ``actor`` exports these events as ``kind`` (``csv`` or ``jsonl``).
+def export_audit(wanted: Filter, kind: str, *, actor: Actor, count: int | None = None) -> Export:
+    """Record that ``actor`` exports these events as ``kind`` (``csv`` or ``jsonl``);
+    of what was alive at a moment, ``count`` says how many tokens that are.
 
     The export ends with this event, so an unfiltered one contains it. Raises
     PermissionDenied.
     """
     if actor.user is None or not policy.may_audit(actor.user):
         raise PermissionDenied
-    count = count_up_to(wanted, MOST_COUNTED)
+    if wanted.as_of is None:
+        count = count_up_to(wanted, MOST_COUNTED)
     with transaction.atomic():
         event = audit.record(
             Action.AUDIT_EXPORTED, actor=actor, subject=f"{kind}?{wanted}", count=count

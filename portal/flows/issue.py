@@ -22,6 +22,7 @@ from portal.grafana.errors import ConflictException, GrafanaError
 from portal.grafana.types import CreatedToken
 from portal.life import Effects, moves
 from portal.life.waits import FOR_WORKSPACE, waits_for
+from portal.lifetimes import in_words
 from portal.models import Token
 from portal.models.error_codes import ErrorCode
 from portal.policy import CurrentTerms
@@ -121,7 +122,7 @@ def _refusal(attempt: Attempt, terms: CurrentTerms) -> str:
     if terms.needs_approval:
         return APPROVAL_NEEDED_NOW
     if attempt.was_unresolved and terms.seconds_to_live != attempt.token.seconds_to_live:
-        return f"The team may ask for at most {terms.seconds_to_live} seconds now."
+        return f"The team may ask for at most {in_words(terms.seconds_to_live)} now."
     return ""
 
 

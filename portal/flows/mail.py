@@ -5,14 +5,17 @@ from datetime import timedelta
 
 from django.db import transaction
 from django.db.models.functions import Now
+from django.utils import timezone
 
 from portal import audit, clock, notify
 from portal.audit import SYSTEM
-from portal.models import Action, Notice, NoticeKind, State
-from portal.models.notices import EXPIRY
+from portal.models import Action, Notice, NoticeKind, State, Token
+from portal.models.notices import EXPIRY, WARNINGS
 
 FIRST_PAUSE = timedelta(seconds=30)
 LONGEST_PAUSE = timedelta(hours=1)
+LATE = timedelta(hours=1)
+"""Our clock and the database's may differ."""
 GIVE_UP_AFTER = timedelta(days=3)
 
 log = logging.getLogger(__name__)
@@ -62,10 +65,22 @@ def _is_still_true(notice: Notice) -> bool:
     if not notice.recipient.is_active:
         return False
     if notice.kind in EXPIRY:
-        return token.state == State.ACTIVE and token.revoke_at is None
+        return token.state == State.ACTIVE and is_so_far_away(token, NoticeKind(notice.kind))
+    if notice.kind == NoticeKind.APPROVED:
+        return token.state != State.AWAITING_APPROVAL
     if notice.kind == NoticeKind.APPROVAL_ASKED:
         return token.state == State.AWAITING_APPROVAL
     return True
+
+
+def is_so_far_away(token: Token, kind: NoticeKind) -> bool:
+    """Whether the token's end is still about as near as this warning says: an overlap may have
+    begun since it was written."""
+    if token.ends_at is None:
+        return False
+    least, most = next((least, most) for one, least, most in WARNINGS if one == kind)
+    left = token.ends_at - timezone.now()
+    return least < left <= most + LATE
 
 
 def _put_back(notice: Notice, error: Exception) -> None:

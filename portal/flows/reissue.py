@@ -11,11 +11,11 @@ from dataclasses import dataclass, replace
 from django.db import IntegrityError, transaction
 
 from portal import life, policy, sealing
-from portal.access.words import duration
 from portal.amg import LONGEST_TOKEN_NAME
 from portal.audit import Actor
 from portal.flows.request import Requested, RequestRefusedError, TokenRequest, check, insert
 from portal.life import Work, WrongStateError, moves
+from portal.lifetimes import in_words
 from portal.models import Action, NoticeKind, State, Token, User
 from portal.models.states import AWAITING_PEOPLE
 from portal.policy import Entitlement
@@ -26,7 +26,7 @@ MOST_NAMES = 100
 SHORTEST_OVERLAP = 60
 """Seconds; the longest is the team's policy's to say."""
 
-REISSUED = "reissued"
+REISSUED = "renewed or replaced"
 
 
 class AlreadyReplacedError(WrongStateError):
@@ -85,7 +85,8 @@ def reissue(token_id: uuid.UUID, terms: ReissueTerms, *, actor: Actor) -> Reques
             service_account=old.service_account,
             name="",
             seconds_to_live=terms.seconds_to_live,
-            reason=terms.reason or old.reason,
+            reason=old.reason or terms.reason,
+            change_reason=terms.reason,
             public_key=terms.public_key,
             recipient=recipient,
             replaces=old,
@@ -100,9 +101,9 @@ def overlap_limit(longest: int) -> str:
     """What overlaps the team's policy allows, in words for people; ``longest`` in seconds."""
     if longest < SHORTEST_OVERLAP:
         return "Your team's policy allows no overlap for this account: replace the token now."
+    shortest, most = in_words(SHORTEST_OVERLAP), in_words(longest)
     return (
-        f"An overlap is {SHORTEST_OVERLAP} to {longest:,} seconds: your team's policy allows "
-        f"{duration(longest)} at most for this account."
+        f"An overlap is {shortest} to {most}: your team's policy allows no more for this account."
     )
 
 

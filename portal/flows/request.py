@@ -7,11 +7,16 @@ from django.db import IntegrityError
 from django.db.models.functions import Now
 
 from portal import life, limits, policy, sealing
+from portal.amg import LONGEST_TOKEN_NAME
 from portal.audit import Actor
 from portal.life import Effects, Work, moves
+from portal.lifetimes import in_words
 from portal.limits import LimitExceededError
 from portal.models import Action, ServiceAccount, Team, Token, User
 from portal.policy import Entitlement
+
+SENT_AGAIN = {False: range(1), True: range(-1, 301)}
+"""By how many seconds the lifetime of the same request may have become shorter."""
 
 
 class RequestRefusedError(Exception):
@@ -36,10 +41,15 @@ class TokenRequest:
     name: str
     seconds_to_live: int
     reason: str
+    """What uses it."""
     public_key: bytes
     recipient: User | None = None
     replaces: Token | None = None
     overlap_seconds: int | None = None
+    change_reason: str = ""
+    """Why it takes another's place."""
+    says_until: bool = False
+    """Whether the lifetime was said as a moment: sent once more, it is a little shorter."""
 
 
 class Requested(NamedTuple):
@@ -113,6 +123,7 @@ def insert(work: Work, wanted: TokenRequest, entitlement: Entitlement) -> Token:
         name=wanted.name,
         seconds_to_live=wanted.seconds_to_live,
         reason=wanted.reason,
+        change_reason=wanted.change_reason,
         public_key_sha256=(
             sealing.public_key_sha256(wanted.public_key) if wanted.public_key else ""
         ),
@@ -127,22 +138,36 @@ def insert(work: Work, wanted: TokenRequest, entitlement: Entitlement) -> Token:
         token.approved_account = wanted.service_account.name
         token.approved_role = wanted.service_account.grafana_role
         needs_approval = False
+    why = wanted.change_reason or wanted.reason
     if needs_approval:
-        work.create(token, moves.REQUEST_APPROVAL, reason=wanted.reason)
+        work.create(token, moves.REQUEST_APPROVAL, reason=why)
     elif not wanted.public_key:
-        work.create(token, moves.REQUEST_FOR_RECIPIENT, reason=wanted.reason)
+        work.create(token, moves.REQUEST_FOR_RECIPIENT, reason=why)
     else:
         # Only what is made now is sealed to this key pair: it may be lost before people answer.
         token.public_key = wanted.public_key
-        work.create(token, moves.REQUEST, reason=wanted.reason)
+        work.create(token, moves.REQUEST, reason=why)
     if token.approved_by:
-        work.record(Action.TOKEN_APPROVED, token=token, reason=wanted.reason)
+        work.record(Action.TOKEN_APPROVED, token=token, reason=why)
     return token
 
 
 def name_is_taken(name: str) -> str:
     """The sentence for a name that is in use in its workspace."""
     return f"The name “{name}” is in use in this workspace. Choose another."
+
+
+def free_name(workspace_id: int, taken: str) -> str:
+    """A name like one that is taken, with the next number; empty where none of these is free."""
+    base, _, number = taken.rpartition("-")
+    if not (base and number.isascii() and number.isdigit() and len(number) < 4):
+        base, number = taken, "1"
+    for next_number in range(int(number) + 1, int(number) + 20):
+        suffix = f"-{next_number}"
+        name = base[: LONGEST_TOKEN_NAME - len(suffix)] + suffix
+        if not Token.objects.holding_name(workspace_id, name).exists():
+            return name
+    return ""
 
 
 def check(wanted: TokenRequest, owner: User) -> Entitlement:
@@ -160,7 +185,7 @@ def check(wanted: TokenRequest, owner: User) -> Entitlement:
     if wanted.seconds_to_live > limits.max_ttl:
         raise RequestRefusedError(
             "seconds_to_live",
-            f"Your team may ask for at most {limits.max_ttl} seconds for this account.",
+            f"Your team may ask for at most {in_words(limits.max_ttl)} for this account.",
         )
     if limits.reason_required and not wanted.reason:
         raise RequestRefusedError("reason", "Say what the token is for: your team's policy asks.")
@@ -172,7 +197,6 @@ def _sent_before(wanted: TokenRequest, owner: User, *, but: Token | None = None)
     same = (
         wanted.team.pk,
         wanted.service_account.pk,
-        wanted.seconds_to_live,
         wanted.reason,
         sealing.public_key_sha256(wanted.public_key),
         wanted.replaces.pk if wanted.replaces else None,
@@ -181,11 +205,11 @@ def _sent_before(wanted: TokenRequest, owner: User, *, but: Token | None = None)
         asked = (
             token.team_id,
             token.service_account_id,
-            token.seconds_to_live,
             token.reason,
             token.public_key_sha256,
             token.replaces_id,
         )
-        if asked == same and token != but:
+        shorter = token.seconds_to_live - wanted.seconds_to_live
+        if asked == same and shorter in SENT_AGAIN[wanted.says_until] and token != but:
             return token
     return None

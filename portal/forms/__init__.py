@@ -1,7 +1,14 @@
 """What people send, checked field by field."""
 
-from portal.forms.answers import ApproveForm, CollectForm, DenyForm, HandOverForm, ReissueForm
-from portal.forms.desk import DeskForm, EndForm
+from portal.forms.answers import (
+    ApproveForm,
+    CollectForm,
+    DenyForm,
+    HandOverForm,
+    ReissueForm,
+    UsesForm,
+)
+from portal.forms.desk import DeskForm, EndForm, LeavingForm
 from portal.forms.requests import TokenRequestForm
 
 __all__ = [
@@ -11,6 +18,8 @@ __all__ = [
     "DeskForm",
     "EndForm",
     "HandOverForm",
+    "LeavingForm",
     "ReissueForm",
     "TokenRequestForm",
+    "UsesForm",
 ]

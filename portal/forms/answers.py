@@ -7,7 +7,8 @@ from django import forms
 from portal import policy
 from portal.amg import LONGEST_LIFETIME
 from portal.flows.reissue import SHORTEST_OVERLAP, overlap_limit
-from portal.forms.fields import PublicKeyField, ReasonField, WholeNumberField
+from portal.forms.fields import FormWithLifetimes, LifetimeField, PublicKeyField, ReasonField
+from portal.lifetimes import in_words
 from portal.models import State, Token, User
 
 NO_KEY_PAIR = (
@@ -16,19 +17,19 @@ NO_KEY_PAIR = (
 )
 
 
-class ApproveForm(forms.Form):
+class ApproveForm(FormWithLifetimes):
     """A lead agrees; the lifetime may only become shorter."""
 
+    seconds_to_live = LifetimeField(least=1, most=LONGEST_LIFETIME, required=False)
     reason = ReasonField()
 
     def __init__(self, data: Any, *, token: Token) -> None:
         super().__init__(data)
-        self.fields["seconds_to_live"] = WholeNumberField(
-            least=1,
-            most=token.seconds_to_live,
-            required=False,
-            wanted="You may shorten what was asked for, which is "
-            f"{token.seconds_to_live:,} seconds, and not lengthen it.",
+        field = cast(LifetimeField, self.fields["seconds_to_live"])
+        field.most = token.seconds_to_live
+        field.wanted = (
+            f"You may shorten what was asked for, which is {in_words(field.most)}, and not "
+            "lengthen it."
         )
 
 
@@ -44,6 +45,12 @@ class CollectForm(forms.Form):
     public_key = PublicKeyField(error_messages={"required": NO_KEY_PAIR})
 
 
+class UsesForm(forms.Form):
+    """What uses a token."""
+
+    uses = ReasonField()
+
+
 class HandOverForm(forms.Form):
     """Who is to own a token from now on, by their address."""
 
@@ -53,14 +60,14 @@ class HandOverForm(forms.Form):
     reason = ReasonField()
 
 
-class ReissueForm(forms.Form):
+class ReissueForm(FormWithLifetimes):
     """How a token is to be replaced. ``longest_overlap``, in seconds, is its team's policy."""
 
     mode = forms.ChoiceField(
-        choices=[("replace", "Replace now"), ("overlap", "Rotate with overlap")],
-        error_messages={"required": "Choose how the old token ends."},
+        choices=[("overlap", "Renew"), ("lost", "Lost"), ("replace", "Leaked")],
+        error_messages={"required": "Say what happened to the old key."},
     )
-    overlap_seconds = WholeNumberField(
+    overlap_seconds = LifetimeField(
         least=SHORTEST_OVERLAP,
         most=LONGEST_LIFETIME,
         required=False,
@@ -69,7 +76,7 @@ class ReissueForm(forms.Form):
         choices=[("owner", "The owner"), ("me", "Me")],
         error_messages={"required": "Choose who gets the new key."},
     )
-    seconds_to_live = WholeNumberField(least=1, most=LONGEST_LIFETIME, required=False)
+    seconds_to_live = LifetimeField(least=1, most=LONGEST_LIFETIME, required=False)
     reason = ReasonField()
     public_key = PublicKeyField(required=False)
 
@@ -78,7 +85,7 @@ class ReissueForm(forms.Form):
         self.token = token
         self.user = user
         self.longest_overlap = policy.longest_overlap(token, user)
-        overlap = cast(WholeNumberField, self.fields["overlap_seconds"])
+        overlap = cast(LifetimeField, self.fields["overlap_seconds"])
         overlap.most, overlap.wanted = self.longest_overlap, overlap_limit(self.longest_overlap)
 
     @property
@@ -88,14 +95,18 @@ class ReissueForm(forms.Form):
 
     def clean(self) -> dict[str, Any]:
         cleaned = self.cleaned_data
-        if cleaned.get("mode") == "replace":
-            # Nobody asks for an overlap, whatever the field was left with.
+        mode = cleaned.get("mode")
+        if mode in ("replace", "lost"):
+            # Nobody asks for a length of the overlap, whatever the field was left with.
             self.errors.pop("overlap_seconds", None)
-        if cleaned.get("mode") == "overlap":
-            if self.token.state != State.ACTIVE:
-                self.add_error("mode", "Nobody has taken its key yet: replace it now.")
-            elif cleaned.get("overlap_seconds") is None and "overlap_seconds" not in self.errors:
-                self.add_error("overlap_seconds", "Choose how long the old token works on.")
+        if mode in ("overlap", "lost") and self.token.state != State.ACTIVE:
+            self.add_error("mode", "Nobody has taken its key yet: replace it now.")
+        elif (
+            mode == "overlap"
+            and cleaned.get("overlap_seconds") is None
+            and "overlap_seconds" not in self.errors
+        ):
+            self.add_error("overlap_seconds", "Choose how long the old token works on.")
         if cleaned.get("recipient") == "me" and cleaned.get("public_key") == b"":
             self.add_error("public_key", NO_KEY_PAIR)
         return cleaned
@@ -103,6 +114,8 @@ class ReissueForm(forms.Form):
     @property
     def overlap(self) -> int | None:
         """Seconds for which the old token works on, or None to end it at once."""
+        if self.cleaned_data["mode"] == "lost":
+            return min(SHORTEST_OVERLAP, self.longest_overlap)
         wanted: int | None = self.cleaned_data.get("overlap_seconds")
         return wanted if self.cleaned_data["mode"] == "overlap" else None
 

@@ -13,6 +13,7 @@ from typing import Any, cast
 from django import forms
 from django.core.exceptions import ValidationError
 from django.db.models import Q
+from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.http import urlencode
 
@@ -108,12 +109,19 @@ class AuditFilterForm(forms.Form):
     service_account = forms.CharField(
         label="Service account",
         required=False,
-        max_length=20,
-        help_text="Its id in Grafana; unique in its workspace.",
+        max_length=255,
+        help_text="Its name, or its id in Grafana.",
     )
+    role = OfferingField(("ADMIN", "EDITOR", "VIEWER"), label="Role")
     action = OfferingField(Action.values, label="What happened")
     outcome = OfferingField(Outcome.values, label="Outcome")
-    since = MomentField(label="Since", help_text="2026-11-23, 2026-11-23T14:30, 12h or 7d.")
+    as_of = MomentField(
+        label="As of",
+        help_text="The tokens that were alive then, instead of events: 2026-11-23T14:30, 12h.",
+    )
+    since = MomentField(
+        label="Since", help_text="2026-11-23, 2026-11-23T14:30, yesterday, 12h or 7d."
+    )
     until = MomentField(label="Until", is_end=True, help_text="A date includes its day.")
     time_zone = forms.CharField(required=False, max_length=64, widget=forms.HiddenInput)
 
@@ -148,7 +156,7 @@ class AuditFilterForm(forms.Form):
         except moments.UnknownZoneError:
             self.place, self.unknown_zone = UTC, name
         said = "UTC" if self.place is UTC else name
-        for moment in ("since", "until"):
+        for moment in ("as_of", "since", "until"):
             field = cast(MomentField, self.fields[moment])
             field.place = self.place
             field.help_text = format_html(
@@ -181,6 +189,12 @@ class AuditFilterForm(forms.Form):
     def clean_actor(self) -> str:
         return str(self.cleaned_data["actor"]).lower()
 
+    def clean_as_of(self) -> datetime | None:
+        asked: datetime | None = self.cleaned_data["as_of"]
+        if asked and asked > timezone.now():
+            raise ValidationError("Nobody knows yet what will be alive then.")
+        return asked
+
     def clean(self) -> dict[str, Any]:
         since, until = self.cleaned_data.get("since"), self.cleaned_data.get("until")
         if since and until and until <= since:
@@ -200,7 +214,7 @@ class AuditFilterForm(forms.Form):
         The zone is part of it where it says how a time is meant.
         """
         said = {name: value for name, value in self.data.items() if value}
-        if not ("since" in said or "until" in said):
+        if not {"since", "until", "as_of"} & said.keys():
             said.pop("time_zone", None)
         return urlencode(said)
 

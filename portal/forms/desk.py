@@ -6,6 +6,7 @@ from typing import Any, cast
 from django import forms
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
+from portal.forms.fields import ReasonField
 from portal.forms.selects import MOST_OFFERED, Choices, LongSelect, PlainSelect
 from portal.logs import mask
 from portal.models import Membership, ServiceAccount, State, Team, Token, User
@@ -106,6 +107,19 @@ class DeskForm(forms.Form):
         if flag := wanted.get("flag"):
             tokens = tokens.filter(Flag(flag).condition)
         return tokens
+
+
+class LeavingForm(forms.Form):
+    """Who is to own the tokens of somebody who left, and whether their keys are replaced."""
+
+    heir = forms.CharField(
+        max_length=254, error_messages={"required": "Choose who is to own the tokens."}
+    )
+    keys = forms.ChoiceField(
+        choices=[("replace", "Replace them"), ("keep", "Keep them")],
+        error_messages={"required": "Choose what becomes of the keys."},
+    )
+    reason = ReasonField()
 
 
 class EndForm(forms.Form):

@@ -1,37 +1,75 @@
 """Fields that several forms have."""
 
-import re
+from datetime import UTC, tzinfo
 from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
 
-from portal import sealing
+from portal import lifetimes, sealing
+from portal.lifetimes import in_words
 from portal.logs import KEY_SHAPE
+from portal.moments import UnknownZoneError, zone
 from portal.text import is_visible, unseen
 
+OTHER_NAMES = {"lifetime": "seconds_to_live", "overlap": "overlap_seconds"}
+"""By which lifetimes may be sent as text."""
 
-class WholeNumberField(forms.CharField):
-    """A whole number written in ASCII digits alone: ``1e3``, ``+5`` and ``٣`` are none.
 
-    It is of seconds; ``wanted`` says how many there may be. Left empty, it is None.
+class LifetimeField(forms.CharField):
+    """How long something is to live (``30m``, ``Fri 18:00``; see portal.lifetimes), or how long an
+    overlap is to be; its clean value is seconds. A number alone is seconds. Left empty, it is None.
+
+    ``wanted`` says how long it may be.
     """
+
+    place: tzinfo | None = UTC
+    """The reader's zone; None when their browser names one that nobody here knows."""
 
     def __init__(self, *, least: int, most: int, wanted: str = "", **kwargs: Any) -> None:
         self.least, self.most = least, most
-        self.wanted = wanted or f"A lifetime is {least} to {most:,} seconds (30 days at most)."
-        super().__init__(max_length=20, **kwargs)
+        self.wanted = wanted or f"A lifetime is {in_words(least)} to {in_words(most)}."
+        super().__init__(max_length=60, **kwargs)
 
     def clean(self, value: Any) -> int | None:
         text = super().clean(value)
         if not text:
             return None
-        if not re.fullmatch(r"[0-9]{1,19}", text):
-            raise ValidationError("Give it as a whole number of seconds.")
-        number = int(text)
-        if not self.least <= number <= self.most:
+        if self.place is None and lifetimes.is_until(text):
+            raise ValidationError("Your browser names no zone that is known here: write how long.")
+        try:
+            seconds = lifetimes.read(text, self.place or UTC)
+        except lifetimes.NoLifetimeError as error:
+            raise ValidationError(str(error)) from None
+        if not self.least <= seconds <= self.most:
             raise ValidationError(self.wanted)
-        return number
+        return seconds
+
+
+class FormWithLifetimes(forms.Form):
+    """A form whose lifetimes are of the reader's zone, and may be sent by their other names."""
+
+    def __init__(self, data: Any = None, **kwargs: Any) -> None:
+        super().__init__(_by_first_names(data), **kwargs)
+        for field in self.fields.values():
+            if isinstance(field, LifetimeField):
+                field.place = self._place()
+
+    def _place(self) -> tzinfo | None:
+        try:
+            return zone(str(self.data.get("time_zone", "")).strip())
+        except UnknownZoneError:
+            return None
+
+
+def _by_first_names(data: Any) -> Any:
+    if not data:
+        return data
+    named = data.copy()
+    for other, first in OTHER_NAMES.items():
+        if data.get(other) and not data.get(first):
+            named[first] = data[other]
+    return named
 
 
 class PublicKeyField(forms.CharField):

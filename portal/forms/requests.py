@@ -8,12 +8,12 @@ from django.core.exceptions import ValidationError
 
 from portal import policy, sealing
 from portal.amg import LONGEST_LIFETIME, LONGEST_TOKEN_NAME, is_workspace_id
-from portal.forms.fields import WholeNumberField, legible
+from portal.forms.fields import FormWithLifetimes, LifetimeField, legible
 from portal.models import ServiceAccount, Team, User
 from portal.policy import Entitlement
 
 
-class TokenRequestForm(forms.Form):
+class TokenRequestForm(FormWithLifetimes):
     """The request form, for one person: it admits only what policy grants them."""
 
     workspace = forms.CharField(max_length=40, error_messages={"required": "Choose a workspace."})
@@ -30,7 +30,7 @@ class TokenRequestForm(forms.Form):
             ),
         },
     )
-    seconds_to_live = WholeNumberField(
+    seconds_to_live = LifetimeField(
         least=1, most=LONGEST_LIFETIME, error_messages={"required": "Choose a lifetime."}
     )
     reason = forms.CharField(

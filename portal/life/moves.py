@@ -18,6 +18,7 @@ _DUE_NOW: Final[Mapping[str, Any]] = {"not_before": None}
 _NO_ERROR: Final[Mapping[str, Any]] = {"error_code": "", "error_message": ""}
 _WIPED: Final[Mapping[str, Any]] = {"sealed_key": None}
 
+_NOT_APPROVED: Final = {"public_key": b"", "rung_at": None, "approved_by": "", "approved_at": None}
 _APPROVAL: Final = ("approved_by", "approved_at", "approved_account", "approved_role")
 _ERROR: Final = ("error_code", "error_message", "aws_request_id")
 _KNOWLEDGE: Final = ("may_exist_at_aws", "unresolved_since", "last_signature_at")
@@ -64,6 +65,7 @@ APPROVE = Move(
     starts=(State.AWAITING_APPROVAL,),
     leads_to=State.AWAITING_RECIPIENT,
     writes=("seconds_to_live", *_APPROVAL),
+    may_write=("seconds_asked", "approval_comment"),
     event=Action.TOKEN_APPROVED,
     done="approved",
     notice=NoticeKind.APPROVED,
@@ -115,10 +117,22 @@ ASK_APPROVAL = Move(
     name="ask_approval",
     starts=(State.AWAITING_RECIPIENT,),
     leads_to=State.AWAITING_APPROVAL,
-    sets={"public_key": b"", "rung_at": None, "approved_by": "", "approved_at": None},
+    sets=_NOT_APPROVED,
     event=Action.TOKEN_REQUESTED,
     tells={"subject": "waits_for"},
     notice=NoticeKind.APPROVAL_ASKED,
+)
+
+UNDO_APPROVAL = Move(
+    name="undo_approval",
+    starts=(State.AWAITING_RECIPIENT,),
+    leads_to=State.AWAITING_APPROVAL,
+    sets=_NOT_APPROVED | {"approval_comment": "", "seconds_asked": None},
+    writes=("seconds_to_live",),
+    event=Action.TOKEN_REQUESTED,
+    tells={"subject": "waits_for"},
+    done="taken back to be approved again",
+    notice=NoticeKind.APPROVAL_UNDONE,
 )
 
 # -- A worker's attempt ---------------------------------------------------------------------------
@@ -184,12 +198,8 @@ ASK_APPROVAL_AGAIN = Move(
     notice=NoticeKind.APPROVAL_ASKED,
 )
 _MADE_AT_AWS: Final = (
-    "fingerprint",
-    "seconds_to_live",
-    "aws_token_id",
-    "aws_request_id",
-    "issued_at",
-    "expires_at",
+    *("fingerprint", "seconds_to_live", "aws_token_id", "aws_request_id"),
+    *("issued_at", "expires_at"),
 )
 SEAL_WITHDRAWN = Move(
     # Nobody may have the key that came.

@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("portal", "0036_saml"),
+        ("portal", "0041_true_end"),
     ]
 
     operations = [

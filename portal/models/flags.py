@@ -19,8 +19,9 @@ from django.db.models import (
     When,
 )
 from django.db.models.functions import Now
+from django.db.models.lookups import LessThan
 
-from portal.models.lookups import IS_ACTIVE, IS_LIVE, OPEN_OF_TEAM
+from portal.models.lookups import IS_ACTIVE, IS_LIVE, OPEN_OF_TEAM, TRUE_END
 from portal.models.people import Membership, Team, User
 from portal.models.prepared import Prepared
 from portal.models.queries import TokenQuerySet, has_left, number_of
@@ -29,6 +30,10 @@ from portal.models.tokens import Token
 
 DAY = timedelta(days=1)
 WEEK = timedelta(days=7)
+
+
+def _ends_within(time: timedelta) -> Q:
+    return Q(LessThan(TRUE_END, Now() + time))
 
 
 class Flag(models.TextChoices):
@@ -58,8 +63,8 @@ class Flag(models.TextChoices):
             case Flag.ENDS_SOON:
                 # As the mails do: what lives for an hour is no news when it ends within one.
                 long = Q(seconds_to_live__gt=WEEK.total_seconds())
-                short = Q(seconds_to_live__gt=DAY.total_seconds(), expires_at__lt=Now() + DAY)
-                return IS_LIVE & IS_ACTIVE & Q(expires_at__lt=Now() + WEEK) & (long | short)
+                short = Q(seconds_to_live__gt=DAY.total_seconds()) & _ends_within(DAY)
+                return IS_LIVE & IS_ACTIVE & _ends_within(WEEK) & (long | short)
             case Flag.NEVER_USED:
                 # Grafana reports a use late.
                 return IS_ACTIVE & Q(last_used_at=None, delivered_at__lt=Now() - DAY)
@@ -166,4 +171,4 @@ _left = Prepared(_who_left, like=[-1])
 def live_first(tokens: TokenQuerySet) -> TokenQuerySet:
     """What exists at AWS before what only waits to, and what ends first before the rest."""
     exists = Case(When(state__in=LIVE, then=Value(0)), default=Value(1))
-    return tokens.order_by(exists, F("expires_at").asc(nulls_last=True), "pk")
+    return tokens.order_by(exists, TRUE_END.asc(nulls_last=True), "pk")

@@ -14,6 +14,7 @@ from typing import Any
 
 from django.db import models
 from django.db.models import Q
+from django.db.models.functions import Coalesce
 
 from portal.models.states import ENDED, NOT_ACTIVE, NOT_LIVE, OPEN
 
@@ -44,4 +45,7 @@ tell the few that are open from all that a team ever had, from an index of the t
 IS_LIVE = ~Q(state__among=NOT_LIVE)
 IS_ACTIVE = ~Q(state__among=NOT_ACTIVE)
 HAS_ENDED = ~Q(state__among=OPEN)
+TRUE_END = Coalesce("revoke_at", "expires_at")
+"""When a token ends: by itself, or when the overlap with its successor is over, which never lies
+behind that (portal.flows.deliver). As the index ``token_live_by_true_end`` has it."""
 HOLDS_NAME = Q(state__among=OPEN) | Q(may_exist_at_aws=True)

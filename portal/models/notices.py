@@ -23,12 +23,20 @@ class NoticeKind(models.TextChoices):
     REPLACED = "replaced"
     REVOKED = "revoked"
     UNCLAIMED = "unclaimed"
+    APPROVAL_UNDONE = "approval_undone"
+    KEY_FOUND = "key_found"
     EXPIRES_IN_7_DAYS = "expires_in_7_days"
     EXPIRES_IN_1_DAY = "expires_in_1_day"
 
 
 EXPIRY = (NoticeKind.EXPIRES_IN_7_DAYS, NoticeKind.EXPIRES_IN_1_DAY)
 """Kinds that go out once for a token and a person, whatever happens in between."""
+
+WARNINGS = (
+    (NoticeKind.EXPIRES_IN_1_DAY, timedelta(0), timedelta(days=1)),
+    (NoticeKind.EXPIRES_IN_7_DAYS, timedelta(days=1), timedelta(days=7)),
+)
+"""Which mail goes out while how much time is left: more than the first, at most the second."""
 
 LEASE = timedelta(seconds=60)
 """How long a worker holds a mail that it is sending: longer than a task may run (30 s)."""

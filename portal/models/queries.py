@@ -47,6 +47,16 @@ class TokenQuerySet(models.QuerySet["Token"]):
             "team", "owner", "workspace__connection", "service_account__workspace"
         )
 
+    def with_successor(self) -> Self:
+        """Each with what takes its place, if something does (``successor_id``, ``_name``)."""
+        successor = self.model.objects.filter(
+            state__in=HOLDING_PLACE, replaces=OuterRef("pk")
+        ).order_by("-created_at")
+        return self.annotate(
+            successor_id=Subquery(successor.values("pk")[:1]),
+            successor_name=Subquery(successor.values("name")[:1]),
+        )
+
     def open(self) -> Self:
         return self.filter(state__in=OPEN)
 

@@ -5,12 +5,13 @@ next. docs/LIFE.md walks through all of them.
 """
 
 import uuid
+from datetime import datetime
 from hashlib import sha256
 from typing import Any, ClassVar
 
 from django.db import models
-from django.db.models import Q
-from django.db.models.functions import Now
+from django.db.models import F, Q
+from django.db.models.functions import Coalesce, Now
 
 from portal.amg import LONGEST_LIFETIME
 from portal.models.catalog import ServiceAccount, Workspace
@@ -47,7 +48,8 @@ class Token(models.Model):
     # What was asked for.
     name = models.CharField(max_length=128)
     seconds_to_live = models.PositiveIntegerField()
-    reason = models.CharField(max_length=500, blank=True)
+    reason = models.CharField("what uses it", max_length=500, blank=True)
+    change_reason = models.CharField(max_length=500, blank=True, db_default="")
     asked_by = models.CharField("who asked, if not the owner", max_length=254, blank=True)
     # While it waits for people there is no key pair yet: the recipient's browser makes it.
     public_key = models.BinaryField("public key of the recipient's browser (DER)", default=b"")
@@ -57,6 +59,8 @@ class Token(models.Model):
     # Who agreed to it, where policy asks.
     approved_by = models.CharField(max_length=254, blank=True)
     approved_at = models.DateTimeField(null=True)
+    approval_comment = models.CharField(max_length=500, blank=True, db_default="")
+    seconds_asked = models.PositiveIntegerField("asked for, if less was approved", null=True)
     approved_account = models.CharField(
         "the account's name, as approved", max_length=255, blank=True, db_default=""
     )
@@ -187,6 +191,15 @@ class Token(models.Model):
                 condition=~Q(state__in=NOT_LIVE),
             ),
             models.Index(
+                F("team"),
+                Coalesce("revoke_at", "expires_at"),
+                F("id"),
+                F("state"),
+                F("seconds_to_live"),
+                name="token_live_by_true_end",
+                condition=~Q(state__in=NOT_LIVE),
+            ),
+            models.Index(
                 fields=["team", "delivered_at"],
                 name="token_never_used",
                 condition=~Q(state__in=NOT_ACTIVE) & Q(last_used_at=None),
@@ -247,6 +260,16 @@ class Token(models.Model):
         for name, value in fields.items():
             if hasattr(value, "resolve_expression"):
                 delattr(self, name)
+
+    @property
+    def ends_at(self) -> datetime | None:
+        """When it ends: by itself, or with the overlap in which its successor takes its place."""
+        return min(filter(None, (self.revoke_at, self.expires_at)), default=None)
+
+    @property
+    def is_in_overlap(self) -> bool:
+        """Whether its successor's key was taken, and it works on for a while."""
+        return self.state == State.ACTIVE and self.revoke_at is not None
 
     @property
     def first_name(self) -> str:

@@ -8,7 +8,7 @@ from portal.policy.approval import (
     may_approve,
     may_reissue,
 )
-from portal.policy.auditing import findable_tokens, may_audit, may_find_by_key
+from portal.policy.auditing import may_audit
 from portal.policy.desk import (
     ENDABLE,
     Reach,
@@ -31,12 +31,14 @@ from portal.policy.grants import (
 from portal.policy.handover import (
     CAN_BE_HANDED_OVER,
     MOST_POSSIBLE_OWNERS,
+    belongs,
     first_possible_owners,
     may_hand_over,
+    people_of,
     possible_owners,
     possible_owners_like,
 )
-from portal.policy.leads import leading, leads, led_by, responsible_for
+from portal.policy.leads import admins, leading, leads, led_by, responsible_for
 from portal.policy.lost import (
     UNDELIVERED,
     not_kept_on_leaving,
@@ -51,6 +53,7 @@ from portal.policy.rights import (
     CANCELLABLE,
     REVOCABLE,
     may_change_access,
+    may_describe,
     may_receive,
     may_revoke,
     may_see,
@@ -74,13 +77,14 @@ __all__ = [
     "Offer",
     "Reach",
     "Usage",
+    "admins",
     "approvable_tokens",
     "approvers_of",
+    "belongs",
     "current_terms",
     "entitlement_for",
     "entitlements",
     "entitlements_for",
-    "findable_tokens",
     "first_possible_owners",
     "has_grant_in",
     "is_cancellable",
@@ -94,7 +98,7 @@ __all__ = [
     "may_approve",
     "may_audit",
     "may_change_access",
-    "may_find_by_key",
+    "may_describe",
     "may_hand_over",
     "may_manage",
     "may_receive",
@@ -108,6 +112,7 @@ __all__ = [
     "outlives_its_end",
     "outliving",
     "overlap_of",
+    "people_of",
     "possible_owners",
     "possible_owners_like",
     "reach",

@@ -33,7 +33,6 @@ class Reach:
     team: bool
     approves: bool
     audit: bool
-    find_by_key: bool
 
 
 def reach(user: User) -> Reach:
@@ -45,7 +44,6 @@ def reach(user: User) -> Reach:
         team=bool(roles) or audits,
         approves=is_lead or user.is_admin,
         audit=audits,
-        find_by_key=audits or is_lead,
     )
 
 

@@ -18,6 +18,16 @@ def may_hand_over(user: User, token: Token) -> bool:
     return user.is_active and (token.owner_id == user.pk or may_manage(user, token.team))
 
 
+def belongs(user: User, team: Team) -> bool:
+    """Whether ``user`` is in the team and may sign in."""
+    return user.is_active and user.memberships.filter(team=team).exists()
+
+
+def people_of(team: Team) -> list[User]:
+    """Everybody of a team who may sign in, while it is open."""
+    return list(_others(team.pk, -1))
+
+
 def possible_owners(token: Token) -> list[User]:
     """Who may become the token's owner: the other people of its team, while the team is open."""
     return _owners(token.team_id, token.owner_id)

@@ -61,6 +61,11 @@ def may_revoke(user: User, token: Token) -> bool:
     )
 
 
+def may_describe(user: User, token: Token) -> bool:
+    """Whether ``user`` may say what uses this token: who may end it, while it lives."""
+    return token.state == State.ACTIVE and may_revoke(user, token)
+
+
 def may_change_access(user: User) -> bool:
     """Whether ``user`` may change teams, people, grants and connections by hand: an admin."""
     return user.is_active and user.is_admin

@@ -12,6 +12,7 @@ from django.db.models.functions import TruncDate
 from django.utils import timezone
 
 from portal.models import Action, AuditEvent, State, Token
+from portal.models.lookups import TRUE_END
 from portal.moments import fixed, stretches
 from portal.reading.filters import Filter, people_like
 
@@ -91,6 +92,11 @@ def _issued(
     return found
 
 
+def _account_path(wanted: Filter) -> str:
+    is_id = wanted.service_account.isascii() and wanted.service_account.isdigit()
+    return f"service_account__{'aws_id' if is_id else 'name__iexact'}"
+
+
 def _remaining(wanted: Filter, now: datetime) -> list[tuple[str, int]]:
     """Live tokens by how long they still live, now, whatever range was asked for."""
     ahead = Q(expires_at__gt=now)
@@ -100,7 +106,8 @@ def _remaining(wanted: Filter, now: datetime) -> list[tuple[str, int]]:
     for path, value in (
         ("team__slug", wanted.team),
         ("workspace__aws_id", wanted.workspace),
-        ("service_account__aws_id", wanted.service_account),
+        (_account_path(wanted), wanted.service_account),
+        ("service_account__grafana_role", wanted.role),
         ("owner__email", wanted.actor),
     ):
         if value:
@@ -109,9 +116,9 @@ def _remaining(wanted: Filter, now: datetime) -> list[tuple[str, int]]:
         named = Q(name__startswith=wanted.q) | Q(owner__email__in=people_like(wanted.q))
         tokens = tokens.filter(named)
     ends = [timedelta(0), *(most for most, _ in REMAINING)]
-    counts = tokens.aggregate(
+    counts = tokens.alias(ends=TRUE_END).aggregate(
         **{
-            f"band{n}": Count("pk", filter=Q(expires_at__gt=now + more, expires_at__lte=now + most))
+            f"band{n}": Count("pk", filter=Q(ends__gt=now + more, ends__lte=now + most))
             for n, (more, most) in enumerate(pairwise(ends))
         }
     )

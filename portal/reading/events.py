@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db import connection, transaction
-from django.db.models import F, Max, QuerySet
+from django.db.models import F, Max, Q, QuerySet
 from django.db.models.functions import Greatest
 
 from portal.models import AuditEvent, Token
@@ -125,7 +125,12 @@ def stream(wanted: Filter, columns: list[str], *, up_to: int) -> Iterator[tuple[
     PostgreSQL keeps a cursor open, which lives as long as its transaction; SQLite reads on by
     itself, and a transaction there would keep every writer out.
     """
-    rows = AuditEvent.objects.filter(wanted.condition(), seq__lte=up_to).order_by("seq")
+    return stream_of(wanted.condition(), columns, up_to=up_to)
+
+
+def stream_of(condition: Q, columns: list[str], *, up_to: int) -> Iterator[tuple[Any, ...]]:
+    """The same of whatever meets a condition."""
+    rows = AuditEvent.objects.filter(condition, seq__lte=up_to).order_by("seq")
     whole = transaction.atomic() if connection.vendor == "postgresql" else nullcontext()
     with whole:
         yield from rows.values_list(*columns).iterator(chunk_size=STREAM_CHUNK)

@@ -15,7 +15,7 @@ from django.utils.http import urlencode
 
 from portal.amg import is_workspace_id
 from portal.mailbox import spellings
-from portal.models import AuditEvent, User
+from portal.models import AuditEvent, ServiceAccount, User
 from portal.moments import shifted
 
 MOST_PEOPLE = 200
@@ -74,6 +74,9 @@ class Filter:
     service_account: str = ""
     action: str = ""
     outcome: str = ""
+    role: str = ""
+    as_of: datetime | None = None
+    """Tokens that were alive then instead of events: see portal.reading.as_of."""
     since: datetime | None = None
     until: datetime | None = None
 
@@ -100,14 +103,28 @@ class Filter:
     def without_text(self, *, moment: str = "at") -> Q:
         """All of it but the free text; ``moment`` is what events call their time."""
         found = Q()
-        for column in ("actor", "team", "workspace", "service_account", "action", "outcome"):
+        for column in ("actor", "team", "workspace", "action", "outcome"):
             if value := getattr(self, column):
                 found &= Q(**{column: value})
+        if self.role:
+            found &= Q(grafana_role=self.role)
+        found &= self.of_account()
         if self.since:
             found &= Q(**{f"{moment}__gte": self.since})
         if self.until:
             found &= Q(**{f"{moment}__lt": self.until})
         return found
+
+    def of_account(self) -> Q:
+        """An account by its id, or by its name: then it is looked up by the ids that have it."""
+        text = self.service_account
+        if not text:
+            return Q()
+        if text.isascii() and text.isdigit():
+            return Q(service_account=text)
+        named = ServiceAccount.objects.filter(name__iexact=text)
+        ids = set(named.values_list("aws_id", flat=True)[:MOST_PEOPLE])
+        return Q(service_account__in=ids, service_account_name__iexact=text)
 
     def alternatives(self) -> list[Alternative]:
         """What the free text may mean; without one, everything."""

@@ -17,6 +17,7 @@ from django.utils.html import format_html, json_script
 from django.utils.safestring import SafeString, mark_safe
 
 from portal import drafts, policy
+from portal.lifetimes import in_words
 from portal.models import AuditEvent, Outcome, State, Team, Token, User
 from portal.models.flags import Flag, flags_of
 from portal.policy import Limits, Reach
@@ -29,21 +30,9 @@ _LINKED = ("tokens", "token-new", "audit", "inventory")
 _PLACE, _NOW = "\0", "\1"
 """Where a page's form token and time go in its navigation; no address of a person holds either."""
 _NO_FORMS = SafeString(' data-taken="" data-turned-away=""')
-_UNITS = ((86_400, "day"), (3_600, "hour"), (60, "minute"), (1, "second"))
 
 
-@register.filter
-def lifetime(seconds: int) -> str:
-    """Seconds as a person says them: ``7 days``, ``1 day 2 hours``; at most two units."""
-    parts = []
-    rest = int(seconds)
-    for size, unit in _UNITS:
-        count, rest = divmod(rest, size)
-        if count:
-            parts.append(f"{count} {unit}{'' if count == 1 else 's'}")
-        if len(parts) == 2:
-            break
-    return " ".join(parts) or "0 seconds"
+register.filter("lifetime", in_words)
 
 
 @register.filter

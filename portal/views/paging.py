@@ -7,8 +7,8 @@ that they meant.
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 from django.core.exceptions import ValidationError
@@ -31,11 +31,14 @@ class Stretch(Generic[M]):
 
     rows: "QuerySet[M, M]"
     order: tuple[str, ...]
+    computed: Mapping[str, Any] = field(default_factory=dict)
+    """Columns of the order that are computed of others of the row, as an index has them."""
 
     def keys(self, *, backward: bool = False) -> "QuerySet[M, Any]":
         """All, from one end."""
         order = (_turned(one) if backward else one for one in self.order)
-        return self.rows.order_by(*order).values_list("pk", flat=True)
+        rows: QuerySet[M, Any] = self.rows.alias(**self.computed)
+        return rows.order_by(*order).values_list("pk", flat=True)
 
     def beyond(self, pk: object, *, backward: bool) -> "QuerySet[M, Any]":
         """Those behind the row with this key, or in front of it, nearest first.
@@ -45,7 +48,7 @@ class Stretch(Generic[M]):
         """
         downward = self.order[0].startswith("-") != backward
         less = "lt" if downward else "gt"
-        row = self.rows.model._base_manager.filter(pk=pk)
+        row = self.rows.model._base_manager.annotate(**self.computed).filter(pk=pk)
         found = Q()
         for column in reversed([one.removeprefix("-") for one in self.order]):
             its = Subquery(row.values(column)[:1])
@@ -63,7 +66,11 @@ class Stretch(Generic[M]):
         """The key of a row with about so many before it, by the first column alone: an index that
         has it is counted along, and no row is read."""
         first = self.order[0].removeprefix("-")
-        there = self.rows.order_by(self.order[0]).values(first)[number : number + 1]
+        there = (
+            self.rows.annotate(**self.computed)
+            .order_by(self.order[0])
+            .values(first)[number : number + 1]
+        )
         found: object | None = self.keys().filter(**{first: Subquery(there)}).first()
         return found
 
@@ -110,7 +117,8 @@ _Keys = Page[Any]
 
 def load_tokens(keys: list[Any]) -> Iterable[Token]:
     """Tokens with everything that a list names."""
-    return Token.objects.for_pages().filter(pk__in=keys).order_by() if keys else ()
+    rows = Token.objects.for_pages().with_successor()
+    return rows.filter(pk__in=keys).order_by() if keys else ()
 
 
 def _place(stretches: Sequence[Stretch[Any]], asked: str, size: int) -> _Keys:

@@ -91,7 +91,14 @@ export function wireChoices(form, onChange) {
   function tell() {
     const workspace = details()?.workspace;
     const account = chosenAccount();
-    workspaceNote.textContent = workspace ? workspace.obstacle || workspace.room : trouble;
+    // What the portal has refused it for stands there already, once.
+    const isSaid = Boolean(workspaces.closest(".field")?.querySelector(".errorlist"));
+    workspaceNote.textContent = isSaid ? "" : workspace ? workspace.obstacle || workspace.room : trouble;
+    workspaceNote.classList.toggle("wrong", !isSaid && Boolean(workspace?.obstacle || trouble === NOT_GRANTED));
+    if (!isSaid) {
+      if (workspace?.obstacle) workspaces.setAttribute("aria-invalid", "true");
+      else workspaces.removeAttribute("aria-invalid");
+    }
     accountNote.replaceChildren(workspace && !account && accounts.value ? NOT_GRANTED : "");
     if (account) accountNote.append(roleBadge(account.role), ` ${account.obstacle || (ROLES.get(account.role) ?? "")}`);
     const team = chosenTeam();

@@ -1,6 +1,7 @@
 /** A team's desk: choosing all of a page, saying how many are chosen, and what was not ended yet. */
 
 import "./page.js";
+import "./lifetime-field.js";
 import { enhanceAll } from "./combobox.js";
 import { draftOf, forget } from "./draft-store.js";
 import { hidden } from "./drafts.js";

@@ -10,16 +10,16 @@ const STOPPED = 30_000;
 
 /**
  * @param {HTMLFormElement} form  with `public_key`, `[data-submit]` and `[data-key-status]`
- * @param {{busy: string, impossible: string, isNeeded?: () => boolean, beforeSend?: () => void}} words
+ * @param {{busy: string, impossible: string, isNeeded?: () => boolean}} words
  *   `isNeeded` says whether the key is for this browser at all
  * @returns {() => void} to be called when the answer to `isNeeded` may have changed
  */
-export function wireKeyPair(form, { busy, impossible, isNeeded = () => true, beforeSend = () => undefined }) {
+export function wireKeyPair(form, { busy, impossible, isNeeded = () => true }) {
   const submit = /** @type {HTMLButtonElement} */ (form.querySelector("[data-submit]"));
   const status = /** @type {HTMLElement} */ (form.querySelector("[data-key-status]"));
   const note = /** @type {HTMLElement} */ (document.querySelector("[data-impossible]"));
   const publicKey = /** @type {HTMLInputElement} */ (form.elements.namedItem("public_key"));
-  const label = submit.textContent ?? "";
+  let label = submit.textContent ?? "";
   let isSending = false;
   let trouble = obstacle();
   /** @type {Promise<boolean>} */
@@ -66,6 +66,7 @@ export function wireKeyPair(form, { busy, impossible, isNeeded = () => true, bef
     if (isSending || submit.disabled) return;
     isSending = true;
     submit.setAttribute("aria-disabled", "true"); // not `disabled`, which would lose the focus
+    label = submit.textContent ?? "";
     submit.textContent = busy;
     if (isNeeded()) {
       status.textContent = publicKey.value ? "Sending the request…" : "Finishing the key pair, then sending…";
@@ -74,7 +75,6 @@ export function wireKeyPair(form, { busy, impossible, isNeeded = () => true, bef
         return;
       }
     } else publicKey.value = "";
-    beforeSend();
     form.submit();
     if (!trouble) setTimeout(makeFreshKey, STOPPED);
   });

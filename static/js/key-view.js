@@ -3,6 +3,8 @@
 import { rememberSnippet, snippetsByUse } from "./snippets.js";
 
 const MASK = "•".repeat(24);
+/** A page that nobody has looked at for so long (milliseconds) shows its key no more; one that was copied is gone. */
+const UNSEEN = 10 * 60_000;
 const NO_ADDRESS = "https://your-workspace.example.com";
 
 /**
@@ -84,6 +86,20 @@ export function showKey(page, secret) {
     said.textContent = words;
   }
 
+  let unseen = 0;
+  document.addEventListener("visibilitychange", () => {
+    clearTimeout(unseen);
+    if (document.hidden) unseen = setTimeout(veil, UNSEEN);
+  });
+
+  /** Somebody who is off asking for rights must not come back to nothing: only what was copied goes. */
+  function veil() {
+    if (!key) return;
+    show(false);
+    if (isTaken) over("This key was cleared", "It had been copied, and nobody has looked at this page for ten minutes. The token works on.");
+    else say("Masked again, since nobody has looked at this page for ten minutes. The key has not been copied yet.", true);
+  }
+
   function wipe() {
     key = secret = "";
     text.textContent = "";
@@ -96,16 +112,24 @@ export function showKey(page, secret) {
     view.remove();
   });
 
+  /**
+   * @param {string} heading
+   * @param {string} why
+   */
+  function over(heading, why) {
+    wipe();
+    const said = document.createElement("p");
+    said.className = "key-over";
+    said.textContent = why;
+    const title = find("h2");
+    title.textContent = heading;
+    view.replaceChildren(title, said);
+    view.setAttribute("role", "alert");
+  }
+
   return {
     end(why) {
-      wipe();
-      const over = document.createElement("p");
-      over.className = "key-over";
-      over.textContent = why;
-      const title = find("h2");
-      title.textContent = "This key works no more";
-      view.replaceChildren(title, over);
-      view.setAttribute("role", "alert");
+      over("This key works no more", why);
     },
   };
 }

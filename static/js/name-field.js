@@ -15,6 +15,7 @@ export function wireName(form) {
   const count = /** @type {HTMLElement} */ (form.querySelector("[data-name-count]"));
   const taken = /** @type {HTMLElement} */ (form.querySelector("[data-name-taken]"));
   const suggest = /** @type {HTMLButtonElement} */ (form.querySelector("[data-suggest]"));
+  const place = /** @type {HTMLElement} */ (name.closest(".field"));
   let timer = 0;
   let latest = 0;
 
@@ -24,7 +25,9 @@ export function wireName(form) {
     const isTooLong = length > LONGEST_NAME;
     count.textContent = isTooLong ? `${length - LONGEST_NAME} too many: at most 128 characters.` : `${length} of 128 characters.`;
     count.classList.toggle("wrong", isTooLong);
-    taken.textContent = "";
+    taken.replaceChildren();
+    if (isTooLong) name.setAttribute("aria-invalid", "true");
+    else if (!place.querySelector(".errorlist")) name.removeAttribute("aria-invalid");
     clearTimeout(timer);
     latest += 1;
     const isGranted = !workspace.selectedOptions[0]?.hasAttribute("data-not-granted");
@@ -39,7 +42,25 @@ export function wireName(form) {
   async function askWhetherTaken(wanted, question) {
     const query = new URLSearchParams({ workspace: workspace.value, name: wanted });
     const answer = await ask(`${form.dataset.nameUrl}?${query}`).catch(() => undefined);
-    if (question === latest && answer?.status === 200) taken.textContent = answer.body.message;
+    // What the portal has said already stands there once.
+    if (question !== latest || answer?.status !== 200 || place.querySelector(".errorlist")) return;
+    const { message, free } = answer.body;
+    if (!message) return;
+    name.setAttribute("aria-invalid", "true");
+    taken.replaceChildren(message);
+    if (free) taken.append(" ", wayOut(free));
+  }
+
+  /** @param {string} free  a name that nobody has */
+  function wayOut(free) {
+    const button = document.createElement("button");
+    Object.assign(button, { type: "button", className: "button button-secondary", textContent: `Use ${free}` });
+    button.addEventListener("click", () => {
+      name.value = free;
+      name.dispatchEvent(new Event("input", { bubbles: true }));
+      name.focus();
+    });
+    return button;
   }
 
   suggest.hidden = false;

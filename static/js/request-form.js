@@ -15,10 +15,11 @@ function wire(form) {
   const checkName = wireName(form);
   // What was wrong is being mended: the next answer says whether it is.
   form.addEventListener("input", ({ target }) => {
-    if (!(target instanceof Element) || !target.hasAttribute("aria-invalid")) return;
+    const said = target instanceof Element ? target.closest(".field")?.querySelector(".errorlist") : undefined;
+    if (!(target instanceof Element) || !said) return;
     target.removeAttribute("aria-invalid");
-    target.closest(".field")?.querySelector(".errorlist")?.remove();
-  });
+    said.remove();
+  }, true);
   const lifetime = wireLifetime(form);
   wireChoices(form, ({ workspace, account, team }) => {
     lifetime.limitTo(team);
@@ -29,7 +30,7 @@ function wire(form) {
     optional.textContent = team?.reason_required ? "required" : "optional";
   });
 
-  wireKeyPair(form, { busy: "Requesting…", impossible: "No token can be requested here.", beforeSend: lifetime.refresh });
+  wireKeyPair(form, { busy: "Requesting…", impossible: "No token can be requested here." });
 }
 
 /**

@@ -2,7 +2,29 @@
 
 import { now } from "./clock.js";
 
-export const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
+/** Browsers call some zones by what their cities were called once. */
+const OF_TODAY = /** @type {Record<string, string>} */ ({
+  "Africa/Asmera": "Africa/Asmara",
+  "America/Buenos_Aires": "America/Argentina/Buenos_Aires",
+  "America/Catamarca": "America/Argentina/Catamarca",
+  "America/Cordoba": "America/Argentina/Cordoba",
+  "America/Godthab": "America/Nuuk",
+  "America/Indianapolis": "America/Indiana/Indianapolis",
+  "America/Jujuy": "America/Argentina/Jujuy",
+  "America/Louisville": "America/Kentucky/Louisville",
+  "America/Mendoza": "America/Argentina/Mendoza",
+  "Asia/Calcutta": "Asia/Kolkata",
+  "Asia/Katmandu": "Asia/Kathmandu",
+  "Asia/Rangoon": "Asia/Yangon",
+  "Asia/Saigon": "Asia/Ho_Chi_Minh",
+  "Atlantic/Faeroe": "Atlantic/Faroe",
+  "Europe/Kiev": "Europe/Kyiv",
+  "Pacific/Ponape": "Pacific/Pohnpei",
+  "Pacific/Truk": "Pacific/Chuuk",
+});
+
+const named = Intl.DateTimeFormat().resolvedOptions().timeZone;
+export const zone = OF_TODAY[named] ?? named;
 
 const LOCALE = "en-GB"; // the pages are in English; 24-hour clocks leave no doubt
 const DATE = /** @type {const} */ ({ day: "numeric", month: "short", year: "numeric" });
@@ -52,14 +74,18 @@ const localTime = (at) => `${dayOf(at)}, ${clock.format(at)}`;
 const isUtc = (at) => at.getTimezoneOffset() === 0;
 
 /**
- * `in 6 days`, `3 minutes ago`.
+ * `in 6 days`, `3 minutes ago`; days are those of the calendar: `tomorrow` is the day after today.
  * @param {Date} at
  */
 export function fromNow(at) {
   const seconds = (at.getTime() - now()) / 1000;
+  if (Math.abs(seconds) >= 0.99 * 86_400) return relative.format(dayNumber(at) - dayNumber(new Date(now())), "day");
   const [unit, size] = UNITS.find(([, one]) => Math.abs(seconds) >= one * 0.99) ?? ["second", 1];
   return relative.format(Math.round(seconds / size), unit);
 }
+
+/** @param {Date} at */
+const dayNumber = (at) => Date.UTC(at.getFullYear(), at.getMonth(), at.getDate()) / 86_400_000;
 
 /**
  * Seconds as a person says them, at most two units: `7 days`, `1 day 2 hours`.
@@ -79,7 +105,7 @@ export function inWords(seconds) {
 
 /**
  * Show every `<time data-local>` under `root` in the reader's zone: with UTC on hover, or beside it
- * under an element with `data-both-zones`.
+ * under an element with `data-both-zones`. A table says the zone once, in the head of the column.
  * @param {ParentNode} root
  */
 export function showLocalTimes(root) {
@@ -93,13 +119,43 @@ export function showLocalTimes(root) {
       time.textContent = localTime(at);
       more.append(`${isUtc(at) ? "UTC" : `${zone} · ${inUtc(at)}`} · `);
     } else {
-      time.textContent = `${shortDay.format(at)}, ${clock.format(at)}`;
+      time.textContent = `${shortDay.format(at)}, ${clock.format(at)}${sayZoneOfColumn(time) ? "" : ` ${isUtc(at) ? "UTC" : zone}`}`;
       time.title = inBothZones(at);
     }
     more.append(distance);
     time.append(" ", more);
     time.removeAttribute("data-local");
   }
+}
+
+/**
+ * @param {HTMLElement} time
+ * @returns {boolean} whether it stands in a column, whose head says the zone
+ */
+function sayZoneOfColumn(time) {
+  if (time.closest("[data-zone-said]")) return true;
+  const cell = time.closest("td");
+  const table = cell?.closest("table");
+  const head = table?.tHead?.rows[0]?.cells[cell?.cellIndex ?? -1];
+  if (!table || !head) return false;
+  if (!head.querySelector(".zone")) head.append(" ", words("small", "zone", zone));
+  // Where rows are cards, nobody sees the head of a table.
+  if (!table.previousElementSibling?.matches(".zone-note")) {
+    table.before(words("p", "help zone-note", `Times are of ${zone}.`));
+  }
+  return true;
+}
+
+/**
+ * @param {string} tag
+ * @param {string} className
+ * @param {string} text
+ */
+function words(tag, className, text) {
+  const element = document.createElement(tag);
+  element.className = className;
+  element.textContent = text;
+  return element;
 }
 
 /** Let every distance on the page (`in 59 seconds`) go with the time, as long as the page is looked at. */

@@ -8,6 +8,7 @@
  */
 
 import "./page.js";
+import "./lifetime-field.js";
 import { now } from "./clock.js";
 import { askForSealed, bytes, confirmDelivery, openSeal, waitForSealed } from "./delivery.js";
 import { showKey } from "./key-view.js";
@@ -21,6 +22,7 @@ const FIRST_WAIT = 2_000; // milliseconds between questions whether somebody has
 const LONGEST_WAIT = 30_000;
 const BESIDE_A_KEY = 10_000; // milliseconds between questions whether the token of a shown key still lives
 const WHILE_IT_LIVES = 20_000; // the same of any other
+const UNTIL_IT_LANDED = 60_000; // milliseconds between looks whether the key is in use by now
 
 const page = /** @type {HTMLElement} */ (document.querySelector("[data-token-page]"));
 const { tokenId = "", publicKeySha256 = "", statusUrl = "", sealedUrl = "", deliveredUrl = "", loginUrl = "" } = page.dataset;
@@ -29,6 +31,7 @@ const progress = wireProgress(page);
 const isRecipient = "isRecipient" in page.dataset;
 const early = new AbortController();
 let isWatching = false;
+let lookedAt = Date.now();
 /** @type {ReturnType<typeof showKey> | undefined} */
 let shownKey;
 
@@ -178,10 +181,18 @@ async function watch() {
     if (answer.status !== 200) break;
     if (shownKey) showLife(answer.body, shownKey);
     else progress.show(answer.body);
-    if (progress.state !== seen) await refreshParts(page).catch(() => undefined);
+    if (progress.state !== seen || isToBeLookedAt()) await refreshParts(page).catch(() => undefined);
     else if (Date.now() - asked < 1_000) await pause(1_000);
   }
   isWatching = false;
+}
+
+/** Whether its recipient may want to know by now that something uses the key. */
+function isToBeLookedAt() {
+  const waits = isRecipient && progress.state === "active" && page.querySelector("[data-part=landed][hidden]");
+  if (!waits || Date.now() - lookedAt < UNTIL_IT_LANDED) return false;
+  lookedAt = Date.now();
+  return true;
 }
 
 /**

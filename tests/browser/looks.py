@@ -3,7 +3,7 @@
 from axe_playwright_python.base import AXE_SCRIPT, AxeResults
 from playwright.sync_api import Page
 
-WIDTHS = (360, 768, 1000, 1280)
+WIDTHS = (320, 360, 768, 1000, 1280)
 SCHEMES = ("light", "dark")
 
 # What is in order is not worth its way here: there is fifty times as much of it. A contrast that

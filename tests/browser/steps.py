@@ -81,7 +81,7 @@ def fill_in(
     choose(page, "Service account", account)
     page.get_by_label("Name", exact=True).fill(name)
     page.get_by_role("button", name=lifetime, exact=True).click()
-    page.get_by_label("Reason").fill(reason)
+    page.get_by_label("What uses it").fill(reason)
 
 
 def submit(page: Page) -> None:

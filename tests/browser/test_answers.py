@@ -1,5 +1,6 @@
 """Journeys with two people: a lead agrees and the engineer collects; a token is rotated."""
 
+import re
 from collections.abc import Callable
 
 import pytest
@@ -58,6 +59,10 @@ def test_a_lead_approves_and_the_engineer_collects_the_key(
     expect(lead.get_by_text("not lengthen it")).to_be_visible()
     lead.get_by_label("Shorten to").fill("3600")
     lead.get_by_role("button", name="Approve", exact=True).click()
+    expect(lead).to_have_url(re.compile(r"/team/platform/\?answered=[0-9a-f-]+#answered$"))
+    expect(lead.get_by_text("for 1 hour instead of 1 day")).to_be_visible()
+    expect(lead.get_by_role("button", name="Undo, until it is collected")).to_be_visible()
+    lead.goto(address(engineer))
     expect_state(lead, "awaiting_recipient")
     expect_no_key(lead)
     expect(lead.get_by_role("button", name="Make my key now")).to_have_count(0)
@@ -68,6 +73,9 @@ def test_a_lead_approves_and_the_engineer_collects_the_key(
     expect(engineer.get_by_role("region", name="Your token can be made now")).to_contain_text(
         "1 hour"
     )
+    expect(
+        engineer.get_by_text("lead@example.com agreed, for 1 hour instead of 1 day")
+    ).to_be_visible()
     collect.click()
     key = take_key(engineer)
     assert live.answers_to(key) == 200
@@ -85,7 +93,7 @@ def test_a_denied_engineer_is_told_why(engineer: Page, page_of: Callable[[str], 
     lead.get_by_text("Deny…").click()
     lead.get_by_label("Reason", exact=True).fill("use the viewer account")
     lead.get_by_role("button", name="Deny this request").click()
-    expect_state(lead, "denied")
+    expect(lead.get_by_text("Denied:")).to_be_visible()
     expect_message(engineer, "denied by lead@example.com: use the viewer account")
 
 
@@ -97,14 +105,14 @@ def test_a_lead_rotates_a_token_its_owner_collects_the_new_key_and_the_old_one_e
 
     lead = page_of("lead@example.com")
     lead.goto(old_page)
-    lead.get_by_role("link", name="Reissue").click()
-    expect(lead.get_by_label("Rotate with overlap")).to_be_checked()
+    lead.get_by_role("link", name="Renew").click()
+    expect(lead.get_by_label("Nothing: renew it")).to_be_checked()
     expect(lead.get_by_label("engineer@example.com, its owner")).to_be_checked()
     expect(lead.get_by_role("complementary")).to_contain_text(f"{name}-2 takes the place of {name}")
     lead.get_by_role("group", name="Overlaps").get_by_role("button", name="1 hour").click()
     expect(lead.get_by_text("works on until 1 hour after the new key was taken")).to_be_visible()
-    lead.get_by_label("Reason").fill("spring cleaning")
-    lead.get_by_role("button", name="Reissue the token").click()
+    lead.locator("#id_reason").fill("spring cleaning")
+    lead.get_by_role("button", name="Renew the token").click()
     expect(lead).to_have_url(TOKEN_PAGE)
     expect_state(lead, "awaiting_recipient")
     expect_no_key(lead)
@@ -116,7 +124,7 @@ def test_a_lead_rotates_a_token_its_owner_collects_the_new_key_and_the_old_one_e
     assert (live.answers_to(old_key), live.answers_to(new_key)) == (200, 200)
     engineer.goto(old_page)
     expect_state(engineer, "active")
-    expect(engineer.get_by_text("Overlap ends")).to_be_visible()
+    expect(engineer.get_by_text("It was replaced, and works on until then.")).to_be_visible()
     engineer.get_by_role("link", name=f"{name}-2").click()
     expect(engineer).to_have_url(new_page)
     engineer.get_by_role("link", name=name, exact=True).click()
@@ -128,16 +136,52 @@ def test_a_lead_rotates_a_token_its_owner_collects_the_new_key_and_the_old_one_e
     assert (live.answers_to(old_key), live.answers_to(new_key)) == (401, 200)
 
 
-def test_a_lost_key_is_one_click_away_from_a_new_one(live: Live, engineer: Page) -> None:
-    request_token(engineer)
+def test_a_lost_key_works_until_the_new_one_is_taken(
+    live: Live, engineer: Page, watch: Watch
+) -> None:
+    watch.expect_status(422)
+    name = request_token(engineer)
     old_key = take_key(engineer)
-    engineer.get_by_role("link", name="Lost it? Revoke and reissue").click()
-    expect(engineer.get_by_label("Replace now")).to_be_checked()
-    engineer.get_by_role("button", name="Get the new token").click()
+    engineer.get_by_role("link", name="Replace: lost or leaked").click()
+    engineer.get_by_role("button", name="Replace").click()
+    expect(engineer.get_by_text("Say what happened to the old key.").first).to_be_visible()
+    engineer.get_by_label("It is lost").check()
+    expect(engineer.get_by_role("complementary")).to_contain_text(
+        "The old token works until the new key has been taken."
+    )
+    engineer.get_by_role("button", name="Replace the lost key").click()
     new_key = key_on(engineer)
-    assert live.answers_to(new_key) == 200
-    assert within(30, lambda: live.answers_to(old_key) == 401)
+    assert (live.answers_to(old_key), live.answers_to(new_key)) == (200, 200)
     take_key(engineer)
+    live.run(END_OVERLAPS.format(name=name))
+    assert within(30, lambda: live.answers_to(old_key) == 401)
+
+
+@pytest.mark.usefixtures("approval_is_asked")
+def test_what_a_leaked_key_costs_is_said_before_the_press(
+    live: Live, engineer: Page, page_of: Callable[[str], Page]
+) -> None:
+    request_token(engineer, reason="nightly deploys")
+    lead = page_of("lead@example.com")
+    lead.goto(address(engineer))
+    lead.get_by_role("button", name="Approve", exact=True).click()
+    engineer.get_by_role("button", name="Make my key now").click()
+    old_key = take_key(engineer)
+    engineer.get_by_role("link", name="Replace: lost or leaked").click()
+    ticket = engineer.get_by_role("complementary")
+    engineer.get_by_label("It is lost").check()
+    expect(ticket).to_contain_text("Somebody has to agree first: lead@example.com.")
+    expect(ticket).to_contain_text("Until then the old one works.")
+    engineer.get_by_label("It has leaked").check()
+    expect(ticket).to_contain_text("Until then you have no token at all.")
+    expect(engineer.locator("#mode-replace-help")).to_contain_text("“nightly deploys”")
+    button = engineer.get_by_role("button", name="Revoke it now and replace it")
+    expect(button).to_have_class(re.compile("button-danger"))
+    engineer.get_by_label("It is lost").check()
+    engineer.get_by_role("button", name="Replace the lost key").click()
+    expect_state(engineer, "awaiting_approval")
+    expect(engineer.get_by_role("region", name="Who decides")).to_contain_text("lead@example.com")
+    assert live.answers_to(old_key) == 200, "a lead may refuse, and nothing is lost"
 
 
 def expect_state_after_reload(page: Page, state: str) -> None:

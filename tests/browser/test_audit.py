@@ -322,7 +322,7 @@ def test_a_lead_finds_the_teams_token_and_nothing_of_others(
     lead = page_of("lead@example.com")
     lead.get_by_text("lead@example.com").first.click()
     lead.get_by_role("link", name="Find by key").click()
-    for pasted, said in ((key, name), (foreign, "No token of your teams has this key")):
+    for pasted, said in ((key, name), (foreign, "Its owner has been told")):
         lead.locator("#pasted-key").fill(pasted)
         lead.get_by_role("button", name="Find its token").click()
         expect(lead.get_by_test_id("find-answer")).to_contain_text(said)

@@ -147,7 +147,7 @@ def test_a_request_form_that_is_too_old_is_opened_again_filled_in(
     expect(page.get_by_text("Not requested yet: request it now?")).to_be_visible()
     expect_chosen(page, "Service account", "status-page")
     expect(page.get_by_label("Name", exact=True)).to_have_value(name)
-    expect(page.get_by_label("Reason")).to_have_value("a wall screen")
+    expect(page.get_by_label("What uses it")).to_have_value("a wall screen")
     submit(page)
     assert live.answers_to(take_key(page)) == 200
 
@@ -176,7 +176,7 @@ def test_a_link_with_the_longest_reason_opens_after_a_sign_in(live: Live, page: 
     expect(page).to_have_url(LOGIN)
     fill_in_sign_in(live, page)
     press_sign_in(page)
-    expect(page.get_by_label("Reason")).to_have_value(reason)
+    expect(page.get_by_label("What uses it")).to_have_value(reason)
 
 
 def test_the_sign_in_says_that_nothing_has_happened_and_looks_right(live: Live, page: Page) -> None:

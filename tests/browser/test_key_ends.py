@@ -67,7 +67,7 @@ def test_a_key_is_taken_away_when_a_lead_revokes_its_token(
 def test_a_key_is_taken_away_when_its_time_is_over(page: Page) -> None:
     open_form(page)
     fill_in(page, new_name())
-    page.get_by_label("Seconds").fill("15")
+    page.get_by_label("Lifetime", exact=True).fill("15")
     submit(page)
     key_on(page)
     over(page, "time is over.")

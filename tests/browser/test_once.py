@@ -6,7 +6,15 @@ from collections.abc import Callable
 from urllib.parse import parse_qs
 
 import pytest
-from playwright.sync_api import Page, Playwright, Request, Route, expect
+from playwright.sync_api import (
+    BrowserContext,
+    Page,
+    Playwright,
+    Request,
+    Route,
+    StorageState,
+    expect,
+)
 
 from tests.browser.chromium import CHROMIUM, launch
 from tests.browser.live import Live
@@ -19,6 +27,7 @@ from tests.browser.steps import (
     key_on,
     new_name,
     request_token,
+    says,
     stored_records,
     submit,
     take_key,
@@ -33,8 +42,8 @@ def expect_only_the_record(page: Page) -> None:
     """The owner is told that the key is gone, and what can be done about it."""
     expect_message(page, DELIVERED)
     expect_no_key(page)
-    expect(page.get_by_role("link", name="Request another like it")).to_be_visible()
-    expect(page.get_by_text("Lost it?")).to_be_visible()
+    expect(page.get_by_role("link", name="Renew")).to_be_visible()
+    expect(page.get_by_role("link", name="Replace: lost or leaked")).to_be_visible()
 
 
 def reload(page: Page) -> Page:
@@ -195,8 +204,8 @@ def test_another_browser_of_the_same_person_has_no_key_and_offers_a_new_one(
     expect(elsewhere.locator("summary", has_text="Revoke")).to_be_visible()
     notice.get_by_role("link", name="request a new one here").click()
     expect_chosen(elsewhere, "Service account", "status-page")
-    expect(elsewhere.get_by_label("Seconds")).to_have_value("28800")
-    expect(elsewhere.get_by_label("Reason")).to_have_value("a screen on the wall")
+    expect(elsewhere.get_by_label("Lifetime", exact=True)).to_have_value("28800")
+    expect(elsewhere.get_by_label("What uses it")).to_have_value("a screen on the wall")
 
     engineer.goto(url)
     assert live.answers_to(take_key(engineer)) == 200
@@ -241,3 +250,32 @@ def test_after_delivery_the_browser_keeps_neither_the_key_nor_the_private_key(
     assert web_storage(engineer) == {}
     cookies = engineer.context.cookies()
     assert not any("glsa_" in cookie.get("value", "") for cookie in cookies)
+
+
+def test_a_key_that_nobody_looks_at_is_masked_and_goes_only_once_it_was_copied(
+    new_context: Callable[..., BrowserContext],
+    session_of: Callable[[str], StorageState],
+    live: Live,
+) -> None:
+    page = new_context(storage_state=session_of("engineer@example.com")).new_page()
+    page.goto(f"{live.url}/tokens/")
+    request_token(page)
+    key = key_on(page)
+    page.get_by_test_id("show-key").click()
+    page.clock.install()
+    hide = """(isHidden) => {
+      Object.defineProperty(document, "hidden", { get: () => isHidden, configurable: true });
+      document.dispatchEvent(new Event("visibilitychange"));
+    }"""
+    page.evaluate(hide, True)
+    page.clock.fast_forward("10:01")
+    expect(says(page, "Masked again")).to_be_attached()
+    assert key not in page.content()
+    page.evaluate(hide, False)
+    assert key_on(page) == key, "somebody who was off asking for rights still has it"
+    page.get_by_test_id("copy-key").click()
+    expect(says(page, "Copied")).to_be_visible()
+    page.evaluate(hide, True)
+    page.clock.fast_forward("10:01")
+    expect(page.get_by_role("alert").filter(has_text="This key was cleared")).to_be_attached()
+    expect_no_key(page)

@@ -92,7 +92,7 @@ def test_a_refusal_is_explained_and_can_be_tried_again(
     engineer.get_by_role("link", name="Try again").click()
     expect_chosen(engineer, "Workspace", "observability-prod")
     expect_chosen(engineer, "Service account", "status-page")
-    expect(engineer.get_by_label("Seconds")).to_have_value("28800")
-    expect(engineer.get_by_label("Reason")).to_have_value("a screen on the wall")
+    expect(engineer.get_by_label("Lifetime", exact=True)).to_have_value("28800")
+    expect(engineer.get_by_label("What uses it")).to_have_value("a screen on the wall")
     engineer.get_by_role("button", name="Request token").click()
     assert live.answers_to(take_key(engineer)) == 200

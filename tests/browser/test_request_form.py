@@ -35,7 +35,7 @@ def send(page: Page) -> None:
 
 def error_beside(page: Page, label: str) -> Locator:
     """What stands beside the field, and is read out with it."""
-    field = page.get_by_label(label, exact=label != "Seconds")
+    field = page.get_by_label(label, exact=True)
     expect(field).to_have_attribute("aria-invalid", "true")
     described = (field.get_attribute("aria-describedby") or "").split()
     [error] = [name for name in described if name.endswith("_error")]
@@ -44,8 +44,8 @@ def error_beside(page: Page, label: str) -> Locator:
 
 def typed_in(page: Page) -> dict[str, str]:
     return {
-        label: page.get_by_label(label, exact=label == "Name").input_value()
-        for label in ("Name", "Seconds", "Reason")
+        label: page.get_by_label(label, exact=label != "What uses it").input_value()
+        for label in ("Name", "Lifetime", "What uses it")
     }
 
 
@@ -62,7 +62,7 @@ TAKEN = "the name of a token that lives"
             "A name has at most 128 characters; this one has 129.",
             id="name too long",
         ),
-        pytest.param("Seconds", str(MONTH + 1), "30 days at most", id="lifetime too long"),
+        pytest.param("Lifetime", str(MONTH + 1), "30 days", id="lifetime too long"),
     ],
 )
 def test_an_error_stands_beside_its_field_and_nothing_typed_is_lost(
@@ -193,8 +193,8 @@ def test_a_link_fills_in_the_form(live: Live, engineer: Page) -> None:
     expect_chosen(engineer, "Workspace", "observability-staging")
     expect_chosen(engineer, "Service account", "load-tests")
     expect(engineer.get_by_label("Name", exact=True)).to_have_value(name)
-    expect(engineer.get_by_label("Seconds")).to_have_value("5400")
-    expect(engineer.get_by_label("Reason")).to_have_value(wish["reason"])
+    expect(engineer.get_by_label("Lifetime", exact=True)).to_have_value("5400")
+    expect(engineer.get_by_label("What uses it")).to_have_value(wish["reason"])
     ends = re.compile(r"Ends .+ Europe/Berlin · .+ UTC — if issued now")
     expect(engineer.get_by_text(ends)).to_be_visible()
     submit(engineer)

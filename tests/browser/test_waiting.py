@@ -208,4 +208,4 @@ def test_a_throttled_request_is_withdrawn_and_asked_for_again(
     expect_no_key(engineer)
     assert stored_records(engineer) == []
     engineer.get_by_role("link", name="Request it again").click()
-    expect(engineer.get_by_label("Reason")).to_have_value("nightly build")
+    expect(engineer.get_by_label("What uses it")).to_have_value("nightly build")

@@ -278,9 +278,11 @@ def test_a_portal_that_was_away_warns_once_and_not_twice_at_once(
 
 
 def test_what_is_being_replaced_is_not_to_be_renewed(ending: Callable[..., Token]) -> None:
-    ending(6, revoke_at=timezone.now() + timedelta(days=1))
-    sweep()
-    assert not Notice.objects.exists()
+    ending(6, revoke_at=timezone.now() + timedelta(hours=23))
+    send_all()
+    [message] = outbox.outbox
+    assert message.subject.startswith("Ends within 1 day")
+    assert "/reissue/" not in message.body
 
 
 def test_nobody_is_warned_of_the_end_of_what_has_ended_meanwhile(

@@ -55,7 +55,17 @@ JSON = re.compile(
 STANDS_ON = {
     **{
         f"tokens/{TOKEN_ID}/{action}/": f"tokens/{TOKEN_ID}/"
-        for action in ("approve", "cancel", "collect", "deny", "hand-over", "revoke")
+        for action in (
+            "approve",
+            "cancel",
+            "collect",
+            "deny",
+            "hand-over",
+            "revoke",
+            "uses",
+            "remind",
+            "approve/undo",
+        )
     },
     "team/1/revoke/": "team/1/",
     "accounts/sessions/end/": "accounts/sessions/",

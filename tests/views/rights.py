@@ -46,6 +46,8 @@ POST token-cancel         issuing             302   404    404    403    302   3
 POST token-cancel         active              302   404    404    403    409   409   409   403   409
 POST token-approve        awaiting_approval   302   404    404    403    403   403   302   403   403
 POST token-approve        awaiting_recipient  302   404    404    403    403   403   409   403   403
+POST token-approve-undo   awaiting_recipient  302   404    404    403    403   403   409   403   403
+POST token-remind         awaiting_approval   302   404    404    403    302   302   403   403   403
 POST token-deny           awaiting_approval   302   404    404    403    403   403   302   403   403
 POST token-deny           denied              302   404    404    403    403   403   409   403   403
 POST token-collect        awaiting_recipient  302   404    404    403    302   302   403   403   403
@@ -54,6 +56,8 @@ GET  token-reissue        active              302   404    404    403    200   2
 GET  token-reissue        revoked             302   404    404    403    409   409   409   403   403
 POST token-reissue        active              302   404    404    403    302   422   302   403   403
 POST token-reissue        revoked             302   404    404    403    409   409   409   403   403
+POST token-uses           active              302   404    404    403    302   302   302   403   302
+POST token-uses           revoked             302   404    404    403    403   403   403   403   403
 POST token-hand-over      active              302   404    404    403    302   302   302   403   302
 POST token-hand-over      queued              302   404    404    403    409   409   409   403   409
 GET  token-possible-owners active             401   404    404    403    200   200   200   403   200
@@ -65,6 +69,7 @@ GET  team-people          team                401   404    404    200    200   4
 GET  team-accounts        team                401   404    404    200    200   404   200   200   200
 POST team-revoke          team                302   404    404    403    403   404   302   403   302
 POST team-revoke          closed              302   404    404    404    404   404   404   403   302
+GET  team-hand-over       team                302   404    404    403    403   404   404   403   404
 GET  team-ended           team                302   404    404    200    200   404   200   200   200
 GET  team-ended-status    team                401   404    404    200    200   404   200   200   200
 
@@ -76,8 +81,10 @@ GET  audit-workspaces     -                   401   403    403    403    403   4
 GET  audit-csv            -                   302   403    403    403    403   403   403   200   200
 GET  audit-jsonl          -                   302   403    403    403    403   403   403   200   200
 GET  audit-event          -                   302   403    403    403    403   403   403   200   200
-GET  audit-find           -                   302   403    200    403    403   403   200   200   200
-POST audit-find           -                   302   403    200    403    403   403   200   200   200
+GET  audit-find           -                   302   200    200    200    200   200   200   200   200
+POST audit-find           -                   302   200    200    200    200   200   200   200   200
+GET  audit-as-of          -                   302   403    403    403    403   403   403   422   422
+GET  audit-as-of-jsonl    -                   302   403    403    403    403   403   403   422   422
 GET  audit-story          active              302   403    403    403    403   403   403   200   200
 
 GET  inventory            -                   302   403    403    403    403   403   403   200   200
@@ -150,6 +157,7 @@ FIELDS: dict[tuple[str, str], dict[str, str]] = {
     ("token-collect", "*"): {"public_key": PUBLIC_KEY},
     ("token-reissue", "*"): {"mode": "replace", "recipient": "owner", "reason": "it leaked"},
     ("token-hand-over", "*"): {"person": "teammate@example.com", "reason": "moves to other work"},
+    ("token-uses", "*"): {"uses": "deploys of acme/dash"},
     ("team-revoke", "*"): {"person": "engineer@example.com", "reason": "no longer needed"},
     ("audit-find", "*"): {"fingerprint": "0" * 64},
 }

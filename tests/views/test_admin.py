@@ -230,7 +230,16 @@ def test_who_is_taken_out_of_a_team_loses_at_once_what_was_not_delivered(
     asked = make_token(engineer)
     live = make_token(engineer, state=State.ACTIVE)
     out = {"memberships-0-DELETE": "on"}
-    assert desk.post(page(platform), team_form(platform, **out)).status_code == 302
+    look = desk.post(page(platform), team_form(platform, **out))
+    asked.refresh_from_db()
+    assert (look.status_code, asked.state, told()) == (200, State.QUEUED, []), "only a look"
+    html = look.content.decode()
+    assert "Nothing has been saved yet.</strong> 2 tokens or requests would be" in html
+    for token in (asked, live):
+        assert token.name in html
+    again = dict(re.findall(r'type="hidden" name="([^"]+)" value="([^"]*)"', html))
+    assert again.pop("_looked") == "1"
+    assert desk.post(page(platform), again | {"_looked": "1"}).status_code == 302
     assert [line for line, *_ in told()] == ["- member engineer@example.com of platform"]
     asked.refresh_from_db()
     assert (asked.state, asked.ended_by) == (State.CANCELLED, "admin@example.com")
@@ -243,7 +252,10 @@ def test_who_may_not_sign_in_any_more_loses_at_once_what_was_not_delivered(
     desk: Client, engineer: User, make_token: Callable[..., Token]
 ) -> None:
     asked = make_token(engineer)
-    assert desk.post(page(engineer), {"name": ""}).status_code == 302
+    assert asked.name in desk.post(page(engineer), {"name": ""}).content.decode()
+    assert told() == []
+    assert desk.get(page(engineer)).context["messages"]._loaded_messages == []
+    assert desk.post(page(engineer), {"name": "", "_looked": "1"}).status_code == 302
     assert [line for line, *_ in told()] == [
         "~ person engineer@example.com: may not sign in any more"
     ]
@@ -348,3 +360,20 @@ def test_the_pages_say_that_the_access_file_wins(
     for action in ("", "add/"):
         html = desk.get(f"/admin/portal/{model}/{action}").content.decode()
         assert "The access file wins on what it names" in html
+
+
+def test_lifetimes_are_written_and_read_as_people_write_them(
+    desk: Client, platform: Team, catalog: Catalog
+) -> None:
+    grant = Grant.objects.get(team=platform)
+    Grant.objects.update(max_ttl=5400, default_ttl=600)
+    assert 'value="1h 30m"' in desk.get(page(platform)).content.decode()
+    same = {"grants-0-max_ttl": "1h 30m", "grants-0-default_ttl": "10m"}
+    assert desk.post(page(platform), team_form(platform, **same)).status_code == 302
+    assert told() == [], "nothing was changed"
+    other = {"grants-0-max_ttl": "8h", "grants-0-default_ttl": "600"}
+    assert desk.post(page(platform), team_form(platform, **other)).status_code == 302
+    grant.refresh_from_db()
+    assert (grant.max_ttl, grant.default_ttl) == (28_800, 600)
+    wrong = desk.post(page(platform), team_form(platform, **{"grants-0-max_ttl": "31d"}))
+    assert "A lifetime is 1 second to 30 days." in wrong.content.decode()

@@ -224,14 +224,14 @@ def test_the_form_shows_what_will_happen_before_it_does(active: Token, leader: C
     html = leader.get(url(active, "reissue")).content.decode()
     assert '<strong class="name">ci-2</strong> takes the place of' in html
     assert "no overlap goes beyond that" in html
-    assert f'value="{SECONDS}"' in html
+    assert 'value="2h"' in html
     assert Token.objects.count() == 1
 
 
 def test_the_lifetime_starts_at_the_old_one_capped_by_policy(active: Token, owner: Client) -> None:
     Grant.objects.update(max_ttl=600, default_ttl=60)
     html = owner.get(url(active, "reissue")).content.decode()
-    assert 'name="seconds_to_live" id="id_seconds_to_live" inputmode="numeric" value="600"' in html
+    assert 'name="seconds_to_live" id="id_seconds_to_live" value="10m"' in html
 
 
 def test_a_link_prefills_the_form(active: Token, owner: Client) -> None:
@@ -267,15 +267,15 @@ def test_a_replacement_at_once_sends_both_to_workers(
 
 
 WRONG: dict[str, tuple[dict[str, str], str]] = {
-    "no mode": ({"mode": ""}, "Choose how the old token ends"),
+    "no mode": ({"mode": ""}, "Say what happened to the old key"),
     "an odd mode": ({"mode": "later"}, "Select a valid choice"),
     "no overlap": ({"overlap_seconds": ""}, "Choose how long the old token works on"),
-    "an overlap of a moment": ({"overlap_seconds": "59"}, "An overlap is 60 to"),
-    "an endless overlap": ({"overlap_seconds": "2592001"}, "An overlap is 60 to"),
+    "an overlap of a moment": ({"overlap_seconds": "59"}, "An overlap is 1 minute to 7 days"),
+    "an endless overlap": ({"overlap_seconds": "2592001"}, "An overlap is 1 minute to 7 days"),
     "nobody": ({"recipient": ""}, "Choose who gets the new key"),
     "no key pair": ({"recipient": "me"}, "Your browser sent no public key"),
-    "too long": ({"seconds_to_live": "2592001"}, "A lifetime is 1 to"),
-    "beyond policy": ({"seconds_to_live": "86401"}, "at most 86400 seconds"),
+    "too long": ({"seconds_to_live": "2592001"}, "A lifetime is 1 second to"),
+    "beyond policy": ({"seconds_to_live": "86401"}, "at most 1 day"),
     "a key as a reason": ({"reason": f"glsa_{'k' * 32}_00000000"}, "looks like a key"),
 }
 

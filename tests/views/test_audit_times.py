@@ -150,9 +150,9 @@ def test_the_zone_is_part_of_the_link_and_said_beside_the_field(
     for link in ("/audit/export.csv", "/audit/export.jsonl", "/audit/charts/"):
         assert f"{link}?{query}" in html
     assert 'name="time_zone" id="id_time_zone" value="Asia/Tokyo"' in html
-    assert html.count("In the time of <span data-zone>Asia/Tokyo</span>.") == 2
+    assert html.count("In the time of <span data-zone>Asia/Tokyo</span>.") == 3
     html = log.get("/audit/?since=2024-11-01").content.decode()
-    assert html.count("In the time of <span data-zone>UTC</span>.") == 2
+    assert html.count("In the time of <span data-zone>UTC</span>.") == 3
     assert log.get("/audit/?time_zone=Asia/Tokyo").context["form"].query == ""
 
 

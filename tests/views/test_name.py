@@ -45,3 +45,20 @@ def test_nobody_can_try_names_in_a_workspace_that_is_not_theirs(
 
 def test_the_anonymous_are_told_to_sign_in(db: None, catalog: Catalog) -> None:
     assert ask(Client(), catalog.workspace.aws_id, "ci")[0] == 401
+
+
+def test_a_name_that_is_taken_comes_with_one_that_is_free(
+    sign_in: SignIn, engineer: User, catalog: Catalog, make_token: Callable[..., Token]
+) -> None:
+    for name in ("ci", "ci-2", "ci-9", "n" * 128):
+        make_token(engineer, name=name)
+    client, asked = sign_in(engineer), {"workspace": catalog.workspace.aws_id}
+    for name, free in (
+        ("ci", "ci-3"),
+        ("ci-2", "ci-3"),
+        ("ci-9", "ci-10"),
+        ("n" * 128, "n" * 126 + "-2"),
+        ("new", ""),
+    ):
+        answer = client.get("/tokens/name/", asked | {"name": name}).json()
+        assert answer["free"] == free

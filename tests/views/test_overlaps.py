@@ -9,6 +9,7 @@ from django.test import Client
 from django.utils import timezone
 from django.utils.html import escape
 
+from portal import lifetimes
 from portal.models import Action, AuditEvent, Grant, State, Token, User
 from tests.person import KeyPair
 from tests.views.conftest import Post
@@ -46,7 +47,7 @@ def fields(overlap: int, **changed: str) -> dict[str, str]:
 
 
 def offered(html: str) -> list[int]:
-    return [int(one) for one in re.findall(r'data-overlap="(\d+)"', html)]
+    return [lifetimes.read(one) for one in re.findall(r'data-fill="([^"]+)"', html)]
 
 
 @pytest.mark.parametrize(
@@ -65,7 +66,7 @@ def test_the_choices_that_are_offered_fit_the_policy(
     Grant.objects.update(max_overlap=longest)
     html = leader.get(f"/tokens/{active.pk}/reissue/").content.decode()
     assert offered(html) == choices
-    assert f'inputmode="numeric" value="{at_first}"' in html
+    assert f'value="{lifetimes.written(at_first)}"' in html
     assert "policy allows" in html
 
 
@@ -78,7 +79,7 @@ def test_a_longer_one_is_refused_beside_its_field_and_nothing_typed_is_lost(
     answer = post(client, path, **fields(7 * DAY + 1))
     html = answer.content.decode()
     assert (answer.status_code, Token.objects.count()) == (422, 1)
-    said = "An overlap is 60 to 604,800 seconds: your team's policy allows 7d at most"
+    said = "An overlap is 1 minute to 7 days: your team's policy allows no more"
     [beside] = re.findall(r'id="id_overlap_seconds_error".*?</ul>', html, re.DOTALL)
     assert escape(said) in beside
     assert f'value="{7 * DAY + 1}"' in html
@@ -121,7 +122,7 @@ def test_a_limit_that_changes_between_form_and_reissue_counts(
     answer = post(leader, f"/tokens/{active.pk}/reissue/", **fields(DAY))
     html = answer.content.decode()
     assert (answer.status_code, Token.objects.count()) == (422, 1)
-    assert "policy allows 1h at most" in html
+    assert escape("An overlap is 1 minute to 1 hour: your team's policy allows no more") in html
     assert 'id="id_overlap_seconds_error"' in html
 
 

@@ -89,7 +89,7 @@ def test_a_member_reads_the_desk_and_finds_nothing_to_press(
     page = sign_in(engineer).get(DESK).content.decode()
     assert token.name in page
     assert 'type="checkbox"' not in page
-    assert "End the chosen" not in page
+    assert "Revoke the chosen" not in page
 
 
 # -- What it lists ------------------------------------------------------------------------------
@@ -194,7 +194,9 @@ def test_who_left_stands_out_with_what_they_left_behind(
         Membership.objects.create(user=engineer, team=mobile, role=Role.LEAD)
     answer = as_lead.get(DESK)
     assert answer.context["left_behind"] == [(engineer, 2)]
-    assert answer.content.count(b"engineer@example.com left the team") == 1
+    page = answer.content.decode()
+    assert "1 person left the team</strong>, 2 tokens of theirs have not ended" in page
+    assert page.count("Revoke those of engineer@example.com…") == 1
     assert sorted(names(as_lead, "flag=owner-left")) == ["a", "b"]
 
 

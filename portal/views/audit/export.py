@@ -31,11 +31,11 @@ def as_csv(request: HttpRequest) -> HttpResponseBase:
     """A table for people. It proves nothing: see ``as_jsonl``."""
     form = AuditFilterForm(request.GET)
     if not form.is_valid():
-        return _refuse(request, form)
+        return refuse(request, form)
     if request.method == "HEAD":
-        return _download(iter(()), "csv", "text/csv; charset=utf-8")
+        return download(iter(()), "csv", "text/csv; charset=utf-8")
     export = export_audit(form.wanted, "csv", actor=requester.actor(request))
-    return _download(_csv(form.wanted, export), "csv", "text/csv; charset=utf-8")
+    return download(_csv(form.wanted, export), "csv", "text/csv; charset=utf-8")
 
 
 @require_safe
@@ -46,9 +46,9 @@ def as_jsonl(request: HttpRequest) -> HttpResponseBase:
     """The stored texts with their hashes and a signed trailer: ``verify_audit`` checks the file."""
     form = AuditFilterForm(request.GET)
     if not form.is_valid():
-        return _refuse(request, form)
+        return refuse(request, form)
     if request.method == "HEAD":
-        return _download(iter(()), "jsonl", "application/jsonl")
+        return download(iter(()), "jsonl", "application/jsonl")
     wanted = form.wanted
     export = export_audit(wanted, "jsonl", actor=requester.actor(request))
     links = stream(wanted, list(Link._fields), up_to=export.head.seq)
@@ -59,14 +59,16 @@ def as_jsonl(request: HttpRequest) -> HttpResponseBase:
         head=export.head,
         at=export.at,
     )
-    return _download(told, "jsonl", "application/jsonl")
+    return download(told, "jsonl", "application/jsonl")
 
 
-def _refuse(request: HttpRequest, form: AuditFilterForm) -> HttpResponse:
+def refuse(request: HttpRequest, form: AuditFilterForm) -> HttpResponse:
+    """422 with what is wrong beside its field."""
     return render(request, "audit/index.html", {"form": form}, status=422)
 
 
-def _download(content: Iterator[bytes], kind: str, content_type: str) -> StreamingHttpResponse:
+def download(content: Iterator[bytes], kind: str, content_type: str) -> StreamingHttpResponse:
+    """A file to keep."""
     return StreamingHttpResponse(
         content,
         content_type=content_type,

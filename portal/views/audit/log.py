@@ -17,6 +17,7 @@ from portal.forms.audit import AuditFilterForm
 from portal.models import AuditEvent, Token
 from portal.reading.charts import charts as read_charts
 from portal.reading.events import page, story
+from portal.views.audit import as_of
 from portal.views.audit.drawing import draw
 from portal.views.audit.table import rows
 
@@ -45,6 +46,8 @@ def index(request: HttpRequest) -> HttpResponse:
     form = AuditFilterForm(request.GET)
     if not form.is_valid():
         return render(request, "audit/index.html", {"form": form}, status=422)
+    if form.wanted.as_of is not None:
+        return render(request, "audit/index.html", as_of.context(form))
     found = page(form.wanted, before=_cursor(request, "before"), after=_cursor(request, "after"))
     return render(
         request,

@@ -11,8 +11,9 @@ from django.urls import reverse
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.text import Truncator
 
+from portal.audit.vocabulary import IN_WORDS
 from portal.models import AuditEvent
-from portal.templatetags.pages import breakable, moment, named, outcome_badge, typed
+from portal.templatetags.pages import breakable, moment, named, outcome_badge, role_badge, typed
 
 LONGEST_NOTE = 80
 _NONE = '<span class="soft">–</span>'
@@ -27,11 +28,14 @@ def rows(events: list[AuditEvent]) -> SafeString:
 def _row(event: AuditEvent) -> str:
     return (
         f'<tr>\n<th scope="row"><a href="{_address("audit-event", "0", event.seq)}">'
-        f"<code>{escape(event.action)}</code></a>{outcome_badge(event)}{_note(event)}</th>\n"
+        f"{escape(IN_WORDS.get(event.action, event.action))} "
+        f"<code>{escape(event.action)}</code></a>"
+        f"{outcome_badge(event)}{_note(event)}</th>\n"
         f'<td data-label="When">{moment(event.at)}</td>\n'
         f'<td data-label="Who"><span>{breakable(event.actor)}{_owner(event)}</span></td>\n'
         f'<td data-label="Token">{_token(event)}</td>\n'
         f'<td data-label="Where">{_place(event)}</td>\n'
+        f'<td data-label="Role">{_role(event)}</td>\n'
         f'<td data-label="Team">{escape(event.team) or _NONE}</td>\n</tr>\n'
     )
 
@@ -61,6 +65,10 @@ def _token(event: AuditEvent) -> str:
         return _NONE
     address = _address("audit-story", _NO_TOKEN, event.token_id)
     return f'<a href="{address}">{typed(event.token_name)}</a>'
+
+
+def _role(event: AuditEvent) -> str:
+    return role_badge(event.grafana_role) if event.grafana_role else _NONE
 
 
 def _place(event: AuditEvent) -> str:

@@ -1,5 +1,6 @@
 """A team's desk: its live tokens with what stands out about them, then those that ended lately."""
 
+import uuid
 from collections import Counter
 from collections.abc import Iterable
 from datetime import timedelta
@@ -19,7 +20,7 @@ from portal.forms.selects import found, typed
 from portal.models import State, Team, Token
 from portal.models.desk import accounts_on_desk, people_on_desk
 from portal.models.flags import count_open, flagged
-from portal.models.lookups import HAS_ENDED, IS_LIVE, IS_OPEN
+from portal.models.lookups import HAS_ENDED, IS_LIVE, IS_OPEN, TRUE_END
 from portal.models.queries import TokenQuerySet
 from portal.models.states import LIVE, WAITING
 from portal.requester import answers_json
@@ -83,11 +84,13 @@ def desk(request: HttpRequest, slug: str) -> HttpResponse:
     approvals = policy.approvable_tokens(user).filter(team=team).order_by("created_at", "pk")
     asked = list(approvals.for_pages()[: MOST_APPROVALS + 1])
     counted = count_open(team)
+    left_behind = counted.left_behind(policy.ENDABLE)
     return render(
         request,
         "team/desk.html",
         {
             "team": team,
+            "answered": _answered(request, team),
             "may_manage": policy.may_manage(user, team),
             "approvals": asked[:MOST_APPROVALS],
             "approvals_count": len(asked) if len(asked) <= MOST_APPROVALS else approvals.count(),
@@ -98,9 +101,19 @@ def desk(request: HttpRequest, slug: str) -> HttpResponse:
             "ended_count": _said(ended, ended_lately),
             "flags": [(flag, count) for flag, count in counted.flags.items() if count],
             "outliving": policy.outliving(team),
-            "left_behind": counted.left_behind(policy.ENDABLE),
+            "left_behind": left_behind,
+            "left_count": sum(count for _, count in left_behind),
         },
     )
+
+
+def _answered(request: HttpRequest, team: Team) -> Token | None:
+    """The request that was answered just now, as it is by now."""
+    try:
+        asked = uuid.UUID(request.GET.get("answered", ""))
+    except ValueError:
+        return None
+    return Token.objects.for_pages().filter(team=team, pk=asked).first()
 
 
 @answers_json
@@ -121,14 +134,17 @@ def accounts(request: HttpRequest, slug: str) -> JsonResponse:
 def _open_first_to_end(tokens: TokenQuerySet) -> list[Stretch[Token]]:
     """What exists at AWS, what ends first before the rest; then what waits to, in its order."""
     return [
-        Stretch(tokens.filter(IS_LIVE, expires_at__isnull=False), ("expires_at", "id")),
+        Stretch(
+            tokens.filter(IS_LIVE, expires_at__isnull=False), ("ends", "id"), {"ends": TRUE_END}
+        ),
         Stretch(tokens.filter(IS_LIVE, expires_at=None), ("id",)),
         Stretch(tokens.filter(state__in=WAITING), ("created_at", "id")),
     ]
 
 
 def _load_flagged(keys: list[Any]) -> Iterable[Token]:
-    return flagged(Token.objects.for_pages().filter(pk__in=keys)).order_by() if keys else ()
+    rows = Token.objects.for_pages().with_successor()
+    return flagged(rows.filter(pk__in=keys)).order_by() if keys else ()
 
 
 def _said(page: Page[Token], tokens: TokenQuerySet) -> str:

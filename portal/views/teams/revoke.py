@@ -1,12 +1,14 @@
 """Ending many of a team's tokens: look first, then act, then see how far it has come."""
 
 import uuid
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.contrib import messages
 from django.db.models import Q
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
+from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from portal import policy, requester
@@ -15,6 +17,7 @@ from portal.forms import EndForm
 from portal.limits import table
 from portal.models import Action, AuditEvent, State, Team, Token, User
 from portal.models.flags import live_first
+from portal.moments import FIRST
 from portal.requester import answers_json
 from portal.tasks import follow_up
 from portal.views.accounts.step_up import require_step_up
@@ -26,6 +29,8 @@ from portal.views.way_back import posted_from
 BATCH_SIZE = 500
 """Tokens on one page of those to end: below the number of fields that Django takes in a form."""
 MOST_NAMES = 5
+IN_USE = timedelta(days=1)
+"""Since its last use, as far as Grafana has told."""
 UNDER_WAY = (State.REVOKING, State.ISSUING)
 
 
@@ -120,7 +125,9 @@ def _preview(
     request: HttpRequest, the_team: Team, chosen: list[Token], form: EndForm, status: int
 ) -> HttpResponse:
     """The page that lists exactly what its button ends."""
-    ending = [token for token in chosen if policy.is_revocable(token)]
+    ending = sorted(
+        (token for token in chosen if policy.is_revocable(token)), key=_last_used, reverse=True
+    )
     withdrawing = [token for token in chosen if policy.is_cancellable(token)]
     return render(
         request,
@@ -130,12 +137,17 @@ def _preview(
             "form": form,
             "ending": (ending + withdrawing)[:BATCH_SIZE],
             "left_for_later": max(0, len(ending + withdrawing) - BATCH_SIZE),
+            "in_use": sum(_last_used(one) > timezone.now() - IN_USE for one in ending),
             "over": [(t, explain.message(t)) for t in chosen if _is_over(t)],
             "owners": sorted({token.owner.email for token in ending + withdrawing}),
             "person": request.POST.get("person", ""),
         },
         status=status,
     )
+
+
+def _last_used(token: Token) -> datetime:
+    return token.last_used_at or FIRST
 
 
 def _too_late(request: HttpRequest, the_team: Team, done: EndedMany) -> HttpResponse:

@@ -95,7 +95,7 @@ def _status(token: Token) -> dict[str, Any]:
         "workspace": token.workspace.aws_id,
         "service_account": token.service_account.aws_id,
         "seconds_to_live": token.seconds_to_live,
-        "expires_at": token.expires_at.isoformat() if token.expires_at else None,
+        "expires_at": token.ends_at.isoformat() if token.ends_at else None,
     }
 
 

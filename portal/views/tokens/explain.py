@@ -118,8 +118,8 @@ _CREDENTIAL_CODES = frozenset(
 
 
 _MESSAGES = {
-    State.AWAITING_APPROVAL: "A team lead has to approve this request, and was mailed. Without an "
-    "answer it lapses after 7 days.",
+    State.AWAITING_APPROVAL: "Somebody has to approve this request first, and was mailed. Without "
+    "an answer it lapses after 7 days.",
     State.AWAITING_RECIPIENT: "Nothing is made yet: the token is made when its recipient "
     "opens this page and asks for the key. After 7 days it lapses.",
     State.QUEUED: "Waiting for a worker to take the request.",
@@ -199,6 +199,8 @@ def message(token: Token) -> str:
         )
     if token.state in _ENDED:
         return _ended(token, _ENDED[State(token.state)])
+    if token.is_in_overlap:
+        return f"It was replaced, and works on until {token.ends_at:%Y-%m-%d %H:%M} UTC."
     return _MESSAGES[State(token.state)]
 
 

@@ -4,7 +4,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
-from portal import requester
+from portal import policy, requester
 from portal.models import Token
 from portal.views import paging
 from portal.views.paging import Stretch, load_tokens
@@ -15,4 +15,8 @@ def index(request: HttpRequest) -> HttpResponse:
     """The person's own tokens, newest first."""
     own = Stretch(Token.objects.filter(owner=requester.person(request)), ("-created_at", "-id"))
     page = paging.page([own], request.GET.get("page"), load_tokens)
-    return render(request, "tokens/index.html", {"page": page})
+    user = requester.person(request)
+    waiting = (
+        policy.approvable_tokens(user) if policy.reach(user).approves else Token.objects.none()
+    )
+    return render(request, "tokens/index.html", {"page": page, "waiting": waiting.count()})

@@ -8,9 +8,9 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_safe
 
-from portal import requester
+from portal import lifetimes, requester
 from portal.amg import LONGEST_LIFETIME
-from portal.flows.request import RequestRefusedError, TokenRequest, name_is_taken
+from portal.flows.request import RequestRefusedError, TokenRequest, free_name, name_is_taken
 from portal.flows.request import request as request_token
 from portal.forms import TokenRequestForm
 from portal.limits import LimitExceededError
@@ -47,9 +47,15 @@ def new(request: HttpRequest) -> HttpResponse:
         if token is not None:
             return redirect("token", token.pk)
         return _form_page(request, form, user, status=422)
-    initial = {name: request.GET[name] for name in PREFILLABLE if name in request.GET}
+    given = request.GET
+    initial = {name: given[name] for name in PREFILLABLE if name in given}
+    if "lifetime" in given:
+        initial.setdefault("seconds_to_live", given["lifetime"])
     initial.setdefault("name", suggested_name(user))
-    return _form_page(request, TokenRequestForm(user=user, initial=initial), user)
+    is_linked = bool({*PREFILLABLE, "lifetime"} & given.keys())
+    return _form_page(
+        request, TokenRequestForm(user=user, initial=initial), user, is_linked=is_linked
+    )
 
 
 @answers_json
@@ -65,7 +71,10 @@ def name(request: HttpRequest) -> JsonResponse:
     if found is None:
         raise Http404
     is_taken = Token.objects.holding_name(found.pk, wanted).exists()
-    return JsonResponse({"message": name_is_taken(wanted) if is_taken else ""})
+    if not is_taken:
+        return JsonResponse({"message": "", "free": ""})
+    free = free_name(found.pk, wanted)
+    return JsonResponse({"message": name_is_taken(wanted), "free": free})
 
 
 def _request(request: HttpRequest, form: TokenRequestForm) -> Token | None:
@@ -80,6 +89,7 @@ def _request(request: HttpRequest, form: TokenRequestForm) -> Token | None:
         seconds_to_live=fields["seconds_to_live"],
         reason=fields["reason"],
         public_key=fields["public_key"],
+        says_until=lifetimes.is_until(form["seconds_to_live"].value()),
     )
     try:
         requested = request_token(wanted, actor=requester.actor(request))
@@ -91,7 +101,12 @@ def _request(request: HttpRequest, form: TokenRequestForm) -> Token | None:
 
 
 def _form_page(
-    request: HttpRequest, form: TokenRequestForm, user: User, status: int = 200
+    request: HttpRequest,
+    form: TokenRequestForm,
+    user: User,
+    status: int = 200,
+    *,
+    is_linked: bool = False,
 ) -> HttpResponse:
     offered = catalog(user, str(form["workspace"].value() or ""))
     wanted = str(form["service_account"].value() or "")
@@ -101,6 +116,7 @@ def _form_page(
         {
             "form": form,
             "catalog": offered,
+            "is_linked": is_linked,
             "not_read": not_offered(user),
             "account": offered.account(wanted),
             "account_options": offered.account_options(wanted),

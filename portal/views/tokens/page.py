@@ -3,12 +3,17 @@
 import uuid
 from typing import Any
 
+from django.db.models import Max
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from portal import policy, requester
-from portal.models import State, Token
+from portal.flows.remind import PAUSE
+from portal.models import Notice, NoticeKind, State, Token
+from portal.models.states import AWAITING_PEOPLE
+from portal.text import without_unseen
 from portal.views.tokens import explain, new
 from portal.views.tokens.find import visible_token
 
@@ -38,6 +43,9 @@ def page(request: HttpRequest, token: Token, *, status: int = 200, **more: Any) 
             "may_cancel": policy.is_cancellable(token) and policy.may_revoke(user, token),
             "may_answer": token.state == State.AWAITING_APPROVAL
             and policy.may_approve(user, token),
+            "may_undo": token.state == State.AWAITING_RECIPIENT
+            and bool(token.approved_by)
+            and policy.may_approve(user, token),
             "overlap": policy.overlap_of(token)
             if token.state == State.AWAITING_RECIPIENT
             else None,
@@ -46,15 +54,34 @@ def page(request: HttpRequest, token: Token, *, status: int = 200, **more: Any) 
             and token.is_open
             and policy.may_reissue(user, token)
             and not any(one.holds_place for one in replacements),
+            "may_describe": policy.may_describe(user, token),
+            "uses": without_unseen(token.reason),
+            "may_try_again": is_recipient
+            and not token.waits_for_key
+            and token.state not in AWAITING_PEOPLE,
             "key_known_to": token.recipient if token.recipient_id != token.owner_id else None,
             "possible_owners": policy.first_possible_owners(token) if may_hand_over else (),
             "most_possible_owners": policy.MOST_POSSIBLE_OWNERS,
             "replacements": replacements,
             "try_again_url": new.try_again_url(token),
+            **_waits_for(token),
             **more,
         },
         status=status,
     )
+
+
+def _waits_for(token: Token) -> dict[str, Any]:
+    """Who is to agree to a request, and since when they know."""
+    if token.state != State.AWAITING_APPROVAL:
+        return {}
+    told = Notice.objects.filter(token=token, kind=NoticeKind.APPROVAL_ASKED)
+    asked_at = told.aggregate(last=Max("created_at"))["last"]
+    return {
+        "approvers": policy.approvers_of(token),
+        "asked_at": asked_at,
+        "may_remind": asked_at is None or asked_at < timezone.now() - PAUSE,
+    }
 
 
 def _replacements(token: Token) -> list[Token]:

@@ -7,24 +7,24 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods
 
-from portal import policy, requester
+from portal import lifetimes, policy, requester
 from portal.amg import LONGEST_LIFETIME
 from portal.flows.reissue import REISSUED, ReissueTerms, next_name, require_replaceable
 from portal.flows.reissue import reissue as reissue_token
 from portal.flows.request import RequestRefusedError
 from portal.forms import ReissueForm
+from portal.forms.fields import OTHER_NAMES
 from portal.life import moves
 from portal.limits import LimitExceededError, table
-from portal.models import Token
+from portal.models import Token, User
 from portal.tasks import follow_up
-from portal.templatetags.pages import lifetime
 from portal.views import limiting
 from portal.views.accounts.step_up import require_step_up_for
 from portal.views.limiting import limited
 from portal.views.tokens import new
 from portal.views.tokens.find import visible_token
 
-OVERLAPS = ((3_600, "1 hour"), (86_400, "1 day"), (7 * 86_400, "7 days"))
+OVERLAPS = (3_600, 86_400, 7 * 86_400)
 PREFILLABLE = ("mode", "overlap_seconds", "recipient", "seconds_to_live", "reason")
 
 
@@ -38,6 +38,9 @@ def reissue(request: HttpRequest, token_id: uuid.UUID) -> HttpResponse:
     if request.method != "POST":
         require_replaceable(token)
         given = {name: request.GET[name] for name in PREFILLABLE if name in request.GET}
+        for other, first in OTHER_NAMES.items():
+            if other in request.GET:
+                given.setdefault(first, request.GET[other])
         form = ReissueForm(token=token, user=user, initial=given)
         form.initial = _defaults(form) | given
         return _form_page(request, form)
@@ -76,9 +79,9 @@ def _defaults(form: ReissueForm) -> dict[str, Any]:
     """What the form says at first."""
     return {
         "mode": "overlap" if form.may_overlap else "replace",
-        "overlap_seconds": min(OVERLAPS[1][0], form.longest_overlap),
+        "overlap_seconds": lifetimes.written(min(OVERLAPS[1], form.longest_overlap)),
         "recipient": "owner",
-        "seconds_to_live": _lifetime(form.token),
+        "seconds_to_live": lifetimes.written(_lifetime(form.token)),
     }
 
 
@@ -88,16 +91,29 @@ def _lifetime(token: Token) -> int:
     return min(token.seconds_to_live, limits.max_ttl if limits else LONGEST_LIFETIME)
 
 
-def _overlaps(longest: int) -> list[tuple[int, str]]:
-    """Those that policy allows, and the longest one, to pick from."""
-    shorter = [(seconds, label) for seconds, label in OVERLAPS if seconds < longest]
-    return [*shorter, (longest, lifetime(longest))] if longest < OVERLAPS[-1][0] else [*OVERLAPS]
+def _overlaps(longest: int) -> list[tuple[str, str]]:
+    """Those that policy allows, and the longest one, to pick from: in words and as written."""
+    shorter = [one for one in OVERLAPS if one < longest]
+    allowed = [*shorter, longest] if longest < OVERLAPS[-1] else list(OVERLAPS)
+    return [(lifetimes.in_words(one), lifetimes.written(one)) for one in allowed]
+
+
+def _who_agrees(old: Token, user: User, *, for_me: bool) -> list[str]:
+    """Who is asked to agree to the new token; nobody where asking for it is agreeing."""
+    wanted = Token(team=old.team, owner=user if for_me else old.owner)
+    if wanted.owner != user and policy.may_approve(user, wanted):
+        return []
+    return [one.email for one in policy.approvers_of(wanted)] or ["an admin"]
 
 
 def _form_page(request: HttpRequest, form: ReissueForm, status: int = 200) -> HttpResponse:
     token, user = form.token, form.user
     recipients = (token.owner, user)
     limits = [policy.limits_for(one, token.team, token.service_account) for one in recipients]
+    whose = list(zip(limits, ("owners", "mine"), strict=True))
+    shown = whose[1:] if token.owner == user else whose
+    mode = form["mode"].value()
+    required = any(one and one.reason_required for one, _ in shown) and not token.reason
     return render(
         request,
         "tokens/reissue.html",
@@ -106,6 +122,20 @@ def _form_page(request: HttpRequest, form: ReissueForm, status: int = 200) -> Ht
             "token": token,
             "is_own": token.owner == user,
             "next_name": next_name(token),
+            "act": "Renew" if mode == "overlap" else "Replace",
+            "shortened": [
+                (one, which)
+                for one, which in shown
+                if one is not None and one.max_ttl < token.seconds_to_live
+            ],
+            "approvals": [
+                (people, which)
+                for one, which in shown
+                if one is not None
+                and one.needs_approval
+                and (people := _who_agrees(token, user, for_me=which == "mine"))
+            ],
+            "reason_required": required,
             "overlaps": _overlaps(form.longest_overlap) if form.may_overlap else (),
             "presets": new.PRESETS,
             "owner_limits": limits[0],

@@ -1,0 +1,47 @@
+"""Cells of lists of tokens, that several pages have."""
+
+from html import escape
+
+from django import template
+from django.urls import reverse
+from django.utils.safestring import SafeString, mark_safe
+
+from portal.lifetimes import in_words, written
+from portal.models import State, Token
+from portal.templatetags.pages import moment, typed
+
+register = template.Library()
+
+
+SHORTER = (1_800, 3_600, 8 * 3_600, 86_400, 7 * 86_400)
+"""What an approver may shorten a lifetime to by one press."""
+
+
+@register.filter
+def shorter(seconds: int) -> list[tuple[int, str]]:
+    """Usual lifetimes below this one, as seconds and as one writes them."""
+    return [(one, written(one)) for one in SHORTER if one < seconds]
+
+
+@register.filter
+def ends(token: Token) -> SafeString:
+    """When a token that is open ends, and what replaces it then; or when one has ended.
+
+    A row of ``TokenQuerySet.with_successor`` in an overlap names its successor.
+    """
+    if not token.is_open and token.state != State.EXPIRED:
+        return SafeString(moment(token.state_at))
+    if token.ends_at is None:
+        return SafeString(f'<span class="soft">{in_words(token.seconds_to_live)} once made</span>')
+    shown = str(moment(token.ends_at))
+    if not token.is_in_overlap:
+        return SafeString(shown)
+    return mark_safe(f"<span>{shown}{_successor(token)}</span>")  # noqa: S308 (all is escaped)
+
+
+def _successor(token: Token) -> str:
+    pk, name = getattr(token, "successor_id", None), getattr(token, "successor_name", "")
+    if pk is None:
+        return " <small>replaced</small>"
+    address = escape(reverse("token", args=[pk]))
+    return f' <small>replaced by <a href="{address}">{typed(name)}</a></small>'
