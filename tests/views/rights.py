@@ -124,6 +124,23 @@ GET  account_confirm_l*   -                   302   302    302    302    302   3
 GET  account_confirm_e*   -                   200   200    200    200    200   200   200   200   200
 GET  account_email_*      -                   200   200    200    200    200   200   200   200   200
 
+# Doors for providers and their people, whoever is signed in here; here without a provider's settings.
+# What they let in is in tests/sign_in, tests/views/saml and tests/views/scim.
+GET  scim*                -                   404   404    404    404    404    404   404   404   404
+POST scim*                -                   404   404    404    404    404    404   404   404   404
+GET  openid-start         -                   302   302    302    302    302    302   302   302   302
+POST openid-start         -                   503   503    503    503    503    503   503   503   503
+GET  openid-callback      -                   403   403    403    403    403    403   403   403   403
+GET  openid-sign-out      -                   405   405    405    405    405    405   405   405   405
+POST openid-sign-out      -                   400   400    400    400    400    400   400   400   400
+GET  saml-start           -                   302   302    302    302    302    302   302   302   302
+POST saml-start           -                   404   404    404    404    404    404   404   404   404
+GET  saml-confirm         -                   302   404    404    404    404    404   404   404   404
+GET  saml-receive         -                   302   302    302    302    302    302   302   302   302
+POST saml-receive         -                   400   400    400    400    400    400   400   400   400
+GET  saml-finish          -                   404   404    404    404    404    404   404   404   404
+GET  saml-metadata        -                   404   404    404    404    404    404   404   404   404
+
 # Django's admin sends everybody else to its own sign-in, which answers 403. Admins manage people,
 # teams with their grants, and connections; the rest they look at, and what libraries bring along
 # they don't see.

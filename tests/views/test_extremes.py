@@ -144,7 +144,7 @@ def values_for(path: str) -> tuple[str, ...]:
     return EXTREMES if path.startswith("/admin/") else (*EXTREMES, *MOMENTS)
 
 
-def filled(path: str, row: tuple[Token, AuditEvent], **extreme: str) -> str:
+def filled(path: str, row: tuple[Token, AuditEvent], /, **extreme: str) -> str:
     token, event = row
     return PARAMETER.sub(
         lambda part: extreme.get(part[1]) or _value(part[1], path, token, event), path
