@@ -24,7 +24,7 @@ def in_chunks(body: bytes, size: int = 100) -> Iterator[bytes]:
 
 def form_of(browser: requests.Session, live: Live, **typed: str) -> bytes:
     page = browser.get(f"{live.url}/accounts/login/", timeout=30).text
-    [token] = CSRF.findall(page)
+    token = CSRF.findall(page)[0]  # each form of the page has it
     return urlencode(typed | {"csrfmiddlewaretoken": token}).encode()
 
 
