@@ -19,7 +19,7 @@ from django.conf import settings
 from django.db import transaction
 from django.test import Client, TransactionTestCase
 
-from portal import audit, clock, wakeup
+from portal import audit, clock, sessions, wakeup
 from portal.audit import Actor
 from portal.grafana import heard
 from portal.models import (
@@ -234,9 +234,20 @@ def sign_in() -> Callable[[User], Client]:
         client = Client()
         client.force_login(user)
         prove(client, user)
+        begin(client, user)
         return client
 
     return sign_in
+
+
+def begin(client: Client, user: User) -> None:
+    """Let the session be one that has just begun, so that its first request is like any."""
+    session = client.session
+    assert isinstance(session, sessions.SessionStore)
+    session.begin()
+    session.save()
+    key = str(session.session_key)
+    sessions.note(key, user, address="127.0.0.1", user_agent="", began=True)
 
 
 def prove(client: Client, user: User) -> None:

@@ -58,6 +58,10 @@ def test_the_set_of_events_is_closed() -> None:
         "signin.factor_changed",
         "session.ended",
         "limit.exceeded",
+        "token.adopted",
+        "settings.changed",
+        "history.pruned",
+        "history.restored",
     }
 
 

@@ -20,8 +20,9 @@ addEventListener("error", ({ target }) => {
   say();
 }, true);
 
+// Scripts like this one wait for stylesheets: one that failed before is there, and empty.
 for (const link of document.querySelectorAll("link")) {
-  if (!isStylesheet(link) || link.sheet) continue;
+  if (!isStylesheet(link) || link.sheet?.cssRules.length) continue;
   isWhole = false;
   say();
 }

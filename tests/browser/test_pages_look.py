@@ -103,7 +103,7 @@ def test_a_refused_sign_in_looks_right(page: Page) -> None:
     page.goto("/accounts/login/")
     page.fill("[name=login]", f"{uuid.uuid4()}@example.com")
     page.fill("[name=password]", "wrong")
-    page.click("main [type=submit]")
+    page.get_by_role("button", name="Sign in", exact=True).click()
 
     expect(page.get_by_role("alert")).to_be_visible()
     assert_looks_right(page)
@@ -266,7 +266,7 @@ def test_the_way_from_request_to_copy_needs_the_keyboard_alone(engineer: Page) -
         expect(page.locator("[name=service_account] option").nth(1)).to_be_attached()
     tab_to(page, "[data-seconds='3600']")
     page.keyboard.press("Space")
-    expect(page.locator("[name=seconds_to_live]")).to_have_value("3600")
+    expect(page.locator("[name=seconds_to_live]")).to_have_value("1h")
     expect(page.locator("[data-ends]")).to_contain_text("Europe/Berlin")
     tab_to(page, "[data-submit]")
     page.keyboard.press("Enter")

@@ -100,7 +100,15 @@ GET  metrics              -                   200   200    200    200    200   2
 GET  mfa_index            -                   302   200    200    200    200   200   200   200   200
 GET  mfa_view_*           -                   302   404    404    404    404   404   404   404   404
 GET  mfa_download_*       -                   302   404    404    404    404   404   404   404   404
-# Of one's own account alone; those that change something want a fresh sign-in first.
+# Of one's own account alone; those that change something want a step-up, which all have here.
+GET  mfa_activate_totp    -                   302   200    200    200    200   200   200   200   200
+GET  mfa_add_webauthn     -                   302   200    200    200    200   200   200   200   200
+GET  mfa_edit_webauthn    -                   302   404    404    404    404   404   404   404   404
+GET  mfa_remove_webauthn  -                   302   404    404    404    404   404   404   404   404
+POST mfa_activate_totp    -                   302   422    422    422    422   422   422   422   422
+POST mfa_add_webauthn     -                   302   422    422    422    422   422   422   422   422
+POST mfa_edit_webauthn    -                   302   404    404    404    404   404   404   404   404
+POST mfa_remove_webauthn  -                   302   404    404    404    404   404   404   404   404
 GET  mfa_*                -                   302   302    302    302    302   302   302   302   302
 POST mfa_index            -                   302   405    405    405    405   405   405   405   405
 POST mfa_download_*       -                   302   405    405    405    405   405   405   405   405
@@ -124,22 +132,22 @@ GET  account_confirm_l*   -                   302   302    302    302    302   3
 GET  account_confirm_e*   -                   200   200    200    200    200   200   200   200   200
 GET  account_email_*      -                   200   200    200    200    200   200   200   200   200
 
-# Doors for providers and their people, whoever is signed in here; here without a provider's settings.
+# Doors for providers and their people, whoever is signed in; here no provider is set up.
 # What they let in is in tests/sign_in, tests/views/saml and tests/views/scim.
-GET  scim*                -                   404   404    404    404    404    404   404   404   404
-POST scim*                -                   404   404    404    404    404    404   404   404   404
-GET  openid-start         -                   302   302    302    302    302    302   302   302   302
-POST openid-start         -                   503   503    503    503    503    503   503   503   503
-GET  openid-callback      -                   403   403    403    403    403    403   403   403   403
-GET  openid-sign-out      -                   405   405    405    405    405    405   405   405   405
-POST openid-sign-out      -                   400   400    400    400    400    400   400   400   400
-GET  saml-start           -                   302   302    302    302    302    302   302   302   302
-POST saml-start           -                   404   404    404    404    404    404   404   404   404
-GET  saml-confirm         -                   302   404    404    404    404    404   404   404   404
-GET  saml-receive         -                   302   302    302    302    302    302   302   302   302
-POST saml-receive         -                   400   400    400    400    400    400   400   400   400
-GET  saml-finish          -                   404   404    404    404    404    404   404   404   404
-GET  saml-metadata        -                   404   404    404    404    404    404   404   404   404
+GET  scim*                -                   404   404    404    404    404   404   404   404   404
+POST scim*                -                   404   404    404    404    404   404   404   404   404
+GET  openid-start         -                   302   302    302    302    302   302   302   302   302
+POST openid-start         -                   503   503    503    503    503   503   503   503   503
+GET  openid-callback      -                   403   403    403    403    403   403   403   403   403
+GET  openid-sign-out      -                   405   405    405    405    405   405   405   405   405
+POST openid-sign-out      -                   400   400    400    400    400   400   400   400   400
+GET  saml-start           -                   302   302    302    302    302   302   302   302   302
+POST saml-start           -                   404   404    404    404    404   404   404   404   404
+GET  saml-confirm         -                   302   404    404    404    404   404   404   404   404
+GET  saml-receive         -                   302   302    302    302    302   302   302   302   302
+POST saml-receive         -                   400   400    400    400    400   400   400   400   400
+GET  saml-finish          -                   404   404    404    404    404   404   404   404   404
+GET  saml-metadata        -                   404   404    404    404    404   404   404   404   404
 
 # Django's admin sends everybody else to its own sign-in, which answers 403. Admins manage people,
 # teams with their grants, and connections; the rest they look at, and what libraries bring along

@@ -94,8 +94,10 @@ OTHERWISE = {
     "accounts/oidc/sso/logout/": (405,),
     "accounts/saml/sso/finish/": (404,),
     "accounts/saml/sso/metadata/": (404,),
+    "scim/v2/": (404,),
+    "scim/v2/1": (404,),
 }
-"""What a provider calls answers nobody who comes without its message, and SAML's is not set up."""
+"""Not for who comes without a provider's message; SAML and SCIM are not set up."""
 
 
 def test_what_is_open_to_all_answers_without_a_sign_in() -> None:

@@ -174,9 +174,10 @@ def test_what_is_done_within_a_minute_costs_no_write(here: Client) -> None:
 
 
 def test_limits_of_sessions_of_before_count_from_their_next_request(
-    person: User, sign_in: Callable[[User], Client]
+    person: User,
 ) -> None:
-    client = sign_in(person)
+    client = Client()
+    client.force_login(person)
     key = key_of(client)
     assert BEGAN not in SessionStore(key).load()
     assert is_in(client)

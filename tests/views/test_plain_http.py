@@ -45,6 +45,8 @@ def test_people_are_sent_to_https(plain: Client, path: str) -> None:
     answer = plain.get(f"/{path}", headers={"accept": "text/html"})
     if path in ("healthz", "readyz", "metrics"):
         assert answer.status_code == 200
+    elif path.startswith(("scim/", "accounts/oidc/sso/logout/")):
+        assert answer.status_code in (403, 404, 405), "programs alone come there"
     else:
         assert (answer.status_code, answer.headers["Location"]) == (
             301,
