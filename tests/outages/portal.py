@@ -19,7 +19,7 @@ from tests.product import ROOT, clean_environment, run_python, within
 from tests.servers import Postgres, Redis, free_port
 
 FIRST_PEOPLE = """
-import json
+import json, time
 import django
 django.setup()
 from django.test import Client
@@ -41,6 +41,10 @@ for number in range(6):
     Membership.objects.create(user=user, team=team)
     client = Client()
     client.force_login(user)
+    session = client.session
+    session["account_authentication_methods"] = [{"method": "password", "at": time.time()}]
+    session["account_authentication_methods_user"] = str(user.pk)
+    session.save()
     sessions.append(client.cookies["sessionid"].value)
 print(json.dumps(sessions))
 """
@@ -91,6 +95,7 @@ class Portal:
             "AWS_REGION": "eu-west-1",
             "PORTAL_TOKEN_QUOTA": "100000",
             "PORTAL_RATE_LIMITS": "off",
+            "PORTAL_STEP_UP_SECONDS": "86400",
             **self._settings,
         }
 
