@@ -1,6 +1,7 @@
 """The web server itself, with the configuration that production and `make run` share."""
 
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import pytest
 
 from portal.logs import MASK
 from tests.product import run_python, within
-from tests.web import Web, serving
+from tests.web import Web, empty_database, serving
 
 KEY = f"glsa_{'Ab1' * 11}_0a1b2c3d"
 
@@ -83,6 +84,7 @@ def test_what_is_too_long_for_the_server_is_said_in_our_words(
 
 def test_pages_are_ready_before_the_first_person_comes(tmp_path: Path) -> None:
     """Nothing is parsed or looked up for the form any more once the process has begun."""
+    shutil.copy(empty_database(), tmp_path)
     asked = run_python(
         "import portal.wsgi\n"
         "from unittest import mock\n"

@@ -1,9 +1,13 @@
 """The web server alone, with production's configuration, for tests of how it speaks HTTP."""
 
+import atexit
 import contextlib
+import functools
+import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,11 +49,23 @@ def read(sock: socket.socket) -> bytes:
     return answer
 
 
+@functools.cache
+def empty_database() -> Path:
+    """An empty database of this version: a start wants one. Made once in a process."""
+    path = Path(tempfile.mkdtemp(prefix="portal-web-")) / "portal.sqlite3"
+    atexit.register(shutil.rmtree, path.parent)
+    environment = {**clean_environment(), "PORTAL_EMBEDDED": "1"}
+    environment |= {"PORTAL_DATA_DIR": str(path.parent), "DATABASE_URL": f"sqlite:///{path}"}
+    command = (sys.executable, str(ROOT / "manage.py"), "migrate", "--no-input")
+    subprocess.run(command, env=environment, check=True, capture_output=True)
+    return path
+
+
 @contextlib.contextmanager
 def serving(
     directory: Path, tree: Path = ROOT, config: Path | None = None, /, **settings: str
 ) -> Iterator[Web]:
-    """One that is not yet told of any database server, started from somewhere else.
+    """One on an empty database of its own, started from somewhere else.
 
     ``tree`` is the version that is started; ``config`` may be another than its own.
     """
@@ -68,6 +84,7 @@ def serving(
         "EMAIL_URL": "smtp://127.0.0.1:1",
         **settings,
     }
+    shutil.copy(empty_database(), directory / "portal.sqlite3")
     command = (sys.executable, str(tree / "manage.py"), "collectstatic", "--no-input")
     subprocess.run(command, env=environment, check=True, capture_output=True)
     with web.log.open("wb") as log:

@@ -77,7 +77,7 @@ def test_a_step_up_by_single_sign_on_keeps_what_was_typed(
     expect(page.get_by_role("status").filter(has_text="Not requested yet")).to_be_visible()
     expect_chosen(page, "Service account", ADMIN_ACCOUNT)
     expect(page.get_by_label("Name", exact=True)).to_have_value(name)
-    expect(page.get_by_label("Reason")).to_have_value("to see it through")
+    expect(page.get_by_label("What uses it")).to_have_value("to see it through")
     submit(page)
     assert live.answers_to(take_key(page)) == 200
 
