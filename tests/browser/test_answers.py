@@ -143,7 +143,8 @@ def test_a_lost_key_works_until_the_new_one_is_taken(
     name = request_token(engineer)
     old_key = take_key(engineer)
     engineer.get_by_role("link", name="Replace: lost or leaked").click()
-    engineer.get_by_role("button", name="Replace").click()
+    with engineer.expect_navigation():
+        engineer.get_by_role("button", name="Replace").click()
     expect(engineer.get_by_text("Say what happened to the old key.").first).to_be_visible()
     engineer.get_by_label("It is lost").check()
     expect(engineer.get_by_role("complementary")).to_contain_text(

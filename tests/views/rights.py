@@ -170,6 +170,8 @@ GET  admin:auth_*history  -                   302   302    302    302    302   3
 GET  admin:account_*history -                 302   302    302    302    302   302   302   302   302
 GET  admin:mfa_*history   -                 302   302    302    302    302   302   302   302   302
 GET  admin:mfa_*          -                 302   302    302    302    302   302   302   302   403
+GET  admin:socialaccount_*history -         302   302    302    302    302   302   302   302   302
+GET  admin:socialaccount_* -                302   302    302    302    302   302   302   302   403
 GET  admin:auth_*         -                   302   302    302    302    302   302   302   302   403
 GET  admin:account_*      -                   302   302    302    302    302   302   302   302   403
 GET  admin:*              -                   302   302    302    302    302   302   302   302   200
