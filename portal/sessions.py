@@ -16,7 +16,7 @@ from django.db.models import Exists, F, OuterRef, QuerySet
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from portal.models import User, UserSession
+from portal.models import ProviderSession, User, UserSession
 from portal.models.prepared import Prepared
 
 BEGAN = "began"
@@ -42,8 +42,9 @@ class SessionStore(db.SessionStore):
         return None
 
     def get_expiry_date(self, **_: object) -> datetime:
-        """When it ends if nothing is done from now on."""
-        idle = timezone.now() + timedelta(seconds=settings.SIGN_IN.session_idle_seconds)
+        """When it ends if nothing is done from now on: as ``set_expiry`` says, or everybody's."""
+        seconds = self.get("_session_expiry") or settings.SIGN_IN.session_idle_seconds
+        idle = timezone.now() + timedelta(seconds=seconds)
         limit = self.limit
         return min(idle, limit) if limit else idle
 
@@ -83,12 +84,14 @@ class SessionStore(db.SessionStore):
         self.modified = changed
 
     def cycle_key(self) -> None:
-        """What is shown of a session goes with it under its new key."""
-        before = self.session_key
-        super().cycle_key()
+        """What is kept of a session goes with it under its new key, before the old one goes."""
+        data, before = dict(self.items()), self.session_key
+        self.create()
+        self._session_cache = data
         if before:
-            rows = UserSession.objects.filter(session_key=before)
-            rows.update(session_key=self.session_key)
+            for kept in (UserSession, ProviderSession):
+                kept.objects.filter(session_key=before).update(session_key=self.session_key)
+            self.delete(before)
 
     def delete(self, session_key: str | None = None) -> None:
         key = session_key or self.session_key

@@ -12,7 +12,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from pytest_django import Settings
 
-from portal.models import Token, User, UserSession
+from portal.models import ProviderSession, Token, User, UserSession
 from portal.scheduler import run_all as sweep
 from portal.sessions import BEGAN, SessionStore
 from tests.views.factors import PASSWORD, is_in, sign_in, told, with_password
@@ -183,6 +183,29 @@ def test_limits_of_sessions_of_before_count_from_their_next_request(
     assert is_in(client)
     assert abs(SessionStore(key).load()[BEGAN] - timezone.now().timestamp()) < 60
     assert UserSession.objects.get().session_key == key
+
+
+def test_what_is_kept_of_a_session_goes_with_it_under_its_new_key(
+    here: Client, person: User
+) -> None:
+    before = key_of(here)
+    began = UserSession.objects.get(session_key=before).began_at
+    ProviderSession.objects.create(session_key=before, user=person, subject="s")
+    store = SessionStore(before)
+    store.cycle_key()
+    assert store.session_key != before
+    assert UserSession.objects.get().session_key == store.session_key
+    assert UserSession.objects.get().began_at == began
+    assert ProviderSession.objects.get().session_key == store.session_key
+    assert not Session.objects.filter(pk=before).exists()
+
+
+def test_a_session_that_is_to_end_sooner_does(db: None) -> None:
+    store = SessionStore()
+    store.set_expiry(300)
+    store.create()
+    left = Session.objects.get().expire_date - timezone.now()
+    assert timedelta(seconds=290) < left <= timedelta(seconds=300)
 
 
 def test_the_cookie_ends_with_the_browser(person: User) -> None:
