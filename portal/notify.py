@@ -6,16 +6,21 @@ to nobody, and what happened is told even if the mail server is away. No mail ev
 
 import smtplib
 from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import timedelta
 from email.errors import MessageError
+from typing import Any
 
 from allauth.account.forms import default_token_generator
 from allauth.account.utils import user_pk_to_url_str
 from django.conf import settings
 from django.core.mail import EmailMessage
 from django.db import transaction
+from django.db.models import QuerySet
 from django.db.models.functions import Now
 from django.template.loader import render_to_string
 
+from portal import clock
 from portal.audit import Actor
 from portal.logs import mask
 from portal.models import (
@@ -34,6 +39,25 @@ SENT, NOT_SENT = "mail", "mail_trouble"
 CANNOT_BE_SENT = (OSError, ValueError, MessageError)
 """What is raised where a mail does not go out: by the way to the server or the server itself
 (smtplib's errors are of the first kind), and for an address or a subject that no mail can have."""
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """When a mail that could not be sent is tried again: after ``first``, then twice as long each
+    time, at most ``longest``; and after what time it is given up."""
+
+    first: timedelta
+    longest: timedelta
+    in_all: timedelta
+
+    def put_back(self, row: QuerySet[Any], *, tries: int) -> QuerySet[Any]:
+        """Have it tried again; returns the row if it is to be given up.
+
+        Not by a clock that is off: nobody's mail ends by that.
+        """
+        pause = min(self.longest, self.first * 2 ** min(tries - 1, 10))
+        row.update(not_before=Now() + pause, rung_at=None)
+        return row.none() if clock.is_off() else row.filter(created_at__lt=Now() - self.in_all)
 
 
 def tell(

@@ -232,16 +232,17 @@ def follow_up(effects: Effects) -> None:
     ]
     # Where one message fails, the others would: nobody must wait for each of them.
     if not all(_send(delay, argument) for delay, argument in messages):
-        _mark_unheard([*effects.issue, *effects.revoke, *effects.settle])
-        PasswordMail.objects.filter(pk__in=effects.password_mail).update(rung_at=None)
-        AccountMail.objects.filter(pk__in=effects.account_mail).update(rung_at=None)
+        _mark_unheard(effects)
     wakeup.publish(*effects.changed)
 
 
-def _mark_unheard(token_ids: list[uuid.UUID]) -> None:
+def _mark_unheard(effects: Effects) -> None:
     """The rows are committed, so that whoever asked is answered well, whatever becomes of this."""
     try:
-        Token.objects.filter(pk__in=token_ids).update(rung_at=None)
+        tokens = [*effects.issue, *effects.revoke, *effects.settle]
+        Token.objects.filter(pk__in=tokens).update(rung_at=None)
+        PasswordMail.objects.filter(pk__in=effects.password_mail).update(rung_at=None)
+        AccountMail.objects.filter(pk__in=effects.account_mail).update(rung_at=None)
     except (DatabaseError, InterfaceError) as error:
         if not outage.is_outage(error):
             raise

@@ -7,16 +7,17 @@ from django.db import transaction
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from portal import audit, clock, notify
+from portal import audit, notify
 from portal.audit import SYSTEM
 from portal.models import Action, Notice, NoticeKind, State, Token
 from portal.models.notices import EXPIRY, WARNINGS
+from portal.notify import Patience
 
-FIRST_PAUSE = timedelta(seconds=30)
-LONGEST_PAUSE = timedelta(hours=1)
+PATIENCE = Patience(
+    first=timedelta(seconds=30), longest=timedelta(hours=1), in_all=timedelta(days=3)
+)
 LATE = timedelta(hours=1)
 """Our clock and the database's may differ."""
-GIVE_UP_AFTER = timedelta(days=3)
 
 log = logging.getLogger(__name__)
 
@@ -84,12 +85,8 @@ def is_so_far_away(token: Token, kind: NoticeKind) -> bool:
 
 
 def _put_back(notice: Notice, error: Exception) -> None:
-    pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** min(notice.tries - 1, 10))
-    row = Notice.objects.filter(pk=notice.pk)
-    row.update(not_before=Now() + pause, rung_at=None)
-    old = row.filter(created_at__lt=Now() - GIVE_UP_AFTER)
-    is_over = not clock.is_off() and old.update(dropped_at=Now())
+    over = PATIENCE.put_back(Notice.objects.filter(pk=notice.pk), tries=notice.tries)
     log.warning(
-        "mail.given_up" if is_over else "mail.not_sent",
+        "mail.given_up" if over.update(dropped_at=Now()) else "mail.not_sent",
         extra={"kind": notice.kind, "error": type(error).__name__, "tries": notice.tries},
     )

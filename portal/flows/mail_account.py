@@ -3,14 +3,13 @@
 import logging
 from datetime import timedelta
 
-from django.db.models.functions import Now
-
-from portal import clock, notify
+from portal import notify
 from portal.models import AccountMail
+from portal.notify import Patience
 
-FIRST_PAUSE = timedelta(seconds=15)
-LONGEST_PAUSE = timedelta(hours=1)
-GIVE_UP_AFTER = timedelta(days=3)
+PATIENCE = Patience(
+    first=timedelta(seconds=15), longest=timedelta(hours=1), in_all=timedelta(days=3)
+)
 
 log = logging.getLogger(__name__)
 
@@ -34,12 +33,8 @@ def mail_account(mail_id: int) -> bool:
 
 
 def _put_back(row: AccountMail, error: Exception) -> None:
-    pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** min(row.tries - 1, 10))
-    rows = AccountMail.objects.filter(pk=row.pk)
-    rows.update(not_before=Now() + pause, rung_at=None)
-    old = rows.filter(created_at__lt=Now() - GIVE_UP_AFTER)
-    is_over = not clock.is_off() and old.delete()[0]
+    over = PATIENCE.put_back(AccountMail.objects.filter(pk=row.pk), tries=row.tries)
     log.warning(
-        "account_mail.given_up" if is_over else "account_mail.not_sent",
+        "account_mail.given_up" if over.delete()[0] else "account_mail.not_sent",
         extra={"kind": row.kind, "error": type(error).__name__, "tries": row.tries},
     )

@@ -4,15 +4,15 @@ import logging
 from datetime import timedelta
 
 from django.db import transaction
-from django.db.models.functions import Now
 
-from portal import audit, clock, notify
+from portal import audit, notify
 from portal.audit import Actor
 from portal.models import Action, PasswordMail, User
+from portal.notify import Patience
 
-FIRST_PAUSE = timedelta(seconds=15)
-LONGEST_PAUSE = timedelta(minutes=10)
-GIVE_UP_AFTER = timedelta(days=1)
+PATIENCE = Patience(
+    first=timedelta(seconds=15), longest=timedelta(minutes=10), in_all=timedelta(days=1)
+)
 
 log = logging.getLogger(__name__)
 
@@ -51,12 +51,8 @@ def _record(row: PasswordMail, person: User) -> None:
 
 
 def _put_back(row: PasswordMail, error: Exception) -> None:
-    pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** min(row.tries - 1, 10))
-    rows = PasswordMail.objects.filter(pk=row.pk)
-    rows.update(not_before=Now() + pause, rung_at=None)
-    old = rows.filter(created_at__lt=Now() - GIVE_UP_AFTER)
-    is_over = not clock.is_off() and old.delete()[0]
+    over = PATIENCE.put_back(PasswordMail.objects.filter(pk=row.pk), tries=row.tries)
     log.warning(
-        "password_mail.given_up" if is_over else "password_mail.not_sent",
+        "password_mail.given_up" if over.delete()[0] else "password_mail.not_sent",
         extra={"error": type(error).__name__, "tries": row.tries},
     )

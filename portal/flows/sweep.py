@@ -1,7 +1,7 @@
 """What the scheduler moves by itself, and what it finds for workers (portal.scheduler)."""
 
-import uuid
 from datetime import timedelta
+from typing import Any
 
 from django.conf import settings
 from django.db.models import Q
@@ -11,7 +11,7 @@ from portal import life
 from portal.life import Effects, moves
 from portal.models import AccountMail, Notice, PasswordMail, ServiceAccount, State, Token
 from portal.models.error_codes import ErrorCode
-from portal.models.queries import BATCH_SIZE, TokenQuerySet
+from portal.models.queries import BATCH_SIZE
 
 RING_AGAIN_AFTER = timedelta(seconds=30)
 MOST_LISTS = 4
@@ -75,36 +75,18 @@ def end_revocations_that_time_overtook() -> Effects:
 
 
 def mails_to_send() -> Effects:
-    """Mails that are due and that no worker took, oldest first. Nobody else rings for them.
-
-    At most twice the workers' number at a time: what a person waits for goes between them.
-    """
-    unheard = Q(rung_at=None) | Q(rung_at__lt=Now() - RING_AGAIN_AFTER)
-    due = Notice.objects.filter(unheard).due()
-    ids = list(due.values_list("pk", flat=True)[: 2 * settings.WORKER_PROCESSES])
-    if ids:
-        Notice.objects.filter(pk__in=ids).update(rung_at=Now())
-    return Effects(mail=ids)
+    """Mails that are due. Nobody else rings for them, and what people wait for goes between."""
+    return Effects(mail=_not_taken(Notice.objects.all()))
 
 
 def password_mails_to_send() -> Effects:
-    """Links that are to go out and that no worker took, oldest first; as many as other mails."""
-    unheard = Q(rung_at=None) | Q(rung_at__lt=Now() - RING_AGAIN_AFTER)
-    due = PasswordMail.objects.filter(unheard).due()
-    ids = list(due.values_list("pk", flat=True)[: 2 * settings.WORKER_PROCESSES])
-    if ids:
-        PasswordMail.objects.filter(pk__in=ids).update(rung_at=Now())
-    return Effects(password_mail=ids)
+    """Links that are to go out."""
+    return Effects(password_mail=_not_taken(PasswordMail.objects.all()))
 
 
 def account_mails_to_send() -> Effects:
-    """Mails about people's accounts that no worker took, oldest first; as many as other mails."""
-    unheard = Q(rung_at=None) | Q(rung_at__lt=Now() - RING_AGAIN_AFTER)
-    due = AccountMail.objects.filter(unheard).due()
-    ids = list(due.values_list("pk", flat=True)[: 2 * settings.WORKER_PROCESSES])
-    if ids:
-        AccountMail.objects.filter(pk__in=ids).update(rung_at=Now())
-    return Effects(account_mail=ids)
+    """Mails about people's accounts."""
+    return Effects(account_mail=_not_taken(AccountMail.objects.all()))
 
 
 def accounts_to_prune() -> Effects:
@@ -134,27 +116,27 @@ def accounts_to_list() -> Effects:
 
 def requests_to_issue() -> Effects:
     """Queued requests that no worker took."""
-    return Effects(issue=_not_taken(Token.objects.filter(state=State.QUEUED)))
+    return Effects(issue=_not_taken(Token.objects.filter(state=State.QUEUED), first="queued_at"))
 
 
 def tokens_to_delete() -> Effects:
     """Revoked tokens that AWS has not deleted, and that no worker took."""
-    return Effects(revoke=_not_taken(Token.objects.filter(state=State.REVOKING)))
+    return Effects(revoke=_not_taken(Token.objects.filter(state=State.REVOKING), first="queued_at"))
 
 
 def tokens_to_settle() -> Effects:
     """Tokens of which a request that has ended may have left one at AWS."""
-    return Effects(settle=_not_taken(Token.objects.unsettled()))
+    return Effects(settle=_not_taken(Token.objects.unsettled(), first="queued_at"))
 
 
-def _not_taken(tokens: TokenQuerySet) -> list[uuid.UUID]:
-    """Those of the rows that are due and that nobody took, oldest first.
+def _not_taken(rows: Any, *, first: str = "pk") -> list[Any]:
+    """Those of the rows, tokens or an outbox, that are due and that no worker took, oldest first.
 
     At most twice the workers' number at a time: a broker that comes back is not flooded.
     """
     unheard = Q(rung_at=None) | Q(rung_at__lt=Now() - RING_AGAIN_AFTER)
-    due = tokens.filter(unheard).due().order_by("queued_at")
+    due = rows.filter(unheard).due().order_by(first)
     ids = list(due.values_list("pk", flat=True)[: 2 * settings.WORKER_PROCESSES])
     if ids:
-        Token.objects.filter(pk__in=ids).update(rung_at=Now())
+        rows.model._default_manager.filter(pk__in=ids).update(rung_at=Now())
     return ids

@@ -1,16 +1,10 @@
 """Mails that tell a person what has happened to their account: an outbox of its own."""
 
-from datetime import timedelta
-from typing import Self
-
 from django.db import models
-from django.db.models import F, Q
 from django.db.models.functions import Now
 
+from portal.models.outbox import OutboxQuerySet
 from portal.models.people import User
-
-LEASE = timedelta(seconds=60)
-"""How long a worker holds a mail that it is sending: longer than a task may run (30 s)."""
 
 
 class AccountMailKind(models.TextChoices):
@@ -20,17 +14,6 @@ class AccountMailKind(models.TextChoices):
     FACTOR_CHANGED = "factor_changed"
     FACTOR_RESET = "factor_reset"
     ADDRESS_CHANGED = "address_changed"
-
-
-class AccountMailQuerySet(models.QuerySet["AccountMail"]):
-    def due(self) -> Self:
-        """Not told to wait, by the database's clock."""
-        return self.filter(Q(not_before=None) | Q(not_before__lte=Now()))
-
-    def claim(self, mail_id: int) -> bool:
-        """Take a mail for sending; False when another worker has it, or it has gone out."""
-        due = self.due().filter(pk=mail_id)
-        return due.update(not_before=Now() + LEASE, tries=F("tries") + 1) == 1
 
 
 class AccountMail(models.Model):
@@ -51,7 +34,7 @@ class AccountMail(models.Model):
     rung_at = models.DateTimeField(null=True)
     tries = models.PositiveSmallIntegerField(default=0)
 
-    objects = AccountMailQuerySet.as_manager()
+    objects = OutboxQuerySet["AccountMail"].as_manager()
 
     class Meta:
         ordering = ["pk"]

@@ -4,9 +4,10 @@ from datetime import timedelta
 from typing import Self
 
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import Q
 from django.db.models.functions import Now
 
+from portal.models.outbox import OutboxQuerySet
 from portal.models.people import User
 from portal.models.tokens import Token
 
@@ -38,21 +39,11 @@ WARNINGS = (
 )
 """Which mail goes out while how much time is left: more than the first, at most the second."""
 
-LEASE = timedelta(seconds=60)
-"""How long a worker holds a mail that it is sending: longer than a task may run (30 s)."""
 
-
-class NoticeQuerySet(models.QuerySet["Notice"]):
+class NoticeQuerySet(OutboxQuerySet["Notice"]):
     def due(self) -> Self:
         """Neither sent nor given up, and not told to wait, by the database's clock."""
-        return self.filter(
-            Q(not_before=None) | Q(not_before__lte=Now()), sent_at=None, dropped_at=None
-        )
-
-    def claim(self, notice_id: int) -> bool:
-        """Take a mail for sending; False when another worker has it, or nobody is to send it."""
-        due = self.due().filter(pk=notice_id)
-        return due.update(not_before=Now() + LEASE, tries=F("tries") + 1) == 1
+        return super().due().filter(sent_at=None, dropped_at=None)
 
 
 class Notice(models.Model):
