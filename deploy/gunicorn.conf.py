@@ -67,8 +67,14 @@ def on_starting(server: Any) -> None:
 
 
 def post_fork(_server: Any, _worker: Any) -> None:
-    """A master that was killed can't end its workers, and its successor needs their port."""
+    """A master that was killed can't end its workers, and its successor needs their port.
+
+    Until a worker has its own, it has the master's signal handlers, which write down what came and
+    go on: a stop that meets a start would wait for such a worker as long as for a slow request.
+    """
     die_with_parent(signal.SIGKILL)
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
+        signal.signal(number, signal.SIG_DFL)
 
 
 def when_ready(_: Any) -> None:

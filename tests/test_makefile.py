@@ -10,6 +10,9 @@ import pytest
 
 from tests.product import ROOT, clean_environment
 
+MAKES_OWN = ("MAKELEVEL", "MAKEFLAGS", "MFLAGS")
+"""What `make test` tells the makes that it starts; nobody's own make has these."""
+
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
@@ -23,10 +26,13 @@ def checkout(tmp_path: Path) -> Path:
 
 
 def make(folder: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    of_its_own = {
+        name: value for name, value in clean_environment().items() if name not in MAKES_OWN
+    }
     return subprocess.run(
         ["make", "--no-print-directory", *arguments],
         cwd=folder,
-        env=clean_environment(),
+        env=of_its_own,
         capture_output=True,
         text=True,
         timeout=120,

@@ -40,7 +40,9 @@ def clipboard(page: Page) -> str:
 def is_legible(page: Page) -> bool:
     """Whether the screen shows anything of the key: whether it looks otherwise with another."""
     element = key_element(page)
-    looks = element.screenshot()
+    looks, before = element.screenshot(), b""
+    while looks != before:  # until it is drawn as it stays
+        looks, before = element.screenshot(), looks
     key = element.text_content()
     element.evaluate("(element, other) => { element.textContent = other }", f"{key}"[::-1])
     looks_with_another = element.screenshot()

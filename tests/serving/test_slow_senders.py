@@ -186,6 +186,27 @@ def test_a_process_that_stops_does_not_wait_for_slow_senders(tmp_path: Path) -> 
         assert time.monotonic() - began < 10
 
 
+def test_a_process_that_stops_does_not_wait_for_workers_that_have_just_begun(
+    tmp_path: Path,
+) -> None:
+    config = tmp_path / "gunicorn.conf.py"
+    config.write_text(
+        f"__file__ = {str(CONFIG)!r}\n"
+        "exec(open(__file__).read())\n"
+        "import time\n"
+        "begin = post_fork\n"
+        "def post_fork(server, worker):\n"
+        "    begin(server, worker)\n"
+        "    time.sleep(60 if worker.age > 1 else 0)\n"
+    )
+    with serving(tmp_path, ROOT, config) as web:
+        assert web.process is not None
+        began = time.monotonic()
+        web.process.terminate()
+        assert web.process.wait(30) == 0
+        assert time.monotonic() - began < 10
+
+
 def test_the_log_tells_how_many_were_too_slow(web: Web) -> None:
     with slow_connections(web.port, 40):
         assert within(10, lambda: "requests were not sent within" in web.log.read_text())
