@@ -8,6 +8,8 @@ from portal.converters import NumberConverter
 from portal.saml_settings import is_installed
 from portal.scim import endpoint as scim
 from portal.views import health, inventory, way_back
+from portal.views.access import index as access
+from portal.views.access import planning, reviewing
 from portal.views.accounts import confirm, invitation, openid, sign_in, sign_out
 from portal.views.accounts import sessions as own
 from portal.views.audit import evidence, export, find, log, suggestions
@@ -82,6 +84,11 @@ urlpatterns = [
     path("audit/find/", find.find, name="audit-find"),
     path("audit/events/<number:seq>/", log.event, name="audit-event"),
     path("audit/tokens/<uuid:token_id>/", log.token_story, name="audit-story"),
+    path("access/", access.index, name="access"),
+    path("access/review.csv", reviewing.as_csv, name="access-csv"),
+    path("access/review/", reviewing.page, name="access-review"),
+    path("access/plan/", planning.plan, name="access-plan"),
+    path("access/apply/", planning.apply, name="access-apply"),
     path("inventory/", inventory.index, name="inventory"),
     path("inventory/workspaces/", inventory.workspaces, name="inventory-workspaces"),
     path("scim/v2/", scim.endpoint, name="scim-root"),

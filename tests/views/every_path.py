@@ -69,6 +69,7 @@ STANDS_ON = {
     },
     "team/1/revoke/": "team/1/",
     "accounts/sessions/end/": "accounts/sessions/",
+    "access/apply/": "access/plan/",
 }
 """Addresses that take POST alone, and the page that each one's form stands on."""
 

@@ -87,6 +87,15 @@ GET  audit-as-of          -                   302   403    403    403    403   4
 GET  audit-as-of-jsonl    -                   302   403    403    403    403   403   403   422   422
 GET  audit-story          active              302   403    403    403    403   403   403   200   200
 
+GET  access               -                   302   200    200    200    200   200   200   200   200
+GET  access-csv           -                   302   403    403    403    403   403   403   200   200
+GET  access-review        -                   302   403    403    403    403   403   403   200   200
+POST access-review        -                   302   403    403    403    403   403   403   302   302
+GET  access-plan          -                   302   403    403    403    403   403   403   403   200
+POST access-plan          -                   302   403    403    403    403   403   403   403   422
+GET  access-apply         -                   302   302    302    302    302   302   302   302   302
+POST access-apply         -                   302   403    403    403    403   403   403   403   422
+
 GET  inventory            -                   302   403    403    403    403   403   403   200   200
 GET  inventory-workspaces -                   401   403    403    403    403   403   403   200   200
 
@@ -187,6 +196,8 @@ FIELDS: dict[tuple[str, str], dict[str, str]] = {
     ("token-uses", "*"): {"uses": "deploys of acme/dash"},
     ("team-revoke", "*"): {"person": "engineer@example.com", "reason": "no longer needed"},
     ("audit-find", "*"): {"fingerprint": "0" * 64},
+    ("access-review", "*"): {"note": "as it should be"},
+    ("access-plan", "*"): {"file": "version: 2"},
 }
 
 
