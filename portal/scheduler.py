@@ -95,6 +95,7 @@ MOVES_AND_MESSAGES = (
     Job("have links to set a password sent", sweep.password_mails_to_send),
     Job("have mails about accounts sent", sweep.account_mails_to_send),
     Job("have AMG's own lists of tokens read", sweep.accounts_to_list),
+    Job("have tokens deleted that nobody here issued", sweep.listed_tokens_to_end),
     Job("record refused sign-ins as one event each", record_counted_failures),
     Job("record met limits as one event each", record_counted_refusals),
     Job("forget limits that nobody met for a day", forget_old_uses, 300.0),

@@ -44,8 +44,11 @@ FIELDS = {
     Action.TOKEN_ISSUED: _fields("token aws_request_id"),
     Action.TOKEN_DELIVERED: _fields("token", "subject"),
     Action.TOKEN_FAILED: _fields("token error_code", "reason aws_request_id"),
-    Action.TOKEN_REVOKE_REQUESTED: _fields("token", "reason"),
-    Action.TOKEN_REVOKED: _fields("token", "reason aws_request_id error_code"),
+    # Of what somebody made outside the portal there is no row: its account and AWS's id tell which.
+    Action.TOKEN_REVOKE_REQUESTED: _fields("", "token reason service_account aws_token_id subject"),
+    Action.TOKEN_REVOKED: _fields(
+        "", "token reason aws_request_id error_code service_account aws_token_id subject"
+    ),
     Action.TOKEN_REISSUED: _fields("token subject", "reason"),
     Action.TOKEN_EXPIRED: _fields("token"),
     Action.TOKEN_PRUNED: _fields("token aws_request_id"),

@@ -4,17 +4,27 @@ from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
-from django.db.models import Q
+from django.db.models import F, Q
 from django.db.models.functions import Now
 
 from portal import life
 from portal.life import Effects, moves
-from portal.models import AccountMail, Notice, PasswordMail, ServiceAccount, State, Token
+from portal.models import (
+    AccountMail,
+    ListedToken,
+    Notice,
+    PasswordMail,
+    ServiceAccount,
+    State,
+    Token,
+)
 from portal.models.error_codes import ErrorCode
 from portal.models.queries import BATCH_SIZE
 
 RING_AGAIN_AFTER = timedelta(seconds=30)
 MOST_LISTS = 4
+MOST_WANTED = 12
+LIST_AGAIN_SECONDS = 60.0
 QUEUED_FOR_TOO_LONG = timedelta(hours=1)
 
 
@@ -102,6 +112,8 @@ def accounts_to_list() -> Effects:
 
     Few at a time: what a person waits for goes between them.
     """
+    if wanted := _wanted_lists():
+        return Effects(inventory=wanted)
     if not settings.INVENTORY_SECONDS:
         return Effects()
     long_ago = Now() - timedelta(seconds=settings.INVENTORY_SECONDS)
@@ -112,6 +124,27 @@ def accounts_to_list() -> Effects:
     if ids:
         ServiceAccount.objects.filter(pk__in=ids).update(list_asked_at=Now())
     return Effects(inventory=ids)
+
+
+def _wanted_lists() -> list[int]:
+    """Accounts whose lists somebody waits for; one that was asked for and did not come, again."""
+    lately = Now() - timedelta(seconds=LIST_AGAIN_SECONDS)
+    missing = Q(listed_at=None) | Q(listed_at__lt=F("list_wanted_at"))
+    not_asked = (
+        Q(list_asked_at=None)
+        | Q(list_asked_at__lt=F("list_wanted_at"))
+        | Q(list_asked_at__lt=lately)
+    )
+    due = ServiceAccount.objects.wanted().filter(missing & not_asked)
+    ids = list(due.order_by("list_wanted_at", "pk").values_list("pk", flat=True)[:MOST_WANTED])
+    if ids:
+        ServiceAccount.objects.filter(pk__in=ids).update(list_asked_at=Now())
+    return ids
+
+
+def listed_tokens_to_end() -> Effects:
+    """Tokens that nobody here issued and that are to be deleted, and that no worker took."""
+    return Effects(end_listed=_not_taken(ListedToken.objects.to_end()))
 
 
 def requests_to_issue() -> Effects:

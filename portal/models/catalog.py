@@ -1,8 +1,11 @@
 """What AMG has, as the last sync saw it, and what teams may use of it."""
 
+from datetime import timedelta
+
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
+from django.db.models.functions import Now
 
 from portal.amg import LONGEST_LIFETIME
 from portal.models.people import Team
@@ -14,6 +17,10 @@ CHANGING = frozenset({"CREATING", "UPDATING", "UPGRADING", "VERSION_UPDATING"})
 LOST = frozenset({"DELETING", "DELETION_FAILED", "CREATION_FAILED"})
 """States of a workspace in which there is no Grafana, or soon none. In every other state AWS
 decides, and in one that we don't know, too."""
+
+
+WANTED_FOR = timedelta(minutes=15)
+"""How long somebody's wish to have lists read now is followed: AWS may refuse one for ever."""
 
 
 class ReadFromAws(models.Model):
@@ -141,6 +148,10 @@ class ServiceAccountQuerySet(models.QuerySet["ServiceAccount"]):
             | models.Exists(itself.filter(tokens__state__in=LIVE))
         )
 
+    def wanted(self) -> "ServiceAccountQuerySet":
+        """Those whose tokens somebody has lately asked to have listed at once."""
+        return self.filter(list_wanted_at__gt=Now() - WANTED_FOR)
+
     def unlisted_since(self, moment: models.Expression) -> "ServiceAccountQuerySet":
         """Those that were never listed, or only before a moment."""
         return self.filter(models.Q(listed_at=None) | models.Q(listed_at__lt=moment))
@@ -159,6 +170,7 @@ class ServiceAccount(models.Model):
     gone_at = models.DateTimeField(null=True)
     list_asked_at = models.DateTimeField("when its tokens were last to be listed", null=True)
     listed_at = models.DateTimeField("when its tokens were last listed", null=True)
+    list_wanted_at = models.DateTimeField("when somebody asked to have them listed", null=True)
 
     objects = ServiceAccountQuerySet.as_manager()
 
@@ -168,6 +180,11 @@ class ServiceAccount(models.Model):
         indexes = [
             models.Index(fields=["listed_at"], name="service_account_listed"),
             models.Index(fields=["list_asked_at"], name="service_account_asked"),
+            models.Index(
+                fields=["list_wanted_at"],
+                name="service_account_wanted",
+                condition=models.Q(list_wanted_at__isnull=False),
+            ),
         ]
         constraints = [
             models.UniqueConstraint(fields=["workspace", "aws_id"], name="service_account_once")

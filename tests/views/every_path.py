@@ -50,7 +50,7 @@ JSON = re.compile(
     r"tokens/(name|accounts|workspaces|[^/]+/(status|sealed|delivered|possible-owners))/"
     r"|team/.*/(status|people|accounts)/"
     r"|audit/(teams|workspaces)/"
-    r"|inventory/workspaces/"
+    r"|inventory/(workspaces|progress)/"
 )
 STANDS_ON = {
     **{
@@ -70,6 +70,10 @@ STANDS_ON = {
     "team/1/revoke/": "team/1/",
     "accounts/sessions/end/": "accounts/sessions/",
     "access/apply/": "access/plan/",
+    **dict.fromkeys(
+        ("inventory/read/", "inventory/revoke/", "inventory/1/adopt/", "inventory/1/revoke/"),
+        "inventory/",
+    ),
 }
 """Addresses that take POST alone, and the page that each one's form stands on."""
 

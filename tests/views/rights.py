@@ -96,8 +96,13 @@ POST access-plan          -                   302   403    403    403    403   4
 GET  access-apply         -                   302   302    302    302    302   302   302   302   302
 POST access-apply         -                   302   403    403    403    403   403   403   403   422
 
-GET  inventory            -                   302   403    403    403    403   403   403   200   200
-GET  inventory-workspaces -                   401   403    403    403    403   403   403   200   200
+GET  inventory            -                   302   403    200    403    403   403   200   200   200
+GET  inventory-workspaces -                   401   403    200    403    403   403   200   200   200
+GET  inventory-progress   -                   401   403    200    403    403   403   200   200   200
+POST inventory-read       -                   302   403    302    403    403   403   302   403   302
+POST inventory-revoke     -                   302   403    422    403    403   403   422   403   422
+# Of entries that there are: tests/views/test_inventory_acts.py.
+POST listed-*             -                   302   403    404    403    403   403   404   403   404
 
 GET  way-back             -                   302   302    302    302    302   302   302   302   302
 

@@ -124,11 +124,13 @@ PAGES = {
         "/team/platform/people/?q=x",
         "/team/platform/accounts/?q=x",
         "/access/",
+        "/inventory/",
     ),
     "admin": (
         "/tokens/",
         "/team/",
         "/inventory/",
+        "/inventory/?workspace=g-00000000a1",
         "/audit/",
         "/audit/charts/",
         "/access/",

@@ -60,7 +60,7 @@ class Planned(NamedTuple):
         return cls(zlib.decompress(base64.b85decode(packed)).decode(), digest)
 
 
-@limited(table.ANSWERS)
+@limited(table.PLANS)
 def plan(request: HttpRequest) -> HttpResponse:
     """GET: where to paste. POST ``file``: the plan; nothing changes. 422 for a wrong file."""
     _admins_only(request)
@@ -75,7 +75,7 @@ def plan(request: HttpRequest) -> HttpResponse:
 
 
 @posted_from("access-plan")
-@limited(table.ANSWERS)
+@limited(table.PLANS)
 def apply(request: HttpRequest) -> HttpResponse:
     """POST ``plan``, as the plan's page has it: it is done, if it is still that plan."""
     _admins_only(request)
