@@ -59,7 +59,8 @@ def _end_some(work: Work, ids: list[int], done: EndedListed, reason: str) -> Non
     # Tokens first, as everybody locks them; then the entries, in their order.
     entries = ListedToken.objects.filter(pk__in=ids)
     known = Token.objects.known_at_aws_as(
-        entries.values("service_account__workspace"), entries.values("aws_id")
+        entries.values_list("service_account__workspace", flat=True),
+        entries.values_list("aws_id", flat=True),
     )
     ours = {(one.workspace_id, one.aws_token_id): one for one in work.lock_each(known)}
     locked = entries.select_related("service_account__workspace").order_by("pk")
@@ -73,7 +74,8 @@ def _end_some(work: Work, ids: list[int], done: EndedListed, reason: str) -> Non
 
 
 def _end_ours(work: Work, entry: ListedToken, token: Token, reason: str) -> bool:
-    if not policy.is_revocable(token):
+    # What agrees by now was adopted: its own page ends it, once somebody has looked at that.
+    if not entry.drift or not policy.is_revocable(token):
         return False
     policy.require(policy.may_revoke, work.actor.user, token)
     is_over = policy.outlives_its_end(token)

@@ -2,11 +2,10 @@
 
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.db.models.functions import Now
 
 from portal import policy
 from portal.audit import Actor
-from portal.models import ServiceAccount
+from portal.models import ServiceAccount, Token
 
 
 def want_lists(accounts: QuerySet[ServiceAccount], *, actor: Actor) -> int:
@@ -19,4 +18,5 @@ def want_lists(accounts: QuerySet[ServiceAccount], *, actor: Actor) -> int:
         raise PermissionDenied
     if not user.is_admin:
         accounts = accounts.filter(pk__in=policy.accounts_in_led_teams(user).values("pk"))
-    return accounts.update(list_wanted_at=Now())
+    # By the same clock, to the second on SQLite, as the reading that is waited for.
+    return accounts.update(list_wanted_at=Token.objects.database_now())

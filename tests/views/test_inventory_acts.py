@@ -150,7 +150,7 @@ def test_a_look_at_many_lists_them_and_changes_nothing(
     foreign: ListedToken,
     listed: Callable[..., ListedToken],
     catalog: Catalog,
-    enqueued: list[tuple[str, str]],
+    enqueued: list[tuple[str, Any]],
 ) -> None:
     past = timezone.now() - timedelta(hours=2)
     old = listed(catalog.admin_account, "9", "long-over", expires_at=past)
@@ -329,4 +329,4 @@ def test_what_amg_changed_is_shown_with_the_tokens_that_hang_on_it(
     assert "on-admin" in changed("lead")
     catalog.workspace.gone_at = timezone.now()
     catalog.workspace.save()
-    assert "no longer exists at AWS" in changed("lead")
+    assert "no longer exists at AWS" in changed("admin")

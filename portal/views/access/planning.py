@@ -111,7 +111,7 @@ def _text(request: HttpRequest) -> str:
     sent = request.FILES.get("file")
     if sent is not None:
         try:
-            return sent.read().decode("utf-8-sig")
+            return bytes(sent.read()).decode("utf-8-sig")
         except UnicodeDecodeError:
             raise AccessFileError([Problem(Place("the file"), "this is no text")]) from None
     text = str(request.POST.get("file", ""))

@@ -1,8 +1,9 @@
 """A review of access: as a file, as a page to print, and that somebody has reviewed it."""
 
 import hashlib
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any
 
 from django import forms
 from django.contrib import messages
@@ -39,7 +40,8 @@ class NoteForm(forms.Form):
     note = ReasonField(required_message="Say what you looked at, or what follows from it.")
 
 
-class Sheet(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Sheet:
     """Everything that a review reviews, as it is now."""
 
     access: list[Line]
@@ -61,7 +63,7 @@ class Sheet(NamedTuple):
         return list(lines(review.HEADING, map(review.cells, [*self.access, *self.tokens])))
 
     @property
-    def digest(self) -> str:
+    def sha256(self) -> str:
         """SHA-256 of the file."""
         found = hashlib.sha256()
         for part in self.file:
@@ -69,7 +71,7 @@ class Sheet(NamedTuple):
         return found.hexdigest()
 
     @property
-    def count(self) -> int:
+    def size(self) -> int:
         return len(self.access) + len(self.tokens)
 
 
@@ -81,7 +83,7 @@ def as_csv(request: HttpRequest) -> HttpResponseBase:
     """The review's file: its SHA-256 is what the event of a review names."""
     sheet = Sheet.read(request)
     if request.method == "GET":
-        export_review(sheet.count, actor=requester.actor(request))
+        export_review(sheet.size, actor=requester.actor(request))
     return StreamingHttpResponse(
         iter(sheet.file),
         content_type="text/csv; charset=utf-8",
@@ -100,7 +102,7 @@ def page(request: HttpRequest) -> HttpResponse:
     if not form.is_valid():
         return _show(request, sheet, form, status=422)
     now = Token.objects.database_now()
-    reviewed, access = Reviewed(sheet.digest, sheet.count, now), ""
+    reviewed, access = Reviewed(sheet.sha256, sheet.size, now), ""
     if "seen" in request.POST:
         try:
             digest, count, at, access = signing.loads(
@@ -119,8 +121,8 @@ def page(request: HttpRequest) -> HttpResponse:
 def _show(request: HttpRequest, sheet: Sheet, form: NoteForm, *, status: int = 200) -> HttpResponse:
     at = Token.objects.database_now()
     since = review.since_last_review()
-    digest = sheet.digest
-    shown = [digest, sheet.count, at.isoformat(), review.digest_of_access(iter(sheet.access))]
+    digest = sheet.sha256
+    shown = [digest, sheet.size, at.isoformat(), review.digest_of_access(iter(sheet.access))]
     by_kind: dict[str, list[Line]] = {kind: [] for kind in ("right", "member", "grant")}
     for line in sheet.access:
         by_kind[line["kind"]].append(line)
@@ -129,7 +131,7 @@ def _show(request: HttpRequest, sheet: Sheet, form: NoteForm, *, status: int = 2
         "has_changed": status == 409,
         "at": at,
         "digest": digest,
-        "count": sheet.count,
+        "count": sheet.size,
         "seen": signing.dumps(shown, salt=_SALT),
         "rights": by_kind["right"],
         "members": by_kind["member"],

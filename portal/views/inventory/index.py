@@ -82,7 +82,7 @@ def index(request: HttpRequest) -> HttpResponse:
         request,
         "inventory/index.html",
         {
-            "findings": beside_ours(findings[:most], user),
+            "findings": beside_ours(findings[:most], user, acts=may_act),
             "findings_count": _count(
                 of_kind(entries, kind).filter(drift__in=Drift.values),
                 whole=findings if len(findings) <= most else None,
