@@ -70,6 +70,7 @@ from portal.policy.rights import (
     require,
     teams_of,
 )
+from portal.policy.room import who_could_go
 from portal.policy.second_factor import needs_second_factor
 from portal.policy.usage import LimitReached, Usage, limit_reached, usage
 
@@ -140,6 +141,7 @@ __all__ = [
     "suspension",
     "teams_of",
     "usage",
+    "who_could_go",
     "why_not_kept",
     "why_without_access",
     "without_access",

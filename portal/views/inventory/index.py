@@ -17,6 +17,7 @@ from django.views.decorators.http import require_safe
 from portal import policy, requester
 from portal.forms.selects import MOST_OFFERED, found, typed
 from portal.models import Drift, ListedToken, ServiceAccount, Team, Token, User, Workspace
+from portal.models.filling import Filling, count_by_workspace
 from portal.reading.changed import changed_accounts, suspended_grants
 from portal.requester import answers_json
 from portal.views import paging
@@ -28,6 +29,8 @@ MOST_FINDINGS = 200
 MOST_TO_ACT_ON = 100
 """Findings on the page of somebody who may act on them: each has its forms."""
 MOST_COUNTED = 1000
+MOST_GAUGES = 12
+"""Workspaces whose filling is shown, the fullest first."""
 EXPIRED = "expired"
 KINDS = {
     Drift.FOREIGN.value: "not issued here",
@@ -102,6 +105,7 @@ def index(request: HttpRequest) -> HttpResponse:
             "unread": to_list.unlisted_since(too_old).order_by()[:MOST_COUNTED].count(),
             "not_read": for_operators() if sees_all else (),
             "as_of": read_first.values_list("listed_at", flat=True).first(),
+            "gauges": _gauges(user, asked),
             "reading": reading(user),
             "changed": changed_accounts(accounts, _teams(user)),
             "suspended": suspended_grants(_teams(user), workspace=asked),
@@ -175,6 +179,16 @@ def beside_ours(entries: Iterable[ListedToken], user: User, *, acts: bool = True
         )
         for entry in entries
     ]
+
+
+def _gauges(user: User, asked: str) -> list[tuple[Workspace, Filling]]:
+    """How full the workspace is, or the fullest of those that the person may know of."""
+    counts = count_by_workspace()
+    rows = _workspaces(user).filter(gone_at=None).order_by()
+    rows = rows.filter(aws_id=asked) if asked else rows.filter(pk__in={pk for pk, _ in counts})
+    found = [(one, Filling.of(one.pk, counts)) for one in rows]
+    found.sort(key=lambda pair: (-pair[1].used, pair[0].name, pair[0].aws_id))
+    return found[:MOST_GAUGES]
 
 
 def _teams(user: User) -> QuerySet[Team]:
