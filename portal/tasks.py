@@ -23,6 +23,7 @@ from portal.flows.end_sessions import end_sessions
 from portal.flows.issue import issue
 from portal.flows.mail import mail
 from portal.flows.mail_account import mail_account
+from portal.flows.mail_lead import mail_lead
 from portal.flows.mail_password import mail_password
 from portal.flows.prune import prune
 from portal.flows.recover import settle
@@ -190,6 +191,12 @@ def send_account_mail(mail_id: int) -> None:
     mail_account(mail_id)
 
 
+@app.task(name="portal.lead_mail")
+@bears_outages
+def send_lead_mail(mail_id: int) -> None:
+    mail_lead(mail_id)
+
+
 @app.task(name="portal.inventory")
 @bears_outages
 @takes_a_place("portal.inventory", _connection_of_account)
@@ -237,6 +244,7 @@ def follow_up(effects: Effects) -> None:
         *((send_mail.delay, notice_id) for notice_id in effects.mail),
         *((send_password_mail.delay, mail_id) for mail_id in effects.password_mail),
         *((send_account_mail.delay, mail_id) for mail_id in effects.account_mail),
+        *((send_lead_mail.delay, mail_id) for mail_id in effects.lead_mail),
         *((list_tokens.delay, account_id) for account_id in effects.inventory),
         *((end_listed_token.delay, listed_id) for listed_id in effects.end_listed),
     ]

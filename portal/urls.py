@@ -15,7 +15,7 @@ from portal.views.accounts import sessions as own
 from portal.views.audit import evidence, export, find, log, suggestions
 from portal.views.inventory import acting
 from portal.views.inventory import index as inventory
-from portal.views.teams import desk, leaving
+from portal.views.teams import calendar, desk, leaving
 from portal.views.teams import revoke as revoke_many
 from portal.views.tokens import (
     approve,
@@ -62,6 +62,8 @@ urlpatterns = [
     path("team/<slug:slug>/", desk.desk, name="team"),
     path("team/<slug:slug>/people/", desk.people, name="team-people"),
     path("team/<slug:slug>/accounts/", desk.accounts, name="team-accounts"),
+    path("team/<slug:slug>/ends.ics", calendar.ends, name="team-ends"),
+    path("team/<slug:slug>/calendar/", calendar.renew, name="team-calendar"),
     path("team/<slug:slug>/revoke/", revoke_many.revoke, name="team-revoke"),
     path("team/<slug:slug>/hand-over/", leaving.hand_over, name="team-hand-over"),
     path(

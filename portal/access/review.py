@@ -91,8 +91,9 @@ def grants(wanted: Narrowed) -> Iterator[Line]:
 
 
 def tokens(wanted: Narrowed) -> Iterator[Line]:
-    """What lives at AWS, as far as we know, and whose it is."""
-    rows = wanted.tokens().for_pages().select_related("recipient")
+    """What lives at AWS, as far as we know, and whose it is: for who sees all of it."""
+    [rows] = wanted.tokens()  # of everything there is one part
+    rows = rows.for_pages().select_related("recipient")
     for one in rows.order_by("team", "name", "pk").iterator(BATCH):
         used = one.last_used_at
         yield {

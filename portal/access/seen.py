@@ -70,16 +70,22 @@ class Scope:
 
     @property
     def grants(self) -> QuerySet[Grant]:
-        return Grant.objects.filter(team__in=self.teams)
+        if self.is_everything:
+            return Grant.objects.filter(team__closed_at=None)
+        return Grant.objects.filter(team__in=list(self.teams.values_list("pk", flat=True)))
 
     @property
-    def tokens(self) -> TokenQuerySet:
-        """What lives, of closed teams as well: their tokens stay."""
+    def tokens(self) -> list[TokenQuerySet]:
+        """What lives, of closed teams as well: their tokens stay. In parts, each from an index of
+        its own: the person's, and the others of the teams that they lead."""
         if self.is_everything:
-            return Token.objects.filter(IS_LIVE)
+            return [Token.objects.filter(IS_LIVE)]
         own = Q(owner=self.person) | Q(recipient=self.person)
-        led = policy.led_by(self.person).values("pk")
-        return Token.objects.filter(OPEN_OF_TEAM & IS_LIVE).filter(own | Q(team__in=led))
+        parts = [Token.objects.filter(IS_LIVE).filter(own)]
+        led = list(policy.led_by(self.person).values_list("pk", flat=True))
+        if led:
+            parts.append(Token.objects.filter(OPEN_OF_TEAM, IS_LIVE, ~own, team__in=led))
+        return parts
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,13 +122,15 @@ class Narrowed:
         rows = rows.annotate(is_used=asked_by_grant())
         return rows.filter(is_used=False) if self.unused else rows
 
-    def tokens(self) -> TokenQuerySet:
-        rows = self.scope.tokens
+    def tokens(self) -> list[TokenQuerySet]:
+        return [self._narrowed(rows) for rows in self.scope.tokens]
+
+    def _narrowed(self, rows: TokenQuerySet) -> TokenQuerySet:
         if self.team:
             rows = rows.filter(team__slug=self.team)
         if self.person:
             spelled = mailbox.spellings(self.person)
-            people = User.objects.filter(email__in=spelled).values("pk")
+            people = list(User.objects.filter(email__in=spelled).values_list("pk", flat=True))
             rows = rows.filter(Q(owner__in=people) | Q(recipient__in=people))
         if self.workspace:
             rows = rows.filter(workspace__aws_id=self.workspace)

@@ -65,7 +65,7 @@ FIELDS = {
     Action.SIGNIN_FACTOR_CHANGED: _fields("subject"),
     Action.SESSION_ENDED: _fields("subject", "count"),
     Action.LIMIT_EXCEEDED: _fields("subject", "count"),
-    Action.SETTINGS_CHANGED: _fields("subject"),
+    Action.SETTINGS_CHANGED: _fields("subject", "team"),
     Action.TOKEN_ADOPTED: _fields("token reason"),
     Action.HISTORY_PRUNED: _fields("subject count"),
     Action.HISTORY_RESTORED: _fields(

@@ -11,6 +11,7 @@ from portal import life
 from portal.life import Effects, moves
 from portal.models import (
     AccountMail,
+    LeadMail,
     ListedToken,
     Notice,
     PasswordMail,
@@ -97,6 +98,11 @@ def password_mails_to_send() -> Effects:
 def account_mails_to_send() -> Effects:
     """Mails about people's accounts."""
     return Effects(account_mail=_not_taken(AccountMail.objects.all()))
+
+
+def lead_mails_to_send() -> Effects:
+    """Mails to leads about no single token."""
+    return Effects(lead_mail=_not_taken(LeadMail.objects.all()))
 
 
 def accounts_to_prune() -> Effects:

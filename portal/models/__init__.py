@@ -6,6 +6,7 @@ from portal.models.audit import Action, AuditEvent, AuditHead, Outcome
 from portal.models.catalog import Approval, Connection, Grant, ServiceAccount, Workspace
 from portal.models.identities import PersonGroup, ProviderSession
 from portal.models.inventory import Drift, ListedToken
+from portal.models.lead_mails import LeadMail, LeadMailKind
 from portal.models.limits import LimitUse
 from portal.models.notices import Notice, NoticeKind
 from portal.models.password_mails import PasswordMail
@@ -40,6 +41,8 @@ __all__ = [
     "Grant",
     "GroupRight",
     "Heartbeat",
+    "LeadMail",
+    "LeadMailKind",
     "LimitUse",
     "ListedToken",
     "Membership",

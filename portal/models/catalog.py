@@ -89,6 +89,9 @@ class Workspace(ReadFromAws):
     # When it was last looked at alone, because it was being changed.
     described_at = models.DateTimeField(null=True, editable=False, db_column="synced_at")
     gone_at = models.DateTimeField(null=True)
+    quota_warned_at = models.DateTimeField(
+        "when its leads were told that it is nearly full", null=True, editable=False
+    )
 
     objects = WorkspaceQuerySet.as_manager()
 

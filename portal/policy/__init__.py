@@ -9,6 +9,7 @@ from portal.policy.approval import (
     may_reissue,
 )
 from portal.policy.auditing import may_audit
+from portal.policy.calendar import calendar_key, opens_calendar
 from portal.policy.desk import (
     ENDABLE,
     Reach,
@@ -48,7 +49,15 @@ from portal.policy.inventory import (
     may_read_again,
     may_see_inventory,
 )
-from portal.policy.leads import admins, leading, leads, led_by, responsible_for
+from portal.policy.leads import (
+    admins,
+    leading,
+    leads,
+    leads_in,
+    leads_of_workspace,
+    led_by,
+    responsible_for,
+)
 from portal.policy.lost import (
     UNDELIVERED,
     not_kept_on_leaving,
@@ -96,6 +105,7 @@ __all__ = [
     "approvable_tokens",
     "approvers_of",
     "belongs",
+    "calendar_key",
     "current_terms",
     "entitlement_for",
     "entitlements",
@@ -106,6 +116,8 @@ __all__ = [
     "is_revocable",
     "leading",
     "leads",
+    "leads_in",
+    "leads_of_workspace",
     "led_by",
     "limit_reached",
     "limits_for",
@@ -128,6 +140,7 @@ __all__ = [
     "not_kept_on_leaving",
     "offer",
     "offer_like",
+    "opens_calendar",
     "outlives_its_end",
     "outliving",
     "overlap_of",

@@ -19,17 +19,19 @@ def accounts_in_inventory(user: User) -> QuerySet[ServiceAccount]:
     """The service accounts whose lists ``user`` may see."""
     if may_audit(user):
         return ServiceAccount.objects.all()
-    return ServiceAccount.objects.filter(_is_granted(led_by(user)))
+    return accounts_in_led_teams(user)
 
 
 def listed_in_inventory(user: User) -> QuerySet[ListedToken]:
     """What of these lists ``user`` may see: of other teams' tokens, auditors and admins alone."""
     if may_audit(user):
         return ListedToken.objects.all()
-    led = list(led_by(user).values_list("pk", flat=True))
+    led = _led(user)
+    # Each apart: so the index of those with an id of AWS's is found.
     others = Token.objects.filter(
         workspace=OuterRef("service_account__workspace"), aws_token_id=OuterRef("aws_id")
-    ).exclude(Q(aws_token_id="") | Q(team__in=led))
+    )
+    others = others.exclude(aws_token_id="").exclude(team__in=led)
     rows = ListedToken.objects.filter(service_account__in=accounts_in_inventory(user).values("pk"))
     return rows.filter(~Exists(others))
 
@@ -49,7 +51,7 @@ def may_read_again(user: User) -> bool:
 
 def accounts_in_led_teams(user: User) -> QuerySet[ServiceAccount]:
     """Those that the teams of a lead are granted."""
-    return ServiceAccount.objects.filter(_is_granted(led_by(user)))
+    return ServiceAccount.objects.filter(_is_granted(_led(user)))
 
 
 def adopting_teams(user: User, account: ServiceAccount) -> QuerySet[Team]:
@@ -59,7 +61,12 @@ def adopting_teams(user: User, account: ServiceAccount) -> QuerySet[Team]:
     return teams.filter(Exists(covering.filter(team=OuterRef("pk"))))
 
 
-def _is_granted(teams: QuerySet[Team]) -> Exists:
+def _led(user: User) -> list[int]:
+    """Few, and asked for once: a question within a question would be asked for each row."""
+    return list(led_by(user).values_list("pk", flat=True))
+
+
+def _is_granted(teams: list[int]) -> Exists:
     """As policy.grants decides it, asked of the database about many accounts at once."""
     pk, workspace = OuterRef("pk"), OuterRef("workspace")
     return Exists(_covering(pk, workspace, OuterRef(OuterRef("pk"))).filter(team__in=teams))

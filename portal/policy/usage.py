@@ -25,7 +25,7 @@ def counted(workspaces: QuerySet[Workspace]) -> QuerySet[Any, Any]:
     )
 
 
-def _with_foreign(workspace_id: int) -> QuerySet[Any, Any]:
+def _with_foreign(workspace_id: int) -> Any:
     others = (
         ListedToken.objects.filter(drift=Drift.FOREIGN, service_account__workspace=OuterRef("pk"))
         .order_by()
@@ -33,9 +33,9 @@ def _with_foreign(workspace_id: int) -> QuerySet[Any, Any]:
         .annotate(number=Count("*"))
         .values("number")
     )
-    row = counted(Workspace.objects.filter(pk=workspace_id))
     foreign = Coalesce(Subquery(others), 0, output_field=IntegerField())
-    return row.annotate(foreign=foreign).values_list("used", "expired", "foreign")
+    row = counted(Workspace.objects.filter(pk=workspace_id)).annotate(foreign=foreign)
+    return row.values_list("used", "expired", "foreign")
 
 
 _quota = Prepared(_with_foreign, like=[-1])

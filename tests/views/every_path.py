@@ -35,6 +35,8 @@ OPEN_TO_ALL = {
     "accounts/password/reset/done/",
     "accounts/password/reset/key/x-x/",
     "accounts/password/reset/key/done/",
+    # For calendar programs: a key of its own.
+    "team/1/ends.ics",
 }
 """What belongs to signing in, and to monitors. Everything else wants a sign-in."""
 EXPRESSIONS = {
@@ -68,6 +70,7 @@ STANDS_ON = {
         )
     },
     "team/1/revoke/": "team/1/",
+    "team/1/calendar/": "team/1/",
     "accounts/sessions/end/": "accounts/sessions/",
     "access/apply/": "access/plan/",
     **dict.fromkeys(

@@ -67,6 +67,8 @@ GET  team                 team                302   404    404    200    200   4
 GET  team                 closed              302   404    404    404    404   404   404   200   200
 GET  team-people          team                401   404    404    200    200   404   200   200   200
 GET  team-accounts        team                401   404    404    200    200   404   200   200   200
+GET  team-ends            team                404   404    404    404    404   404   404   404   404
+POST team-calendar        team                302   404    404    403    403   404   302   403   302
 POST team-revoke          team                302   404    404    403    403   404   302   403   302
 POST team-revoke          closed              302   404    404    404    404   404   404   403   302
 GET  team-hand-over       team                302   404    404    403    403   404   404   403   404

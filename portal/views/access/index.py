@@ -52,7 +52,7 @@ def index(request: HttpRequest) -> HttpResponse:
         size=PER_PAGE,
     )
     tokens: Page[Token] = paging.page(
-        [Stretch(wanted.tokens(), ("id",))],
+        [Stretch(rows, ("id",)) for rows in wanted.tokens()],
         request.GET.get("page"),
         _tokens,
         size=PER_PAGE,
