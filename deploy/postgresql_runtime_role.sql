@@ -48,6 +48,7 @@ BEGIN
         portal_grant,
         portal_groupright,
         portal_heartbeat,
+        portal_leadmail,
         portal_limituse,
         portal_listedtoken,
         portal_membership,
