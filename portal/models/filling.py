@@ -25,9 +25,9 @@ Counts = dict[tuple[int, str], int]
 empty text."""
 
 
-def count_by_workspace() -> Counts:
-    """Of all workspaces, at most KEPT seconds old."""
-    counts: Counts | None = cache.get(_KEY)
+def count_by_workspace(*, is_fresh: bool = False) -> Counts:
+    """Of all workspaces; as of now, or at most KEPT seconds old."""
+    counts: Counts | None = None if is_fresh else cache.get(_KEY)
     if counts is None:
         begun = time.monotonic()
         counts = _count()

@@ -183,11 +183,12 @@ def beside_ours(entries: Iterable[ListedToken], user: User, *, acts: bool = True
 
 def _gauges(user: User, asked: str) -> list[tuple[Workspace, Filling]]:
     """How full the workspace is, or the fullest of those that the person may know of."""
-    counts = count_by_workspace()
-    rows = _workspaces(user).filter(gone_at=None).order_by()
-    rows = rows.filter(aws_id=asked) if asked else rows.filter(pk__in={pk for pk, _ in counts})
+    counts = count_by_workspace(is_fresh=True)
+    rows = _workspaces(user).filter(gone_at=None)
+    if asked:
+        rows = rows.filter(aws_id=asked)
     found = [(one, Filling.of(one.pk, counts)) for one in rows]
-    found.sort(key=lambda pair: (-pair[1].used, pair[0].name, pair[0].aws_id))
+    found.sort(key=lambda pair: -pair[1].used)
     return found[:MOST_GAUGES]
 
 
