@@ -14,7 +14,7 @@ from django.db.models.functions import Now
 from portal import audit, life, policy
 from portal.audit import SYSTEM, Actor
 from portal.gateway import Gateway, NotYetError
-from portal.grafana.errors import GrafanaError, ResourceNotFoundException
+from portal.grafana.errors import GrafanaError
 from portal.life import Effects, Work, moves
 from portal.models import Action, Drift, ListedToken, Token
 from portal.text import shown
@@ -127,8 +127,6 @@ def delete_listed(listed_id: int) -> Effects:
         request_id = Gateway(account.workspace.connection).delete_token(
             account.workspace.aws_id, account.aws_id, entry.aws_id
         )
-    except ResourceNotFoundException as gone:
-        request_id = gone.request_id
     except NotYetError as later:
         row.update(not_before=Now() + timedelta(seconds=later.seconds), rung_at=None)
         return Effects()

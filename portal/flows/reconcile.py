@@ -15,7 +15,7 @@ from django.db.models import F, Q, QuerySet
 from portal import audit, life
 from portal.audit import SYSTEM
 from portal.gateway import Gateway, NotYetError
-from portal.grafana.errors import GrafanaError, ResourceNotFoundException
+from portal.grafana.errors import GrafanaError
 from portal.life import adopting
 from portal.models import Action, AuditHead, Drift, Grant, ListedToken, Team, User
 from portal.policy.leads import responsible_for
@@ -66,8 +66,6 @@ def end(entries: QuerySet[ListedToken]) -> Iterator[Done]:
             request_id = gateway.delete_token(
                 account.workspace.aws_id, account.aws_id, entry.aws_id
             )
-        except ResourceNotFoundException as gone:
-            request_id = gone.request_id
         except (GrafanaError, NotYetError) as error:
             yield Done(entry, trouble=str(error))
             continue
