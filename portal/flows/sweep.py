@@ -21,6 +21,7 @@ from portal.models import (
 )
 from portal.models.error_codes import ErrorCode
 from portal.models.queries import BATCH_SIZE
+from portal.models.wanted import wanted_accounts
 
 RING_AGAIN_AFTER = timedelta(seconds=30)
 MOST_LISTS = 4
@@ -141,7 +142,7 @@ def _wanted_lists() -> list[int]:
         | Q(list_asked_at__lt=F("list_wanted_at"))
         | Q(list_asked_at__lt=lately)
     )
-    due = ServiceAccount.objects.wanted().filter(missing & not_asked)
+    due = wanted_accounts().filter(missing & not_asked)
     ids = list(due.order_by("list_wanted_at", "pk").values_list("pk", flat=True)[:MOST_WANTED])
     if ids:
         ServiceAccount.objects.filter(pk__in=ids).update(list_asked_at=Now())

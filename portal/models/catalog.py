@@ -1,11 +1,8 @@
 """What AMG has, as the last sync saw it, and what teams may use of it."""
 
-from datetime import timedelta
-
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
-from django.db.models.functions import Now
 
 from portal.amg import LONGEST_LIFETIME
 from portal.models.people import Team
@@ -17,10 +14,6 @@ CHANGING = frozenset({"CREATING", "UPDATING", "UPGRADING", "VERSION_UPDATING"})
 LOST = frozenset({"DELETING", "DELETION_FAILED", "CREATION_FAILED"})
 """States of a workspace in which there is no Grafana, or soon none. In every other state AWS
 decides, and in one that we don't know, too."""
-
-
-WANTED_FOR = timedelta(minutes=15)
-"""How long somebody's wish to have lists read now is followed: AWS may refuse one for ever."""
 
 
 class ReadFromAws(models.Model):
@@ -150,10 +143,6 @@ class ServiceAccountQuerySet(models.QuerySet["ServiceAccount"]):
             | models.Exists(itself.filter(listed_tokens__isnull=False))
             | models.Exists(itself.filter(tokens__state__in=LIVE))
         )
-
-    def wanted(self) -> "ServiceAccountQuerySet":
-        """Those whose tokens somebody has lately asked to have listed at once."""
-        return self.filter(list_wanted_at__gt=Now() - WANTED_FOR)
 
     def unlisted_since(self, moment: models.Expression) -> "ServiceAccountQuerySet":
         """Those that were never listed, or only before a moment."""

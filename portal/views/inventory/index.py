@@ -18,6 +18,7 @@ from portal import policy, requester
 from portal.forms.selects import MOST_OFFERED, found, typed
 from portal.models import Drift, ListedToken, ServiceAccount, Team, Token, User, Workspace
 from portal.models.filling import Filling, count_by_workspace
+from portal.models.wanted import wanted_accounts
 from portal.reading.changed import changed_accounts, suspended_grants
 from portal.requester import answers_json
 from portal.views import paging
@@ -137,7 +138,7 @@ def progress(request: HttpRequest) -> JsonResponse:
 
 def reading(user: User) -> dict[str, int]:
     """Of how many accounts lists are read now, and of how many that is done."""
-    wanted = ServiceAccount.objects.wanted()
+    wanted = wanted_accounts()
     if not policy.may_audit(user):
         wanted = wanted.filter(pk__in=policy.accounts_in_inventory(user).values("pk"))
     return {
