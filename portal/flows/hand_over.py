@@ -78,9 +78,7 @@ def require_room(token: Token, heir: User) -> None:
         )
 
 
-def give(
-    work: Work, token: Token, heir: User, *, by: User | None = None, reason: str = ""
-) -> None:
+def give(work: Work, token: Token, heir: User, *, by: User | None = None, reason: str = "") -> None:
     """Make somebody the owner of a locked token; tell both, and the team's leads, but not who does
     it by accepting. ``by`` is who had offered it.
 

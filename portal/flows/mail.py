@@ -72,9 +72,7 @@ def _is_still_true(notice: Notice) -> bool:
     if notice.kind == NoticeKind.APPROVAL_ASKED:
         return token.state == State.AWAITING_APPROVAL
     if notice.kind == NoticeKind.HANDOVER_ASKED:
-        return (
-            Handover.objects.unanswered().filter(token=token, heir=notice.recipient).exists()
-        )
+        return Handover.objects.unanswered().filter(token=token, heir=notice.recipient).exists()
     return True
 
 

@@ -83,9 +83,7 @@ def test_the_token_of_who_left_is_nobodys_left_one_any_more(
 
 
 def mails(kind: NoticeKind) -> dict[User, EmailMessage]:
-    return {
-        notice.recipient: notify.compose(notice) for notice in Notice.objects.filter(kind=kind)
-    }
+    return {notice.recipient: notify.compose(notice) for notice in Notice.objects.filter(kind=kind)}
 
 
 def test_the_giver_and_the_leads_are_told_when_it_is_accepted(

@@ -117,7 +117,9 @@ def _renewed(request: HttpRequest, token: Token, reason: str) -> HttpResponse:
         renewed = renew(token.pk, actor=requester.actor(request), reason=reason)
     except (RequestRefusedError, LimitExceededError, PermissionDenied) as refusal:
         why = str(refusal) or "Its owner has to ask for that."
-        messages.warning(request, f"{isolated(token.name)} has a new owner, and keeps its key: {why}")
+        messages.warning(
+            request, f"{isolated(token.name)} has a new owner, and keeps its key: {why}"
+        )
         return redirect("token", token.pk)
     except WrongStateError as late:
         messages.warning(
