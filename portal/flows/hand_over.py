@@ -1,7 +1,7 @@
 """Gives a live token another owner of its team; its key stays where it is used.
 
-Whoever is to own it is asked first (portal.flows.answer_handover). Nobody is asked where nobody is
-left to wait: its owner has left, and a lead or an admin gives it; or who takes it does so themselves.
+Whoever is to own it is asked first (portal.flows.answer_handover), unless a lead or an admin gives
+what somebody left, or takes it themselves.
 """
 
 import uuid

@@ -1,4 +1,4 @@
-"""Nobody becomes the owner of a token without being asked, unless nobody is left to ask for them."""
+"""Nobody becomes the owner of a token without being asked, unless its owner has left."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -62,7 +62,7 @@ def subjects() -> list[str]:
 
 def told(kind: NoticeKind) -> dict[str, str]:
     return {
-        notice.recipient.email: notify.compose(notice).body
+        notice.recipient.email: str(notify.compose(notice).body)
         for notice in Notice.objects.filter(kind=kind)
     }
 

@@ -12,10 +12,10 @@ from django.core.exceptions import PermissionDenied
 from django.db import connection
 from django.utils import timezone
 
+from portal.flows.answer_handover import accept
 from portal.flows.approve import approve
 from portal.flows.collect import collect
 from portal.flows.deliver import deliver
-from portal.flows.answer_handover import accept
 from portal.flows.hand_over import hand_over
 from portal.flows.issue import issue
 from portal.flows.reissue import AlreadyReplacedError, ReissueTerms, next_name, reissue

@@ -44,7 +44,7 @@ def test_renewing_is_what_the_form_offers_first(
     assert first < second
     assert 'value="renew" id="keys-renew" checked' in form
     assert "Renew it, so that only the new owner knows the key" in form
-    assert "They are asked first: until they accept it stays engineer@example.com’s." in form
+    assert "They are asked first: until they accept it stays engineer@example.com" in form
 
 
 def test_who_is_asked_accepts_on_a_page_and_collects_a_key_of_their_own(

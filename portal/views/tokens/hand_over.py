@@ -1,4 +1,4 @@
-"""A token gets another owner, who is asked first. POST only; the forms stand on the token's page."""
+"""A token gets another owner, who is asked first. POST only; the forms stand on its page."""
 
 import uuid
 
