@@ -77,6 +77,10 @@ def post_fork(_server: Any, _worker: Any) -> None:
         signal.signal(number, signal.SIG_DFL)
 
 
+def post_worker_init(worker: Any) -> None:
+    worker.wsgi.begin()
+
+
 def when_ready(_: Any) -> None:
     """Before the forks: what is loaded stays, and collecting garbage need not walk through it."""
     if not settings.EMBEDDED:
