@@ -39,7 +39,7 @@ def test_the_lock_says_when_it_was_made() -> None:
 
 def test_advisories_that_are_out_of_reach_are_named_and_stop_nothing() -> None:
     said = run("known-faults.sh", "requirements.txt", ADVISORIES="http://127.0.0.1:1")
-    assert said == "Not looked for: http://127.0.0.1:1 is out of reach\n"
+    assert said == "Not looked for: the advisories of http://127.0.0.1:1 are out of reach\n"
 
 
 def test_make_check_does_both() -> None:
