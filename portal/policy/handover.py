@@ -30,6 +30,12 @@ def offered(token: Token) -> Handover | None:
     return unanswered.select_related("giver", "heir").first()
 
 
+def offered_to(user: User) -> QuerySet[Handover]:
+    """What waits for this person's answer, the oldest first."""
+    mine = Handover.objects.unanswered().filter(heir=user, token__state__in=CAN_BE_HANDED_OVER)
+    return mine.select_related("token", "giver")
+
+
 def may_answer_offer(user: User, offer: Handover) -> bool:
     """Whether ``user`` is the one person who is asked."""
     return user.is_active and offer.heir_id == user.pk

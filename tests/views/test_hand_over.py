@@ -56,6 +56,9 @@ def test_who_is_asked_accepts_on_a_page_and_collects_a_key_of_their_own(
     assert "Offered to teammate@example.com" in waits
     assert "Take the offer back" in waits
     assert "Hand over…" not in waits
+    note = "engineer@example.com asks whether you will own"
+    assert note in text(heir, "/tokens/")
+    assert note not in text(giver, "/tokens/")
     asked = text(heir, page)
     for words in (
         "engineer@example.com asks: will you own this token?",
@@ -75,6 +78,7 @@ def test_who_is_asked_accepts_on_a_page_and_collects_a_key_of_their_own(
     )
     token.refresh_from_db()
     assert (token.owner, token.recipient, token.state) == (teammate, engineer, State.ACTIVE)
+    assert note not in text(heir, "/tokens/")
 
 
 def test_a_key_that_is_to_stay_stays(
