@@ -47,6 +47,7 @@ BEGIN
         portal_failedsignins,
         portal_grant,
         portal_groupright,
+        portal_handover,
         portal_heartbeat,
         portal_limituse,
         portal_listedtoken,

@@ -49,6 +49,9 @@ urlpatterns = [
     path("tokens/<uuid:token_id>/reissue/", reissue.reissue, name="token-reissue"),
     path("tokens/<uuid:token_id>/uses/", uses.uses, name="token-uses"),
     path("tokens/<uuid:token_id>/hand-over/", hand_over.hand_over, name="token-hand-over"),
+    path("tokens/<uuid:token_id>/hand-over/accept/", hand_over.accept, name="token-accept"),
+    path("tokens/<uuid:token_id>/hand-over/decline/", hand_over.decline, name="token-decline"),
+    path("tokens/<uuid:token_id>/hand-over/withdraw/", hand_over.withdraw, name="token-withdraw"),
     path(
         "tokens/<uuid:token_id>/possible-owners/",
         hand_over.possible_owners,

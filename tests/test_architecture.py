@@ -59,7 +59,10 @@ def test_only_few_flows_call_others() -> None:
         if name.startswith("portal.flows.") and not name.startswith(rules)
     }
     hear_of_groups = {"sync_groups", "follow_groups", "admit", "provision", "provision_groups"}
-    assert callers <= {"sweep", "reissue", "leave", "leaving"} | hear_of_groups
+    assert (
+        callers
+        <= {"sweep", "reissue", "renew", "leave", "leaving", "answer_handover"} | hear_of_groups
+    )
 
 
 def test_every_action_of_the_audit_log_is_recorded_by_a_move_or_by_a_flow() -> None:

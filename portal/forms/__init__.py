@@ -3,6 +3,7 @@
 from portal.forms.answers import (
     ApproveForm,
     CollectForm,
+    DeclineForm,
     DenyForm,
     HandOverForm,
     ReissueForm,
@@ -14,6 +15,7 @@ from portal.forms.requests import TokenRequestForm
 __all__ = [
     "ApproveForm",
     "CollectForm",
+    "DeclineForm",
     "DenyForm",
     "DeskForm",
     "EndForm",

@@ -57,6 +57,13 @@ class HandOverForm(forms.Form):
     person = forms.CharField(
         max_length=254, error_messages={"required": "Choose who is to own the token."}
     )
+    keys = forms.ChoiceField(choices=[("renew", "Renew"), ("keep", "Keep")], required=False)
+    reason = ReasonField()
+
+
+class DeclineForm(forms.Form):
+    """Somebody does not want to own a token, and may say why."""
+
     reason = ReasonField()
 
 

@@ -17,7 +17,7 @@ from portal.metrics import history
 from portal.models import Drift, ListedToken, State, Token, Workspace
 from portal.models.lookups import HOLDS_NAME
 from portal.models.states import LIVE
-from portal.observing import CALL_BOUNDS, Series
+from portal.observing import CALL_BOUNDS, REFUSALS, Series
 
 Numbers = Mapping[Series, float]
 
@@ -29,6 +29,8 @@ _KEY = "tokens-of-workspaces"
 
 _KINDS = "Tokens at AMG by workspace: live and expired ones of the portal's, and others' (foreign)."
 
+_REFUSED = "Requests that were refused: 403, 404 on what others have, 429."
+
 
 class Numbered(Collector):
     """What ``Tally``, the audit log's end and the tokens' rows tell. Raises DatabaseError."""
@@ -37,7 +39,9 @@ class Numbered(Collector):
         numbers = history.numbers_so_far()
         if numbers is not None:
             yield from _of_requests(numbers)
-        yield from _of_aws(numbers if numbers is not None else history.kept())
+        known = numbers if numbers is not None else history.kept()
+        yield from _of_aws(known)
+        yield _of_refusals(known)
         yield _of_workspaces()
 
 
@@ -82,6 +86,13 @@ def _of_aws(numbers: Numbers) -> Iterator[Metric]:
         seconds.add_metric([operation], *found)
     yield calls
     yield seconds
+
+
+def _of_refusals(numbers: Numbers) -> Metric:
+    refused = CounterMetricFamily("portal_refusals", _REFUSED, labels=["kind"])
+    for kind in REFUSALS:
+        refused.add_metric([kind], numbers.get(("portal_refusals_total", kind), 0))
+    return refused
 
 
 def _histogram(

@@ -4,6 +4,7 @@ from portal.models.account_mails import AccountMail, AccountMailKind
 from portal.models.assertions import SpentAssertion
 from portal.models.audit import Action, AuditEvent, AuditHead, Outcome
 from portal.models.catalog import Approval, Connection, Grant, ServiceAccount, Workspace
+from portal.models.handovers import Handover, HandoverAnswer
 from portal.models.identities import PersonGroup, ProviderSession
 from portal.models.inventory import Drift, ListedToken
 from portal.models.limits import LimitUse
@@ -39,6 +40,8 @@ __all__ = [
     "FailedSignIns",
     "Grant",
     "GroupRight",
+    "Handover",
+    "HandoverAnswer",
     "Heartbeat",
     "LimitUse",
     "ListedToken",

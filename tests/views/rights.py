@@ -60,6 +60,9 @@ POST token-uses           active              302   404    404    403    302   3
 POST token-uses           revoked             302   404    404    403    403   403   403   403   403
 POST token-hand-over      active              302   404    404    403    302   302   302   403   302
 POST token-hand-over      queued              302   404    404    403    409   409   409   403   409
+POST token-accept         active              302   404    404    409    409   409   409   409   409
+POST token-decline        active              302   404    404    409    409   409   409   409   409
+POST token-withdraw       active              302   404    404    403    409   409   409   403   409
 GET  token-possible-owners active             401   404    404    403    200   200   200   403   200
 
 GET  teams                -                   302   302    302    302    302   200   302   200   200

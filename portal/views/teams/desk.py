@@ -26,6 +26,7 @@ from portal.models.states import LIVE, WAITING
 from portal.requester import answers_json
 from portal.views import paging
 from portal.views.paging import Page, Stretch, load_tokens
+from portal.views.refusals import HiddenError
 
 SHOWN_AFTER_THE_END = timedelta(days=30)
 MOST_APPROVALS = 25
@@ -159,5 +160,5 @@ def find(request: HttpRequest, slug: str) -> Team:
     """The team, if the person may open its desk; otherwise the page does not exist."""
     team = policy.readable_teams(requester.person(request)).filter(slug=slug).first()
     if team is None:
-        raise Http404
+        raise HiddenError if Team.objects.filter(slug=slug).exists() else Http404
     return team

@@ -22,6 +22,7 @@ from portal.requester import answers_json
 from portal.tasks import follow_up
 from portal.views.accounts.step_up import require_step_up
 from portal.views.limiting import limited
+from portal.views.refusals import HiddenError
 from portal.views.teams import desk
 from portal.views.tokens import explain
 from portal.views.way_back import posted_from
@@ -98,7 +99,9 @@ def _chosen(request: HttpRequest, the_team: Team) -> list[Token]:
             raise Http404 from None
         found = list(rows.filter(pk__in=wanted))
         if len(found) != len(wanted):
-            raise Http404
+            raise (
+                HiddenError if Token.objects.filter(pk__in=wanted).count() > len(found) else Http404
+            )
         return found
     if email := request.POST.get("person", "").strip():
         person = User.objects.by_address(email)

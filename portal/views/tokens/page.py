@@ -31,6 +31,7 @@ def page(request: HttpRequest, token: Token, *, status: int = 200, **more: Any) 
     may_revoke = policy.is_revocable(token) and policy.may_revoke(user, token)
     may_hand_over = token.state in policy.CAN_BE_HANDED_OVER and policy.may_hand_over(user, token)
     replacements = _replacements(token)
+    offer = policy.offered(token) if token.state in policy.CAN_BE_HANDED_OVER else None
     return render(
         request,
         "tokens/detail.html",
@@ -60,7 +61,13 @@ def page(request: HttpRequest, token: Token, *, status: int = 200, **more: Any) 
             and not token.waits_for_key
             and token.state not in AWAITING_PEOPLE,
             "key_known_to": token.recipient if token.recipient_id != token.owner_id else None,
-            "possible_owners": policy.first_possible_owners(token) if may_hand_over else (),
+            "offer": offer,
+            "may_answer_offer": offer is not None and policy.may_answer_offer(user, offer),
+            "may_withdraw_offer": offer is not None and may_hand_over,
+            "hands_over_unasked": may_hand_over and policy.may_hand_over_unasked(user, token),
+            "possible_owners": (
+                policy.first_possible_owners(token) if may_hand_over and offer is None else ()
+            ),
             "most_possible_owners": policy.MOST_POSSIBLE_OWNERS,
             "replacements": replacements,
             "try_again_url": new.try_again_url(token),
