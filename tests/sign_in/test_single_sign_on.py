@@ -12,7 +12,7 @@ from pytest_django import Settings
 
 from portal.limits.table import SINGLE_SIGN_ONS_FROM
 from portal.logs import formatter
-from portal.models import AuditEvent, Membership, Team, User
+from portal.models import AccountMail, AuditEvent, Membership, Team, User
 from tests.identity_provider import ErringProvider
 from tests.sign_in.conftest import START, Browser, events
 
@@ -134,7 +134,10 @@ def test_who_is_neither_in_the_file_nor_in_a_mapped_group_gets_no_account(
 
 
 def test_the_subject_is_who_somebody_is_and_the_address_follows(
-    browser: Browser, provider: ErringProvider, engineer: User
+    browser: Browser,
+    provider: ErringProvider,
+    engineer: User,
+    enqueued: list[tuple[str, int]],
 ) -> None:
     somebody = provider.person(engineer.email, name="Erin")
     subject = somebody.subject
@@ -145,6 +148,12 @@ def test_the_subject_is_who_somebody_is_and_the_address_follows(
     assert (engineer.email, engineer.name) == ("married@example.com", "Erin M.")
     subjects = AuditEvent.objects.filter(action="access.changed").values_list("subject", flat=True)
     assert list(subjects) == ["~ person engineer@example.com: now married@example.com"]
+    mails = AccountMail.objects.order_by("pk")
+    assert list(mails.values_list("email", "what", "by")) == [
+        ("engineer@example.com", "married@example.com", ""),
+        ("married@example.com", "married@example.com", ""),
+    ]
+    assert [("portal.account_mail", mail.pk) for mail in mails] == enqueued
 
 
 def test_an_address_that_is_somebody_else_s_here_is_not_taken(
