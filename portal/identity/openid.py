@@ -154,6 +154,7 @@ def require_fresh(proof: Proof, seconds: int) -> float:
             status=403,
             title="It could not be confirmed that it is you",
         )
+    at = min(at + 1, now)  # whole seconds are sent: it may have been at the end of this one
     if now - at > seconds:
         raise SignInError(
             "auth_time_old",
@@ -162,7 +163,7 @@ def require_fresh(proof: Proof, seconds: int) -> float:
             status=403,
             title="It could not be confirmed that it is you",
         )
-    return min(at, now)
+    return at
 
 
 def _require_no_error(answer: dict[str, str]) -> None:

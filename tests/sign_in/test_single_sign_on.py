@@ -15,6 +15,8 @@ from portal.logs import formatter
 from portal.models import AccountMail, AuditEvent, Membership, Team, User
 from tests.identity_provider import ErringProvider
 from tests.sign_in.conftest import START, Browser, events
+from tests.totp import code_of
+from tests.views import factors
 
 pytestmark = pytest.mark.django_db
 
@@ -375,6 +377,27 @@ def test_a_sign_out_at_the_provider_ends_the_session_here(
         ("engineer@example.com: signed out at the provider", 1)
     ]
     assert told.post(url, {"logout_token": message}).status_code == 400, "once"
+
+
+def test_whom_a_code_is_asked_of_here_is_signed_out_on_both_sides_all_the_same(
+    provider: ErringProvider, engineer: User
+) -> None:
+    home, _ = factors.sign_in(factors.with_password(engineer))
+    seed, _ = factors.add_app(home)
+    somebody = provider.person(engineer.email)
+    for periods, ends_here in enumerate((True, False)):  # a code is good once
+        cache.clear()
+        browser = Browser()
+        assert browser.sign_in(engineer.email).headers["Location"] == factors.AUTHENTICATE
+        browser.post(factors.AUTHENTICATE, {"code": code_of(seed, periods=periods)})
+        assert browser.is_signed_in
+        if ends_here:
+            answer = browser.post("/accounts/logout/")
+            assert answer.headers["Location"].startswith(f"{provider.issuer}/end-session")
+        else:
+            message = provider.sign_out_token(sub=somebody.subject)
+            Browser().post("/accounts/oidc/sso/logout/", {"logout_token": message})
+        assert not browser.is_signed_in
 
 
 @pytest.mark.parametrize(
