@@ -32,7 +32,7 @@ __all__ = ["_quiet", "_without_limits", "row", "visitor"]
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-TRIES = 4
+TRIES = 3
 """Of each page and method by each role. The first is the simplest: every value is empty."""
 NEVER_SENT = {"csrfmiddlewaretoken"}
 
