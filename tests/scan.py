@@ -40,7 +40,9 @@ LEFT_OUT = (
     *("/accounts/password/change/", "/accounts/2fa/*/add/", "/accounts/2fa/*/activate/"),
 )
 """What would end the scanner's own session, or lock it out."""
-EXPLAINED: dict[str, str] = {}
+EXPLAINED = {
+    "Secure flag is not set": "the embedded default is http on this machine (views/test_edge.py)",
+}
 """By a part of what the scanner says: docs/ASVS.md, "A scanner", tells why."""
 
 
