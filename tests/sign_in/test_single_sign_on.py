@@ -1,6 +1,7 @@
 """Who comes in by single sign-on, as whom, and with what rights."""
 
 import logging
+import time
 from dataclasses import replace
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -411,6 +412,7 @@ def test_whom_a_code_is_asked_of_here_is_signed_out_on_both_sides_all_the_same(
         {"jti": None},
         {"sub": None},
         {"exp": 1},
+        {"exp": None, "iat": int(time.time()) - 2 * 3600},
     ],
 )
 def test_a_message_that_is_no_sign_out_ends_nothing(
