@@ -46,5 +46,5 @@ def with_a_field(view: Callable[..., HttpResponse], cacheable: bool = False) -> 
     return answer
 
 
-admin.site.admin_view = with_a_field  # type: ignore[method-assign]  # before any address is made
+admin.site.admin_view = with_a_field  # type: ignore[method-assign, assignment]  # before any address is made
 admin.site.login = to_the_index  # type: ignore[method-assign]  # as it says
