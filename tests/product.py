@@ -31,6 +31,7 @@ import psycopg
 from tests import environment
 from tests.grafana.sandbox_process import SandboxProcess
 from tests.person import Person
+from tests.prepared import data_directory
 from tests.servers import Redis, free_port
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -70,6 +71,11 @@ class Running:
 def clean_environment() -> dict[str, str]:
     """This process's environment without anything that speaks to a portal."""
     return {name: value for name, value in os.environ.items() if not OURS.match(name)}
+
+
+def prepared() -> Path:
+    """A data directory as a first start makes it, to copy."""
+    return data_directory(tuple(clean_environment().items()))
 
 
 def run_python(
@@ -132,6 +138,14 @@ class Product:
         self._process: subprocess.Popen[bytes] | None = None
         self._people: list[Person] = []
 
+    def _begin(self) -> None:
+        """On a database that is migrated, with files that are collected: a first start takes longer
+        for that than for all the rest, and tests/test_make_run.py is where it is looked at."""
+        self.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        is_new = self._owns_directory and not any(self.data_dir.iterdir())
+        if is_new and self.tree == ROOT and environment.STACK == "embedded":
+            shutil.copytree(prepared(), self.data_dir, dirs_exist_ok=True)
+
     def _production_servers(self) -> dict[str, str]:
         if environment.STACK != "production":
             return {}
@@ -191,7 +205,7 @@ class Product:
 
     def launch(self) -> "subprocess.Popen[bytes]":
         """Start it without waiting for anything."""
-        self.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._begin()
         self._started_at = self._output.stat().st_size if self._output.exists() else 0
         with self._output.open("ab") as output:
             self._process = subprocess.Popen(

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from portal.logs import MASK
-from tests.product import run_python, within
-from tests.web import Web, empty_database, serving
+from tests.product import prepared, run_python, within
+from tests.web import Web, serving
 
 KEY = f"glsa_{'Ab1' * 11}_0a1b2c3d"
 
@@ -84,7 +84,7 @@ def test_what_is_too_long_for_the_server_is_said_in_our_words(
 
 def test_pages_are_ready_before_the_first_person_comes(tmp_path: Path) -> None:
     """Nothing is parsed or looked up for the form any more once the process has begun."""
-    shutil.copy(empty_database(), tmp_path)
+    shutil.copy(prepared() / "portal.sqlite3", tmp_path)
     asked = run_python(
         "import portal.wsgi\n"
         "from unittest import mock\n"

@@ -1,18 +1,15 @@
 """The web server alone, with production's configuration, for tests of how it speaks HTTP."""
 
-import atexit
 import contextlib
-import functools
 import shutil
 import socket
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.product import ROOT, clean_environment, within
+from tests.product import ROOT, clean_environment, prepared, within
 from tests.servers import free_port
 
 HOST = "Host: tokens.example.com"
@@ -49,18 +46,6 @@ def read(sock: socket.socket) -> bytes:
     return answer
 
 
-@functools.cache
-def empty_database() -> Path:
-    """An empty database of this version: a start wants one. Made once in a process."""
-    path = Path(tempfile.mkdtemp(prefix="portal-web-")) / "portal.sqlite3"
-    atexit.register(shutil.rmtree, path.parent)
-    environment = {**clean_environment(), "PORTAL_EMBEDDED": "1"}
-    environment |= {"PORTAL_DATA_DIR": str(path.parent), "DATABASE_URL": f"sqlite:///{path}"}
-    command = (sys.executable, str(ROOT / "manage.py"), "migrate", "--no-input")
-    subprocess.run(command, env=environment, check=True, capture_output=True)
-    return path
-
-
 @contextlib.contextmanager
 def serving(
     directory: Path, tree: Path = ROOT, config: Path | None = None, /, **settings: str
@@ -84,9 +69,12 @@ def serving(
         "EMAIL_URL": "smtp://127.0.0.1:1",
         **settings,
     }
-    shutil.copy(empty_database(), directory / "portal.sqlite3")
-    command = (sys.executable, str(tree / "manage.py"), "collectstatic", "--no-input")
-    subprocess.run(command, env=environment, check=True, capture_output=True)
+    shutil.copy(prepared() / "portal.sqlite3", directory)
+    if tree == ROOT:
+        shutil.copytree(prepared() / "static", directory / "static", dirs_exist_ok=True)
+    else:
+        command = (sys.executable, str(tree / "manage.py"), "collectstatic", "--no-input")
+        subprocess.run(command, env=environment, check=True, capture_output=True)
     with web.log.open("wb") as log:
         web.process = subprocess.Popen(
             [

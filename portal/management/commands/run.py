@@ -19,7 +19,7 @@ class _StopAskedError(Exception):
 
 class Command(BaseCommand):
     help = "Runs web, worker, scheduler, broker and sandbox until it is stopped."
-    requires_system_checks = ()  # the web process runs them; here they would only cost time
+    requires_system_checks = ()  # they import every page, and this serves none
 
     def handle(self, *args: Any, **options: Any) -> None:
         if settings.EMBEDDED:
