@@ -21,6 +21,7 @@ from portal.views.tokens import (
     mine,
     new,
     page,
+    places,
     reissue,
     revoke,
     uses,
@@ -48,6 +49,8 @@ urlpatterns = [
     path("tokens/<uuid:token_id>/collect/", approve.collect, name="token-collect"),
     path("tokens/<uuid:token_id>/reissue/", reissue.reissue, name="token-reissue"),
     path("tokens/<uuid:token_id>/uses/", uses.uses, name="token-uses"),
+    path("tokens/<uuid:token_id>/places/", places.note, name="token-places"),
+    path("tokens/<uuid:token_id>/places/remove/", places.forget, name="token-places-remove"),
     path("tokens/<uuid:token_id>/hand-over/", hand_over.hand_over, name="token-hand-over"),
     path(
         "tokens/<uuid:token_id>/possible-owners/",

@@ -5,6 +5,7 @@ from portal.forms.answers import (
     CollectForm,
     DenyForm,
     HandOverForm,
+    PlaceForm,
     ReissueForm,
     UsesForm,
 )
@@ -19,6 +20,7 @@ __all__ = [
     "EndForm",
     "HandOverForm",
     "LeavingForm",
+    "PlaceForm",
     "ReissueForm",
     "TokenRequestForm",
     "UsesForm",

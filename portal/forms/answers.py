@@ -7,7 +7,13 @@ from django import forms
 from portal import policy
 from portal.amg import LONGEST_LIFETIME
 from portal.flows.reissue import SHORTEST_OVERLAP, overlap_limit
-from portal.forms.fields import FormWithLifetimes, LifetimeField, PublicKeyField, ReasonField
+from portal.forms.fields import (
+    FormWithLifetimes,
+    LifetimeField,
+    PlaceField,
+    PublicKeyField,
+    ReasonField,
+)
 from portal.lifetimes import in_words
 from portal.models import State, Token, User
 
@@ -49,6 +55,12 @@ class UsesForm(forms.Form):
     """What uses a token."""
 
     uses = ReasonField()
+
+
+class PlaceForm(forms.Form):
+    """Where the key of a token lies."""
+
+    place = PlaceField()
 
 
 class HandOverForm(forms.Form):

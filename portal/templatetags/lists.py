@@ -6,6 +6,7 @@ from django import template
 from django.urls import reverse
 from django.utils.safestring import SafeString, mark_safe
 
+from portal import prints
 from portal.lifetimes import in_words, written
 from portal.models import State, Token
 from portal.templatetags.pages import moment, typed
@@ -21,6 +22,28 @@ SHORTER = (1_800, 3_600, 8 * 3_600, 86_400, 7 * 86_400)
 def shorter(seconds: int) -> list[tuple[int, str]]:
     """Usual lifetimes below this one, as seconds and as one writes them."""
     return [(one, written(one)) for one in SHORTER if one < seconds]
+
+
+@register.filter("print")
+def print_of(token: Token) -> str:
+    """Three words that tell its key from others; empty before there is a key, and for adopted ones."""
+    return prints.of(token.fingerprint)
+
+
+@register.filter
+def lives_at(token: Token) -> SafeString:
+    """Where its key lies, in one line; ``TokenQuerySet.with_places`` asks for a whole list at once."""
+    return mark_safe(", ".join(typed(one.text) for one in token.places.all()))  # noqa: S308 (escaped)
+
+
+@register.filter
+def whereabouts(token: Token) -> SafeString:
+    """Small, below a name in a list: the print of its key, and where that lies."""
+    words, places = print_of(token), lives_at(token)
+    said = f'<small class="print" title="Print of its key">{words}</small>' if words else ""
+    if places:
+        said += f'<small class="lives-at">at {places}</small>'
+    return mark_safe(said)  # noqa: S308 (all is escaped)
 
 
 @register.filter

@@ -63,6 +63,8 @@ STANDS_ON = {
             "hand-over",
             "revoke",
             "uses",
+            "places",
+            "places/remove",
             "remind",
             "approve/undo",
         )

@@ -58,6 +58,10 @@ POST token-reissue        active              302   404    404    403    302   4
 POST token-reissue        revoked             302   404    404    403    409   409   409   403   403
 POST token-uses           active              302   404    404    403    302   302   302   403   302
 POST token-uses           revoked             302   404    404    403    403   403   403   403   403
+POST token-places         active              302   404    404    403    302   302   302   403   302
+POST token-places         revoked             302   404    404    403    403   403   403   403   403
+POST token-places-remove  active              302   404    404    403    302   302   302   403   302
+POST token-places-remove  revoked             302   404    404    403    403   403   403   403   403
 POST token-hand-over      active              302   404    404    403    302   302   302   403   302
 POST token-hand-over      queued              302   404    404    403    409   409   409   403   409
 GET  token-possible-owners active             401   404    404    403    200   200   200   403   200
@@ -185,6 +189,7 @@ FIELDS: dict[tuple[str, str], dict[str, str]] = {
     ("token-reissue", "*"): {"mode": "replace", "recipient": "owner", "reason": "it leaked"},
     ("token-hand-over", "*"): {"person": "teammate@example.com", "reason": "moves to other work"},
     ("token-uses", "*"): {"uses": "deploys of acme/dash"},
+    ("token-places", "*"): {"place": "GitHub acme/dash"},
     ("team-revoke", "*"): {"person": "engineer@example.com", "reason": "no longer needed"},
     ("audit-find", "*"): {"fingerprint": "0" * 64},
 }

@@ -90,7 +90,7 @@ def status(request: HttpRequest, slug: str, first: int, last: int) -> JsonRespon
 
 def _chosen(request: HttpRequest, the_team: Team) -> list[Token]:
     """The tokens that the form names, or all that can be ended of the person whom it names."""
-    rows = live_first(Token.objects.filter(team=the_team).for_pages())
+    rows = live_first(Token.objects.filter(team=the_team).for_pages().with_places())
     if names := request.POST.getlist("token"):
         try:
             wanted = {uuid.UUID(name) for name in names}

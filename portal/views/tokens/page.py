@@ -3,16 +3,18 @@
 import uuid
 from typing import Any
 
-from django.db.models import Max
+from django.db.models import Max, prefetch_related_objects
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from portal import policy, requester
+from portal import policy, prints, requester
 from portal.flows.remind import PAUSE
-from portal.models import Notice, NoticeKind, State, Token
+from portal.models import Notice, NoticeKind, State, Token, User
 from portal.models.states import AWAITING_PEOPLE
+from portal.models.token_places import suggested
+from portal.templatetags.lists import lives_at
 from portal.text import without_unseen
 from portal.views.tokens import explain, new
 from portal.views.tokens.find import visible_token
@@ -56,6 +58,8 @@ def page(request: HttpRequest, token: Token, *, status: int = 200, **more: Any) 
             and not any(one.holds_place for one in replacements),
             "may_describe": policy.may_describe(user, token),
             "uses": without_unseen(token.reason),
+            "print_command": prints.command(),
+            **_places(token, user),
             "may_try_again": is_recipient
             and not token.waits_for_key
             and token.state not in AWAITING_PEOPLE,
@@ -69,6 +73,24 @@ def page(request: HttpRequest, token: Token, *, status: int = 200, **more: Any) 
         },
         status=status,
     )
+
+
+def _places(token: Token, user: User) -> dict[str, Any]:
+    """Where the key lies; before there is one nobody is asked."""
+    if token.waits_for_key or token.state in AWAITING_PEOPLE:
+        return {}
+    prefetch_related_objects([token], "places")
+    written = list(token.places.all())
+    may_describe = policy.may_describe(user, token)
+    return {
+        "places_stand": written or may_describe,
+        "places": [one for one in written if not one.is_due],
+        "lives_at": lives_at(token),
+        "due": [one for one in written if one.is_due],
+        "suggested_places": suggested(token, user, but=[one.text for one in written])
+        if may_describe
+        else (),
+    }
 
 
 def _waits_for(token: Token) -> dict[str, Any]:
