@@ -14,6 +14,7 @@ import { askForSealed, bytes, confirmDelivery, openSeal, waitForSealed } from ".
 import { showKey } from "./key-view.js";
 import { deleteKey, keepCiphertext, obstacle, readKey } from "./keys.js";
 import { refreshParts, wireLongLists } from "./parts.js";
+import { wirePlaces } from "./places.js";
 import { MOVING, PENDING, wireProgress } from "./progress.js";
 import { ask, longQuestion, pause, persist } from "./server.js";
 
@@ -35,6 +36,7 @@ let lookedAt = Date.now();
 /** @type {ReturnType<typeof showKey> | undefined} */
 let shownKey;
 
+const places = wirePlaces(page);
 wireLongLists(page);
 
 window.addEventListener("pageshow", (event) => { if (event.persisted) location.reload(); });
@@ -99,7 +101,7 @@ async function receive(first) {
   progress.show({ state: answer.body.state });
   progress.showStep("ready");
   progress.say("Ready. The key below is in this page only, until you leave it.");
-  shownKey = showKey(page, key);
+  shownKey = showKey(page, key, places);
   refreshParts(page).catch(() => undefined); // the record can wait for the next visit
   watch(); // not waited for: another tab may have the lock meanwhile
 }
