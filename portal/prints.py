@@ -1,5 +1,5 @@
-"""The print of a key: three words made from its SHA-256, so that one can say which secret holds which
-token without showing either.
+"""The print of a key: three words made from its SHA-256, so that one can say which secret holds
+which token without showing either.
 
 The first three bytes of the digest pick a word each, so a print has 24 bits. That tells the tokens
 of a team apart; it proves nothing: whoever wants a key with a given print finds one in 16 million
@@ -12,8 +12,7 @@ from typing import Final
 
 # No word is one letter away from another. Their order is kept for good: prints that people have
 # written down must stay.
-WORDS: Final = tuple(
-    """
+_LIST: Final = """
 acorn agate album amber anchor anvil apple apron arch arrow aspen atlas attic autumn badge bagel
 bamboo banjo barley barn basil basket beacon bell bench berry birch boat bonnet bottle bread
 brick bridge broom bucket bugle button cabin cactus camel candle canoe canvas carpet castle
@@ -32,8 +31,8 @@ rope ruby saffron salmon sandal satin scarf shell silver sketch sleigh snow spoo
 stone swan tablet teapot temple tiger timber toast tomato torch tower trumpet tulip tunnel
 turtle valley vanilla velvet violin wagon walnut water whale wheat window winter wizard wolf
 yacht zebra zipper
-""".split()
-)
+"""
+WORDS: Final = tuple(_LIST.split())
 
 
 def of(fingerprint: str) -> str:

@@ -6,6 +6,7 @@ from django import forms
 
 from portal import policy
 from portal.amg import LONGEST_LIFETIME
+from portal.flows.give_notice import LONGEST, SHORTEST
 from portal.flows.reissue import SHORTEST_OVERLAP, overlap_limit
 from portal.forms.fields import (
     FormWithLifetimes,
@@ -61,6 +62,19 @@ class PlaceForm(forms.Form):
     """Where the key of a token lies."""
 
     place = PlaceField()
+
+
+class NoticeForm(FormWithLifetimes):
+    """In how long a token is to end, and why."""
+
+    notice = LifetimeField(
+        least=SHORTEST,
+        most=LONGEST,
+        wanted=f"Notice is {in_words(SHORTEST)} to {in_words(LONGEST)}. "
+        "What has leaked is revoked at once instead.",
+        error_messages={"required": "Choose how long the token works on."},
+    )
+    reason = ReasonField()
 
 
 class HandOverForm(forms.Form):

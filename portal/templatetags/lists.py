@@ -26,13 +26,13 @@ def shorter(seconds: int) -> list[tuple[int, str]]:
 
 @register.filter("print")
 def print_of(token: Token) -> str:
-    """Three words that tell its key from others; empty before there is a key, and for adopted ones."""
+    """Three words that tell its key from others; empty where none was made here."""
     return prints.of(token.fingerprint)
 
 
 @register.filter
 def lives_at(token: Token) -> SafeString:
-    """Where its key lies, in one line; ``TokenQuerySet.with_places`` asks for a whole list at once."""
+    """Where its key lies, in one line; ``TokenQuerySet.with_places`` asks for a whole list."""
     return mark_safe(", ".join(typed(one.text) for one in token.places.all()))  # noqa: S308 (escaped)
 
 
@@ -57,9 +57,10 @@ def ends(token: Token) -> SafeString:
     if token.ends_at is None:
         return SafeString(f'<span class="soft">{in_words(token.seconds_to_live)} once made</span>')
     shown = str(moment(token.ends_at))
+    notice = " <small>with notice</small>" if token.is_under_notice else ""
     if not token.is_in_overlap:
-        return SafeString(shown)
-    return mark_safe(f"<span>{shown}{_successor(token)}</span>")  # noqa: S308 (all is escaped)
+        return mark_safe(f"<span>{shown}{notice}</span>") if notice else SafeString(shown)  # noqa: S308 (ours)
+    return mark_safe(f"<span>{shown}{notice}{_successor(token)}</span>")  # noqa: S308 (all is escaped)
 
 
 def _successor(token: Token) -> str:

@@ -63,6 +63,8 @@ STANDS_ON = {
             "hand-over",
             "revoke",
             "uses",
+            "notice",
+            "keep",
             "places",
             "places/remove",
             "remind",

@@ -39,6 +39,10 @@ POST token-revoke         active              302   404    404    403    302   3
 POST token-revoke         queued              302   404    404    403    409   409   409   403   409
 POST token-revoke         revoking            302   404    404    403    409   409   409   403   409
 POST token-revoke         revoked             302   404    404    403    409   409   409   403   409
+POST token-notice         active              302   404    404    403    302   302   302   403   302
+POST token-notice         revoked             302   404    404    403    409   409   409   403   409
+POST token-keep           active              302   404    404    403    409   409   409   403   409
+POST token-keep           revoked             302   404    404    403    409   409   409   403   409
 POST token-cancel         awaiting_approval   302   404    404    403    302   302   302   403   302
 POST token-cancel         awaiting_recipient  302   404    404    403    302   302   302   403   302
 POST token-cancel         queued              302   404    404    403    302   302   302   403   302
@@ -190,6 +194,7 @@ FIELDS: dict[tuple[str, str], dict[str, str]] = {
     ("token-hand-over", "*"): {"person": "teammate@example.com", "reason": "moves to other work"},
     ("token-uses", "*"): {"uses": "deploys of acme/dash"},
     ("token-places", "*"): {"place": "GitHub acme/dash"},
+    ("token-notice", "*"): {"notice": "10m", "reason": "no longer needed"},
     ("team-revoke", "*"): {"person": "engineer@example.com", "reason": "no longer needed"},
     ("audit-find", "*"): {"fingerprint": "0" * 64},
 }

@@ -1,4 +1,4 @@
-"""Where a key lies: written down, offered again, carried over, and shown where an end is decided."""
+"""Where a key lies: written down, offered again, carried over, shown where an end is decided."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -236,7 +236,7 @@ def test_a_spreadsheet_takes_no_place_for_a_formula(
     answer = sign_in(admin).get("/audit/export.csv")
     rows = b"".join(answer.streaming_content).decode()  # type: ignore[attr-defined]
     assert "HYPERLINK" in rows
-    assert ',=HYPERLINK' not in rows
+    assert ",=HYPERLINK" not in rows
     assert '"=HYPERLINK' not in rows
 
 

@@ -9,7 +9,8 @@ from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from portal import policy, prints, requester
+from portal import lifetimes, policy, prints, requester
+from portal.flows.give_notice import LONGEST
 from portal.flows.remind import PAUSE
 from portal.models import Notice, NoticeKind, State, Token, User
 from portal.models.states import AWAITING_PEOPLE
@@ -18,6 +19,8 @@ from portal.templatetags.lists import lives_at
 from portal.text import without_unseen
 from portal.views.tokens import explain, new
 from portal.views.tokens.find import visible_token
+
+NOTICES = [(lifetimes.written(one), lifetimes.in_words(one)) for one in (1_800, 7_200, 86_400)]
 
 
 @require_safe
@@ -57,6 +60,9 @@ def page(request: HttpRequest, token: Token, *, status: int = 200, **more: Any) 
             and policy.may_reissue(user, token)
             and not any(one.holds_place for one in replacements),
             "may_describe": policy.may_describe(user, token),
+            "notices": NOTICES,
+            "longest_notice": LONGEST,
+            "may_keep": token.is_under_notice and policy.may_keep(user, token),
             "uses": without_unseen(token.reason),
             "print_command": prints.command(),
             **_places(token, user),

@@ -34,7 +34,7 @@ def note(request: HttpRequest, token_id: uuid.UUID) -> HttpResponse:
         except PlaceRefusedError as refused:
             form.add_error("place", str(refused))
     if form.errors and requester.wants_json(request):
-        return JsonResponse({"message": " ".join(form.errors["place"])}, status=422)
+        return JsonResponse({"message": " ".join(map(str, form.errors["place"]))}, status=422)
     if form.errors:
         return page.page(request, token, status=422, place_form=form)
     return _noted(request, token)
