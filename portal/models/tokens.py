@@ -115,6 +115,7 @@ class Token(models.Model):
     issued_at = models.DateTimeField(null=True)
     expires_at = models.DateTimeField(null=True)
     delivered_at = models.DateTimeField(null=True)
+    first_used_at = models.DateTimeField("first use that AWS told of", null=True)
     last_used_at = models.DateTimeField(null=True)
     deleted_at = models.DateTimeField("when AWS said that it is gone", null=True)
 

@@ -26,13 +26,16 @@ const WHILE_IT_LIVES = 20_000; // the same of any other
 const UNTIL_IT_LANDED = 60_000; // milliseconds between looks whether the key is in use by now
 
 const page = /** @type {HTMLElement} */ (document.querySelector("[data-token-page]"));
-const { tokenId = "", publicKeySha256 = "", statusUrl = "", sealedUrl = "", deliveredUrl = "", loginUrl = "" } = page.dataset;
+const { tokenId = "", publicKeySha256 = "", statusUrl = "", sealedUrl = "", deliveredUrl = "", firstUseUrl = "", loginUrl = "" } = page.dataset;
 const notice = /** @type {HTMLElement} */ (page.querySelector("[data-notice]"));
 const progress = wireProgress(page);
 const isRecipient = "isRecipient" in page.dataset;
 const early = new AbortController();
 let isWatching = false;
-let lookedAt = Date.now();
+let lookedAt = Date.now() - UNTIL_IT_LANDED;
+let hasLooked = false;
+/** @type {string | null | undefined} */
+let ends;
 /** @type {ReturnType<typeof showKey> | undefined} */
 let shownKey;
 
@@ -183,18 +186,37 @@ async function watch() {
     if (answer.status !== 200) break;
     if (shownKey) showLife(answer.body, shownKey);
     else progress.show(answer.body);
-    if (progress.state !== seen || isToBeLookedAt()) await refreshParts(page).catch(() => undefined);
+    const isNews = progress.state !== seen || (seen === "active" && hasChanged(answer.body));
+    if (isNews || hasLooked) await refreshParts(page).catch(() => undefined);
     else if (Date.now() - asked < 1_000) await pause(1_000);
+    hasLooked = isToBeLookedAt() && await lookForUse();
   }
   isWatching = false;
 }
 
 /** Whether its recipient may want to know by now that something uses the key. */
 function isToBeLookedAt() {
-  const waits = isRecipient && progress.state === "active" && page.querySelector("[data-part=landed][hidden]");
+  const waits = isRecipient && progress.state === "active" && page.querySelector("[data-part=landed][data-waits]");
   if (!waits || Date.now() - lookedAt < UNTIL_IT_LANDED) return false;
   lookedAt = Date.now();
   return true;
+}
+
+/** Have AWS asked: what it says stands on the page a little later. */
+async function lookForUse() {
+  const options = { method: "POST", headers: { "X-CSRFToken": csrfToken() } };
+  await ask(firstUseUrl, options).catch(() => undefined);
+  return true;
+}
+
+/**
+ * Whether somebody gave notice of its end, kept it, or replaced it.
+ * @param {Record<string, any>} status
+ */
+function hasChanged(status) {
+  const before = ends;
+  ends = status.expires_at;
+  return before !== undefined && before !== ends;
 }
 
 /**

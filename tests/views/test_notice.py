@@ -60,7 +60,7 @@ def its_time_comes(token: Token) -> None:
 def told() -> list[tuple[str, str]]:
     for notice in sweep().mail:
         mail(notice)
-    return sorted((one.to[0], one.subject) for one in outbox.outbox)
+    return sorted((one.to[0], str(one.subject)) for one in outbox.outbox)
 
 
 def subjects(token: Token) -> list[tuple[str, str]]:
