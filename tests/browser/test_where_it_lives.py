@@ -1,4 +1,4 @@
-"""Beside a key: where it was put, its three words, its first use; and an end that can be stopped."""
+"""Beside a key: where it was put, its words, its first use; and an end that can be stopped."""
 
 import re
 import subprocess
