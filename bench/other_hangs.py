@@ -15,7 +15,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +22,12 @@ from bench import crowd, report
 from bench.hanging import Hanging
 from bench.peers import Peer
 from bench.report import Target
+from bench.trees import HERE, trees
 from bench.visitor import Place, Visitor
 from tests import environment, pages
 from tests.grafana.sandbox_process import PROD, SandboxProcess
 from tests.person import KeyPair, Person
-from tests.product import ROOT, Product
+from tests.product import Product
 
 AWS_MS = 150
 CREATE = "CreateWorkspaceServiceAccountToken"
@@ -45,7 +45,6 @@ WARMING, ROUNDS = 2, 15
 SECONDS = 30.0
 """For so long one person asks for tokens, at most, in each part."""
 TURNS = 2
-HERE = "now"
 ALONE, AT_ONCE = "one person", f"{TOGETHER} at the same instant"
 WELL, HANGS = "all is well", "the other hangs"
 ACCESS = """
@@ -82,10 +81,10 @@ def main() -> None:
     options = parser.parse_args()
     load = report.Load()
     measured: dict[tuple[str, str], Measured] = {}
-    with _trees(options.against) as trees:
+    with trees(options.against) as versions:
         for turn in range(TURNS):
             for kind, role in KINDS.items():
-                for name, tree in trees.items():
+                for name, tree in versions.items():
                     report.progress(f"turn {turn + 1} of {TURNS}: {name}, {kind}")
                     into = measured.setdefault((kind, name), {})
                     for what, found in measure(tree, role).items():
@@ -182,22 +181,6 @@ def _alone(peer: Peer) -> list[float]:
 
 def _over(seconds: list[float]) -> list[float]:
     return [1000 * one - AWS_MS for one in seconds]
-
-
-@contextlib.contextmanager
-def _trees(commit: str | None) -> Iterator[dict[str, Path]]:
-    """The trees to measure by their names; a commit's is checked out for as long as it takes."""
-    if commit is None:
-        yield {HERE: ROOT}
-        return
-    directory = Path(tempfile.mkdtemp(prefix="portal-other-hangs-"))
-    tree, git = directory / "tree", ["git", "-C", str(ROOT), "worktree"]
-    subprocess.run([*git, "add", "--quiet", "--detach", str(tree), commit], check=True)
-    try:
-        yield {commit: tree, HERE: ROOT}
-    finally:
-        subprocess.run([*git, "remove", "--force", str(tree)], check=True)
-        shutil.rmtree(directory, ignore_errors=True)
 
 
 # -- What came of it ----------------------------------------------------------------------------

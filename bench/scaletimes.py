@@ -32,8 +32,8 @@ ROUNDS_TO_DISK = 75
 """What is synced to disk takes now this, now that."""
 SLOW_MS = 1500.0
 """What takes longer is measured only twice."""
-WARM_SWEEPS = 12
-"""The first ones mail whose tokens end within a week, 200 at a time."""
+WARM_SWEEPS = 30
+"""The first ones mail whose tokens end within a week, 200 at a time: a quarter of 5,000."""
 LIMIT = 1_000_000
 
 

@@ -232,8 +232,6 @@ def require() -> None:
         problems = check(databases=[DEFAULT_DB_ALIAS])
     except OperationalError:
         return
-    finally:
-        close()
     for problem in problems:
         sys.exit(f"portal: {problem.msg} {problem.hint}")
 

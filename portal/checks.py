@@ -3,7 +3,7 @@
 import sys
 
 from django.conf import settings
-from django.db import DatabaseError, InterfaceError, OperationalError, ProgrammingError, connection
+from django.db import DatabaseError, InterfaceError, OperationalError, ProgrammingError
 
 from portal import appendonly, outage, schema, starting
 from portal.audit.recording import name_key
@@ -19,16 +19,20 @@ def exit_unless_sound() -> None:
     A database that does not answer yet is waited for by whoever needs it, not here. No connection
     is left open: whoever starts may fork next.
     """
-    _require_schema()
-    demo_people = [] if settings.EMBEDDED else _demo_people()
-    appendonly.require()
-    if demo_people:
-        sys.exit(
-            f"portal: this database has demo people ({', '.join(demo_people)}), whose password may "
-            "be known, and production has none: close their accounts, or use another database."
-        )
-    starting.exit_unless_in_use()
-    _take_up_key()
+    try:
+        _require_schema()
+        demo_people = [] if settings.EMBEDDED else _demo_people()
+        appendonly.require()
+        if demo_people:
+            sys.exit(
+                f"portal: this database has demo people ({', '.join(demo_people)}), whose password "
+                "may be known, and production has none: close their accounts, or use another "
+                "database."
+            )
+        starting.exit_unless_in_use()
+        _take_up_key()
+    finally:
+        appendonly.close()
 
 
 def _require_schema() -> None:
@@ -39,8 +43,6 @@ def _require_schema() -> None:
         if outage.is_outage(error):
             return
         sys.exit(outage.of_a_command(error) or f"portal: the database can't be used: {error}")
-    finally:
-        appendonly.close()
     if migrations:
         sys.exit(
             f"portal: the database lacks {len(migrations)} migrations of this version "
@@ -60,8 +62,6 @@ def _demo_people() -> list[str]:
         return list(people.values_list("email", flat=True))
     except (OperationalError, ProgrammingError):  # away, or not migrated yet
         return []
-    finally:
-        connection.close()
 
 
 def _take_up_key() -> None:
@@ -74,5 +74,3 @@ def _take_up_key() -> None:
         InterfaceError,
     ):  # away, full, or not migrated yet: the next event does it
         pass
-    finally:
-        appendonly.close()

@@ -16,7 +16,11 @@ from django.db.models.functions import Now
 
 from portal import clock, pace, places
 from portal.grafana.clients import client_for
-from portal.grafana.errors import GrafanaError, ThrottlingException
+from portal.grafana.errors import (
+    GrafanaError,
+    ResourceNotFoundException,
+    ThrottlingException,
+)
 from portal.grafana.identity import IdentityError, caller
 from portal.grafana.types import (
     CreatedToken,
@@ -125,10 +129,13 @@ class Gateway:
         )
 
     def delete_token(self, workspace_id: str, service_account_id: str, token_id: str) -> str:
-        """Delete a token and return AWS's request id."""
-        return self._in_turn(
-            lambda: self._client.delete_token(workspace_id, service_account_id, token_id)
-        )
+        """Delete a token and return AWS's request id. One that AWS does not know is deleted."""
+        try:
+            return self._in_turn(
+                lambda: self._client.delete_token(workspace_id, service_account_id, token_id)
+            )
+        except ResourceNotFoundException as gone:
+            return gone.request_id
 
     def whoami(self, *, seconds: float) -> str:
         """The ARN under which AWS knows the portal here. Raises IdentityError."""

@@ -17,6 +17,7 @@ from django.http.response import HttpResponseBase
 from django.middleware.common import CommonMiddleware
 from django.shortcuts import render
 from django.urls import reverse
+from django.utils.deprecation import MiddlewareMixin
 
 from portal.client_address import client_address
 from portal.drafts import note_answer
@@ -72,22 +73,10 @@ class SignInRequiredMiddleware(LoginRequiredMiddleware):
         return to_sign_in(request, way_back(request, view_func, view_kwargs))
 
 
-class PasswordsMiddleware:
+class PasswordsMiddleware(MiddlewareMixin):
     """Where nobody signs in by password, there is no page about one (PORTAL_PASSWORD_SIGN_IN)."""
 
-    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
-        self.get_response = get_response
-
-    def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        return self.get_response(request)
-
-    def process_view(
-        self,
-        request: HttpRequest,
-        view_func: Callable[..., HttpResponseBase],  # noqa: ARG002 (Django's signature)
-        view_args: tuple[Any, ...],  # noqa: ARG002
-        view_kwargs: dict[str, Any],  # noqa: ARG002
-    ) -> HttpResponseBase | None:
+    def process_view(self, request: HttpRequest, *_: Any) -> HttpResponseBase | None:
         is_off = not settings.PASSWORD_SIGN_IN
         if is_off and request.path_info.startswith(PAGES_ABOUT_PASSWORDS):
             raise Http404
@@ -149,14 +138,8 @@ def _has_token(request: HttpRequest) -> bool:
     return "Authorization" in request.headers
 
 
-class ConflictMiddleware:
+class ConflictMiddleware(MiddlewareMixin):
     """Says for every view who did what when, instead of doing what was asked for."""
-
-    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
-        self.get_response = get_response
-
-    def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        return self.get_response(request)
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
         if not isinstance(exception, WrongStateError):
@@ -171,14 +154,8 @@ class ConflictMiddleware:
         return render(request, "tokens/conflict.html", context, status=409)
 
 
-class LimitsMiddleware:
+class LimitsMiddleware(MiddlewareMixin):
     """Answers for every view that meets a limit."""
-
-    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
-        self.get_response = get_response
-
-    def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        return self.get_response(request)
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
         if isinstance(exception, LimitExceededError):
@@ -186,25 +163,13 @@ class LimitsMiddleware:
         return None
 
 
-class StepUpMiddleware:
+class StepUpMiddleware(MiddlewareMixin):
     """Sends whoever must prove again that it is they to the page for that; nothing has happened.
 
     Django's admin wants it on every page. Programs are told with 401.
     """
 
-    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
-        self.get_response = get_response
-
-    def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        return self.get_response(request)
-
-    def process_view(
-        self,
-        request: HttpRequest,
-        view_func: Callable[..., HttpResponseBase],  # noqa: ARG002 (Django's signature)
-        view_args: tuple[Any, ...],  # noqa: ARG002
-        view_kwargs: dict[str, Any],  # noqa: ARG002
-    ) -> HttpResponseBase | None:
+    def process_view(self, request: HttpRequest, *_: Any) -> HttpResponseBase | None:
         match = request.resolver_match
         if match is None or match.app_name != "admin" or not request.user.is_authenticated:
             return None

@@ -4,11 +4,12 @@ A job finds what is due by a question of its own, and does it or names it for a 
 before it writes, and every write is conditional on what it read: two at once do nothing twice.
 """
 
+import contextlib
 import functools
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from operator import attrgetter
 
@@ -29,7 +30,6 @@ from portal.flows.provision_groups import follow_changed_groups
 from portal.flows.refuse import forget_old_uses, record_counted_refusals
 from portal.flows.sign_in import record_counted_failures
 from portal.flows.spend_assertion import forget_spent_assertions
-from portal.flows.stream_audit import stream_audit
 from portal.flows.sync_catalog import SYNC_SECONDS, sync_catalog
 from portal.incidents import Incident
 from portal.life import Effects
@@ -37,6 +37,9 @@ from portal.metrics import history
 from portal.models import Connection, Heartbeat
 
 log = logging.getLogger(__name__)
+
+ASK_THE_TIME_SECONDS = 30.0
+"""Between two looks at whether AWS has to be asked what time it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,70 +201,51 @@ class CatalogReaders:
                 reader.thread.start()
 
 
-class AuditSender:
-    """Sends the audit log elsewhere, beside the table: its receiver may be slow, or away."""
+@dataclass(slots=True)
+class Beside:
+    """One piece of work in a thread beside the table: who answers it may be slow, or away."""
 
+    run: Callable[[], object]
+    name: str
     _thread: threading.Thread | None = None
 
     def turn(self) -> None:
-        if settings.AUDIT_STREAM and not (self._thread and self._thread.is_alive()):
-            self._thread = threading.Thread(target=_send, daemon=True)
+        """Begin, unless the last time still goes on."""
+        if self._thread is None or not self._thread.is_alive():
+            self._thread = threading.Thread(target=self._run, daemon=True)
             self._thread.start()
 
+    def _run(self) -> None:
+        with _in_a_thread("job.failed", job=self.name):
+            self.run()
 
-def _send() -> None:
+
+def ask_the_time() -> None:
+    """Have AWS say what time it is there; at once, so that what is over need not wait for the first
+    reading of a catalog."""
+    gateway.ask_the_time(Connection.objects.all())
+
+
+@contextlib.contextmanager
+def _in_a_thread(failed: str, **told: str) -> Iterator[None]:
+    """Whatever happens in a thread of its own stops nothing else, and is logged."""
     try:
-        stream_audit()
+        yield
     except (DatabaseError, InterfaceError) as error:
         outage.note(error)
     except Exception:
-        log.exception("job.failed", extra={"job": "send the audit log elsewhere"})
+        log.exception(failed, extra=told)
     finally:
         connection.close()
 
 
 def _read(row: Connection, reader: _Reader) -> None:
     is_whole = False
-    try:
+    with _in_a_thread("catalog.failed", connection=row.name):
         is_whole = not sync_catalog(row, actor=SYSTEM).unread
         gateway.note_heard()
-    except (DatabaseError, InterfaceError) as error:
-        outage.note(error)
-    except Exception:
-        log.exception("catalog.failed", extra={"connection": row.name})
-    finally:
-        connection.close()
     if is_whole:
         reader.due, reader.again = time.monotonic() + SYNC_SECONDS, READ_AGAIN_SECONDS
     else:
         reader.due = time.monotonic() + reader.again
         reader.again = min(2 * reader.again, SYNC_SECONDS)
-
-
-ASK_THE_TIME_SECONDS = 30.0
-"""Between two looks at whether AWS has to be asked what time it is."""
-
-
-@dataclass(slots=True)
-class TimeAsker:
-    """Has AWS say what time it is there, beside the table as well; at once, so that what is over
-    need not wait for the first reading of a catalog."""
-
-    _thread: threading.Thread | None = None
-
-    def turn(self) -> None:
-        """Start to ask, unless the last time that it was asked still goes on."""
-        if self._thread is None or not self._thread.is_alive():
-            self._thread = threading.Thread(target=_ask_the_time, daemon=True)
-            self._thread.start()
-
-
-def _ask_the_time() -> None:
-    try:
-        gateway.ask_the_time(Connection.objects.all())
-    except (DatabaseError, InterfaceError) as error:
-        outage.note(error)
-    except Exception:
-        log.exception("clock.not_asked")
-    finally:
-        connection.close()

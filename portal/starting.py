@@ -24,11 +24,7 @@ def exit_unless_in_use() -> None:
     """
     found = _not_permitted()
     grave = [finding for finding in found if finding.stops_the_new]
-    try:
-        is_new = bool(grave) and not settings.EMBEDDED and not _has_people(when_away=True)
-    finally:
-        connection.close()
-    if is_new:
+    if grave and not settings.EMBEDDED and not _has_people(when_away=True):
         sys.exit(f"portal: {_told(grave)}")
     for finding in found:
         told = {"setting": finding.setting, "why": finding.why, "remedy": finding.remedy}

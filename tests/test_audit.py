@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from portal import audit, sealing
 from portal.audit import SYSTEM, Actor, rows
-from portal.audit.vocabulary import FIELDS
+from portal.audit.vocabulary import FIELDS, IN_WORDS
 from portal.flows.deliver import deliver
 from portal.flows.request import TokenRequest, request
 from portal.flows.revoke import cancel, revoke
@@ -100,6 +100,10 @@ def test_an_event_that_lacks_a_field_or_has_anothers_is_a_mistake_of_the_code(db
     with transaction.atomic(), pytest.raises(TypeError, match="count"):
         audit.record(Action.ACCESS_CHANGED, actor=SYSTEM, subject="+ team", count=1)
     assert not AuditEvent.objects.exists()
+
+
+def test_every_action_is_told_in_words() -> None:
+    assert set(IN_WORDS) == set(Action)
 
 
 def test_every_action_says_which_fields_its_events_have() -> None:

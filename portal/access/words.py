@@ -104,7 +104,7 @@ def suspended(grant: Grant) -> Change:
 
 def token(mark: str, token: Token) -> str:
     """A token whose owner loses access to it."""
-    until = f", until {token.expires_at:%Y-%m-%d %H:%M} UTC" if token.expires_at else ""
+    until = f", until {token.ends_at:%Y-%m-%d %H:%M} UTC" if token.ends_at else ""
     account = token.service_account
     return (
         f"{mark} {token.get_state_display()}: {shown(token.name)} of {token.owner.email} "

@@ -95,6 +95,7 @@ IN_WORDS: dict[str, str] = {
     Action.TOKEN_DRIFT_FOUND: "found another list at AWS",
     Action.TOKEN_EXPIRY_NOTIFIED: "mailed that a token ends",
     Action.ACCESS_CHANGED: "changed who may do or has what",
+    Action.TOKEN_ADOPTED: "took over a token that was not issued here",
     Action.CATALOG_SYNCED: "read the catalog of AWS",
     Action.PERSON_INVITED: "invited a person",
     Action.SIGNIN_FACTOR_CHANGED: "changed a way to sign in",
@@ -103,6 +104,8 @@ IN_WORDS: dict[str, str] = {
     Action.SETTINGS_CHANGED: "changed settings",
     Action.AUDIT_EXPORTED: "exported the log",
     Action.AUDIT_VERIFIED: "verified the log",
+    Action.HISTORY_PRUNED: "removed old records",
+    Action.HISTORY_RESTORED: "put removed records back",
     Action.SIGNIN_SUCCEEDED: "signed in",
     Action.SIGNIN_FAILED: "failed to sign in",
 }

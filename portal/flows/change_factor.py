@@ -16,6 +16,9 @@ from portal.audit import Actor
 from portal.life import Effects
 from portal.models import AccountMailKind, Action, User
 
+Codes = tuple[list[str], dict[str, object]]
+"""Recovery codes, and what is kept of them."""
+
 
 class StillNeededError(Exception):
     """Why a factor can't be removed now, for people."""
@@ -82,7 +85,7 @@ def renew_codes(person: User, *, actor: Actor, session: str | None) -> Changed:
         Authenticator.objects.filter(user=person, type=factors.CODES).delete()
         return "new recovery codes made"
 
-    return _change(person, renew, actor=actor, session=session)
+    return _change(person, renew, actor=actor, session=session, codes=_made())
 
 
 def why_needed(person: User, row: Authenticator) -> str:
@@ -103,18 +106,24 @@ def why_needed(person: User, row: Authenticator) -> str:
     return ""
 
 
-def _change(person: User, do: Callable[[], str], *, actor: Actor, session: str | None) -> Changed:
+def _change(
+    person: User,
+    do: Callable[[], str],
+    *,
+    actor: Actor,
+    session: str | None,
+    codes: Codes | None = None,
+) -> Changed:
     """Do it, with all that belongs to it, in one transaction."""
     changed = Changed()
-    codes = factors.new_codes()
-    kept = factors.hashed(codes)  # takes half a second: before anything is locked
+    if codes is None and not _has_codes(person):
+        codes = _made()
     others = [key for key in sessions.of_people([person.pk])[person.pk] if key != session]
     with transaction.atomic():
         User.objects.select_for_update(no_key=True).get(pk=person.pk)  # one change at a time
         said = do()
-        has_codes = Authenticator.objects.filter(user=person, type=factors.CODES).exists()
-        if factors.has_second_factor(person) and not has_codes:
-            changed.codes = codes
+        if factors.has_second_factor(person) and not _has_codes(person):
+            changed.codes, kept = codes or _made()
             Authenticator.objects.create(user=person, type=factors.CODES, data=kept)
         ended = sessions.end(person, others)
         mail = notify.tell_person(AccountMailKind.FACTOR_CHANGED, person, what=said, actor=actor)
@@ -124,3 +133,13 @@ def _change(person: User, do: Callable[[], str], *, actor: Actor, session: str |
             subject = f"{person.email}: another second factor"
             audit.record(Action.SESSION_ENDED, actor=actor, subject=subject, count=ended)
     return changed
+
+
+def _has_codes(person: User) -> bool:
+    return bool(Authenticator.objects.filter(user=person, type=factors.CODES).exists())
+
+
+def _made() -> Codes:
+    """New recovery codes. Their hashes take half a second: made before anything is locked."""
+    codes = factors.new_codes()
+    return codes, factors.hashed(codes)

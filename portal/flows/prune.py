@@ -76,12 +76,9 @@ def _is_over(token: Token, listed: TokenList) -> bool:
 
 
 def _delete(token: Token, gateway: Gateway) -> str:
-    try:
-        return gateway.delete_token(
-            token.workspace.aws_id, token.service_account.aws_id, token.aws_token_id
-        )
-    except ResourceNotFoundException as gone:
-        return gone.request_id
+    return gateway.delete_token(
+        token.workspace.aws_id, token.service_account.aws_id, token.aws_token_id
+    )
 
 
 def _store(token: Token, request_id: str) -> None:

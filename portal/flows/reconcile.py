@@ -16,7 +16,7 @@ from portal import audit, life
 from portal.amg import LONGEST_LIFETIME
 from portal.audit import SYSTEM
 from portal.gateway import Gateway, NotYetError
-from portal.grafana.errors import GrafanaError, ResourceNotFoundException
+from portal.grafana.errors import GrafanaError
 from portal.life import moves
 from portal.models import Action, AuditHead, Drift, Grant, ListedToken, Team, Token, User
 from portal.policy.leads import responsible_for
@@ -67,8 +67,6 @@ def end(entries: QuerySet[ListedToken]) -> Iterator[Done]:
             request_id = gateway.delete_token(
                 account.workspace.aws_id, account.aws_id, entry.aws_id
             )
-        except ResourceNotFoundException as gone:
-            request_id = gone.request_id
         except (GrafanaError, NotYetError) as error:
             yield Done(entry, trouble=str(error))
             continue

@@ -87,12 +87,9 @@ def remove(token: Token, orphan_id: str, gateway: Gateway) -> None:
     it again, and learns that it is gone. Raises GrafanaError or NotYetError.
     """
     Token.objects.filter(pk=token.pk).update(orphan_id=orphan_id)
-    try:
-        request_id = gateway.delete_token(
-            token.workspace.aws_id, token.service_account.aws_id, orphan_id
-        )
-    except ResourceNotFoundException as gone:
-        request_id = gone.request_id
+    request_id = gateway.delete_token(
+        token.workspace.aws_id, token.service_account.aws_id, orphan_id
+    )
     with life.work(SYSTEM) as work:
         row = work.lock(token.pk)
         row.change(orphan_id="")

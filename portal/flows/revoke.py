@@ -10,7 +10,7 @@ from django.db.models.functions import Now
 from portal import life, policy
 from portal.audit import SYSTEM, Actor
 from portal.gateway import Gateway, NotYetError
-from portal.grafana.errors import GrafanaError, ResourceNotFoundException
+from portal.grafana.errors import GrafanaError
 from portal.life import Effects, Work, moves
 from portal.life.move import Move
 from portal.models import State, Team, Token
@@ -116,8 +116,6 @@ def delete_at_aws(token_id: uuid.UUID) -> Effects:
         request_id = Gateway(token.workspace.connection).delete_token(
             token.workspace.aws_id, token.service_account.aws_id, token.aws_token_id
         )
-    except ResourceNotFoundException as gone:
-        request_id = gone.request_id
     except NotYetError as later:
         row.update(not_before=Now() + timedelta(seconds=later.seconds), rung_at=None)
         return Effects()

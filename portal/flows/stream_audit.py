@@ -88,9 +88,7 @@ def _send_batch(stream: Stream) -> int:
 
 
 def _sent() -> int:
-    metric, labels = SENT
-    value = Tally.objects.filter(metric=metric, labels=labels).values_list("value", flat=True)
-    return int(value.first() or 0)
+    return int(Tally.objects.number(*SENT))
 
 
 def _lease_row() -> "QuerySet[Tally]":

@@ -72,7 +72,7 @@ def kept() -> dict[Series, float]:
 def _fold_once() -> bool:
     """Count one batch; whether it was the last. One at a time: others wait for the cursor's row."""
     head = AuditHead.objects.values_list("seq", flat=True).first() or 0
-    behind = int(Tally.objects.numbers().get(_CURSOR, 0))
+    behind = int(Tally.objects.number(*_CURSOR))
     if behind == head:
         return True
     with transaction.atomic():

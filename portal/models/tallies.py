@@ -25,6 +25,11 @@ class TallyManager(models.Manager["Tally"]):
                     [value for key, number in some for value in (*key, number)],
                 )
 
+    def number(self, metric: str, labels: str = "") -> float:
+        """One of them; 0 where it was never counted."""
+        row = self.filter(metric=metric, labels=labels).values_list("value", flat=True)
+        return row.first() or 0
+
     def numbers(self) -> dict[tuple[str, str], float]:
         """All of them: a few hundred."""
         return {

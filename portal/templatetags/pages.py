@@ -2,11 +2,9 @@
 
 import json
 import time
-from collections.abc import Iterable
 from datetime import datetime
 from functools import cache, lru_cache
 from html import escape
-from typing import Any
 
 from django import template
 from django.conf import settings
@@ -185,9 +183,3 @@ def limits_json(limits: Limits, team: Team) -> str:
 def state_labels() -> SafeString:
     """Every state with its words, for the page's script."""
     return json_script({state.value: str(state.label) for state in State}, "state-labels")
-
-
-@register.filter
-def entry(entries: Iterable[dict[str, Any]], wanted: object) -> dict[str, Any] | None:
-    """The entry of a catalog whose id is ``wanted``, or None."""
-    return next((one for one in entries if one["id"] == str(wanted)), None)

@@ -1,7 +1,8 @@
 """For monitors and load balancers: no session, no sign-in."""
 
 import hmac
-from datetime import timedelta
+from collections.abc import Mapping
+from datetime import datetime, timedelta
 from ipaddress import ip_address
 
 from django.conf import settings
@@ -54,10 +55,11 @@ def readyz(request: HttpRequest) -> JsonResponse:
         return JsonResponse({"status": closed[1]}, status=closed[0])
     try:
         unread = _unread()
-        silent = _silent(asked_in_vain=any(code in NO_ANSWER for code in unread))
+        heard = dict(Heartbeat.objects.values_list("kind", "at"))
+        silent = _silent(heard, asked_in_vain=any(code in NO_ANSWER for code in unread))
         are_refused = Connection.objects.exclude(refused_since=None).exists()
         are_clocks_off = bool(clock.findings())
-        mail_fails = _mail_fails()
+        mail_fails = _mail_fails(heard)
         takes_writes = outage.database_takes_writes()
     except (DatabaseError, InterfaceError) as error:
         outage.note(error)
@@ -160,20 +162,18 @@ def _unread() -> list[str]:
     ]
 
 
-def _silent(*, asked_in_vain: bool) -> list[str]:
+def _silent(heard: Mapping[str, datetime], *, asked_in_vain: bool) -> list[str]:
     """Who was not heard of for too long."""
     now = Token.objects.database_now()
-    heard = dict(Heartbeat.objects.values_list("kind", "at"))
     longest = dict.fromkeys(("worker", "scheduler", "aws"), SILENT_FOR_TOO_LONG)
     if not asked_in_vain:
         longest["aws"] = QUIET_FOR_TOO_LONG
     return [kind for kind, wait in longest.items() if kind not in heard or now - heard[kind] > wait]
 
 
-def _mail_fails() -> bool:
+def _mail_fails(heard: Mapping[str, datetime]) -> bool:
     """Whether the mail server could not be spoken to when that was last tried."""
-    at = dict(Heartbeat.objects.values_list("kind", "at"))
-    failed_at, sent_at = at.get(notify.NOT_SENT), at.get(notify.SENT)
+    failed_at, sent_at = heard.get(notify.NOT_SENT), heard.get(notify.SENT)
     return failed_at is not None and (sent_at is None or sent_at < failed_at)
 
 

@@ -5,6 +5,7 @@
 
 import { zone } from "./times.js";
 
+const TIMES = ["since", "until", "as_of"];
 const HOW_LONG_AGO = /^\d+[hd]$/;
 /** A browser that can't tell says so by this name. */
 const own = zone === "Etc/Unknown" ? "" : zone ?? "";
@@ -16,7 +17,7 @@ const own = zone === "Etc/Unknown" ? "" : zone ?? "";
  */
 export function wireTimeZone(form) {
   const sent = /** @type {HTMLInputElement} */ (form.querySelector("[data-time-zone]"));
-  const times = ["since", "until"].map((name) => /** @type {HTMLInputElement} */ (form.elements.namedItem(name)));
+  const times = TIMES.map((name) => /** @type {HTMLInputElement} */ (form.elements.namedItem(name)));
   const says = () => times.some(({ value }) => value.trim() && !HOW_LONG_AGO.test(value.trim()));
 
   function take() {
@@ -37,6 +38,6 @@ export function wireTimeZone(form) {
 export function inOwnDays(address) {
   const url = new URL(address, location.href);
   const { searchParams } = url;
-  if (own && !searchParams.has("since") && !searchParams.has("until")) searchParams.set("time_zone", own);
+  if (own && !TIMES.some((name) => searchParams.has(name))) searchParams.set("time_zone", own);
   return url.href;
 }

@@ -142,6 +142,23 @@ def test_a_day_is_the_readers_own_and_its_link_says_so(
     assert auditor.url.endswith("/audit/?since=2026-01-01&time_zone=Europe%2FBerlin")
 
 
+def test_a_moment_is_meant_in_the_readers_zone(
+    new_context: Callable[..., BrowserContext],
+    session_of: Callable[[str], StorageState],
+    live: Live,
+) -> None:
+    tokyo = new_context(
+        base_url=live.url, timezone_id="Asia/Tokyo", storage_state=session_of("admin@example.com")
+    ).new_page()
+    tokyo.goto("/audit/")
+    tokyo.get_by_text("Filters", exact=True).click()
+    tokyo.get_by_label("As of").fill("2026-01-01T09:00")
+    tokyo.get_by_role("button", name="Apply").click()
+    alive = tokyo.get_by_role("heading", name="alive at")
+    expect(alive.locator("time")).to_have_attribute("datetime", "2026-01-01T00:00:00+00:00")
+    assert tokyo.url.endswith("as_of=2026-01-01T09%3A00&time_zone=Asia%2FTokyo")
+
+
 def test_the_filters_suggest_people_and_accounts_once_they_are_opened(
     auditor: Page, live: Live
 ) -> None:

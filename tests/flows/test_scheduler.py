@@ -12,7 +12,7 @@ from portal import clock, gateway, scheduler
 from portal.audit import SYSTEM, Actor
 from portal.flows.sync_catalog import Synced, sync_catalog
 from portal.models import Connection, ServiceAccount, Workspace
-from portal.scheduler import TABLE, CatalogReaders, Job, Scheduler, TimeAsker
+from portal.scheduler import TABLE, Beside, CatalogReaders, Job, Scheduler, ask_the_time
 from tests.grafana.sandbox_process import SandboxProcess
 from tests.product import run_python, within
 
@@ -196,11 +196,11 @@ def test_aws_is_asked_the_time_once_at_a_time_and_again_after_an_error(
         raise RuntimeError("a mistake of ours")
 
     monkeypatch.setattr(gateway, "ask_the_time", ask)
-    asker = TimeAsker()
+    asker = Beside(ask_the_time, "have AWS say what time it is")
     asker.turn()
     asker.turn()
     end.set()
-    assert within(5, lambda: "clock.not_asked" in caplog.messages)
+    assert within(5, lambda: "job.failed" in caplog.messages)
     assert asked == [1]
     assert within(5, lambda: not [one for one in threading.enumerate() if one is asker._thread])
     asker.turn()

@@ -168,3 +168,11 @@ def test_others_than_auditors_may_not_ask(
 def test_yesterday_is_a_day(log: Client) -> None:
     for asked in ({"since": "yesterday"}, {"since": "Yesterday", "until": "today"}):
         assert log.get("/audit/", asked).status_code == 200
+
+
+def test_whoever_only_asks_for_the_head_of_the_evidence_leaves_no_event(
+    log: Client,
+) -> None:
+    answer = log.head("/audit/as-of.html", {"as_of": "2026-11-12T12:00"})
+    assert (answer.status_code, answer.content) == (200, b"")
+    assert not AuditEvent.objects.filter(action=Action.AUDIT_EXPORTED).exists()

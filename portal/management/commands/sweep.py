@@ -16,15 +16,15 @@ from portal.flows.stream_audit import stream_audit
 from portal.flows.sync_catalog import sync_catalogs
 from portal.flows.take_inventory import take_inventory
 from portal.metrics import aws
-from portal.models import Connection, ServiceAccount
+from portal.models import ServiceAccount
 from portal.scheduler import (
     ASK_THE_TIME_SECONDS,
     TABLE,
-    AuditSender,
+    Beside,
     CatalogReaders,
     Job,
     Scheduler,
-    TimeAsker,
+    ask_the_time,
     run_all,
 )
 
@@ -50,7 +50,7 @@ class Command(BaseCommand):
 
 
 def _once() -> None:
-    gateway.ask_the_time(Connection.objects.all())
+    ask_the_time()
     tasks.follow_up(run_all(TABLE))
     sync_catalogs(actor=SYSTEM)
     preparation.follow_catalog()
@@ -67,12 +67,15 @@ def _until_stopped(pause: float) -> None:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
+    time_asker = Beside(ask_the_time, "have AWS say what time it is")
     jobs = [
-        Job("have AWS say what time it is", TimeAsker().turn, ASK_THE_TIME_SECONDS),
+        Job(f"begin to {time_asker.name}", time_asker.turn, ASK_THE_TIME_SECONDS),
         *TABLE,
         Job("begin to read catalogs that are due", CatalogReaders().turn),
-        Job("begin to send the audit log elsewhere", AuditSender().turn),
     ]
+    if settings.AUDIT_STREAM:
+        sender = Beside(stream_audit, "send the audit log elsewhere")
+        jobs.append(Job(f"begin to {sender.name}", sender.turn))
     if settings.EMBEDDED:
         jobs.append(
             Job("let the demo's grants follow the catalog", preparation.follow_catalog, 10.0)

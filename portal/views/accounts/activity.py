@@ -5,6 +5,7 @@ from typing import Any
 
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
+from django.utils.deprecation import MiddlewareMixin
 
 from portal import requester, sessions
 from portal.models import User
@@ -24,21 +25,11 @@ def begin(request: HttpRequest, person: User) -> None:
     )
 
 
-class ActivityMiddleware:
+class ActivityMiddleware(MiddlewareMixin):
     """Puts off the end of a session, at most once a minute, when its person does something."""
 
-    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
-        self.get_response = get_response
-
-    def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        return self.get_response(request)
-
     def process_view(
-        self,
-        request: HttpRequest,
-        view_func: Callable[..., HttpResponseBase],
-        view_args: tuple[Any, ...],  # noqa: ARG002 (Django's signature)
-        view_kwargs: dict[str, Any],  # noqa: ARG002 (Django's)
+        self, request: HttpRequest, view_func: Callable[..., HttpResponseBase], *_: Any
     ) -> None:
         if not getattr(view_func, "login_required", True) or not request.user.is_authenticated:
             return

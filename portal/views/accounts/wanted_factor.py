@@ -10,6 +10,7 @@ from allauth.account.internal.flows.login import get_authentication_records
 from django.http import HttpRequest, JsonResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
+from django.utils.deprecation import MiddlewareMixin
 
 from portal import factors, policy
 from portal.models import User
@@ -42,21 +43,11 @@ def is_added(request: HttpRequest, person: User) -> str:
     return way
 
 
-class WantedFactorMiddleware:
+class WantedFactorMiddleware(MiddlewareMixin):
     """Leads whoever must add a factor to the page where that is done."""
 
-    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
-        self.get_response = get_response
-
-    def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        return self.get_response(request)
-
     def process_view(
-        self,
-        request: HttpRequest,
-        view_func: Callable[..., HttpResponseBase],
-        view_args: tuple[Any, ...],  # noqa: ARG002 (Django's signature)
-        view_kwargs: dict[str, Any],  # noqa: ARG002 (Django's)
+        self, request: HttpRequest, view_func: Callable[..., HttpResponseBase], *_: Any
     ) -> HttpResponseBase | None:
         if not getattr(view_func, "login_required", True) or not request.user.is_authenticated:
             return None

@@ -29,6 +29,8 @@ def as_html(request: HttpRequest) -> HttpResponse:
     form = _form(request)
     if not form.is_valid():
         return refuse(request, form)
+    if request.method == "HEAD":
+        return HttpResponse()
     context = as_of.context(form, most=None)
     export = export_audit(
         form.wanted, "as-of.html", actor=requester.actor(request), count=context["held_count"]

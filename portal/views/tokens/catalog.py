@@ -111,7 +111,8 @@ def accounts(request: HttpRequest) -> JsonResponse:
 def workspaces(request: HttpRequest) -> JsonResponse:
     """Workspaces that the person may ask in, by a part of name or id: for lists that are cut."""
     offer = policy.offer_like(requester.person(request), typed(request))
-    found = [_workspace(one, offer.usage, unread_workspaces()) for one in offer.workspaces]
+    unread = unread_workspaces()
+    found = [_workspace(one, offer.usage, unread) for one in offer.workspaces]
     options = [
         {"value": one["id"], "label": _label(one), "reason": one["obstacle"]} for one in found
     ]
