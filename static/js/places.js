@@ -52,7 +52,9 @@ export function wirePlaces(page) {
       const text = /** @type {HTMLInputElement | null} */ (page.querySelector("#place-text"));
       if (place.endsWith(" ")) {
         // The snippet knows what kind of place it is, and the person which one.
-        if (text && !text.value) text.value = place;
+        if (!text || text.value) return;
+        text.value = place;
+        text.setSelectionRange(place.length, place.length);
         return;
       }
       proposed = place.slice(0, 80);

@@ -34,8 +34,6 @@ const early = new AbortController();
 let isWatching = false;
 let lookedAt = Date.now() - UNTIL_IT_LANDED;
 let hasLooked = false;
-/** @type {string | null | undefined} */
-let ends;
 /** @type {ReturnType<typeof showKey> | undefined} */
 let shownKey;
 
@@ -186,7 +184,7 @@ async function watch() {
     if (answer.status !== 200) break;
     if (shownKey) showLife(answer.body, shownKey);
     else progress.show(answer.body);
-    const isNews = progress.state !== seen || (seen === "active" && hasChanged(answer.body));
+    const isNews = progress.state !== seen || (seen === "active" && endsOtherwise(answer.body));
     if (isNews || hasLooked) await refreshParts(page).catch(() => undefined);
     else if (Date.now() - asked < 1_000) await pause(1_000);
     hasLooked = isToBeLookedAt() && await lookForUse();
@@ -210,13 +208,12 @@ async function lookForUse() {
 }
 
 /**
- * Whether somebody gave notice of its end, kept it, or replaced it.
+ * Whether it ends at another time than the page says: somebody gave notice, kept it, or replaced it.
  * @param {Record<string, any>} status
  */
-function hasChanged(status) {
-  const before = ends;
-  ends = status.expires_at;
-  return before !== undefined && before !== ends;
+function endsOtherwise(status) {
+  const shown = /** @type {HTMLElement | null} */ (page.querySelector("[data-ends]"));
+  return (shown?.dataset.ends ?? "") !== (status.expires_at ?? "");
 }
 
 /**
