@@ -13,7 +13,7 @@ from tests.product import Product
 
 @pytest.fixture
 def reading() -> Iterator[Live]:
-    """A portal that reads AWS's lists; those of the other tests do not, for the faults they order."""
+    """A portal that reads AWS's lists: others don't, for the faults that tests order there."""
     product = Product(PORTAL_RATE_LIMITS="off", PORTAL_INVENTORY_SECONDS="86400")
     with product, contextlib.closing(Live(product)) as live:
         yield live
