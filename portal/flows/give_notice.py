@@ -4,16 +4,20 @@ What has leaked is revoked at once instead (portal.flows.revoke).
 """
 
 import uuid
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 from portal import life, policy
 from portal.audit import Actor
 from portal.life import Effects, Work, WrongStateError, moves
-from portal.models import Action, Token, User
+from portal.models import Action, Team, Token, User
 from portal.text import isolated
 
 SHORTEST, LONGEST = 300, 7 * 86_400
 """Seconds: time to read a mail, and what an overlap has by default."""
+BATCH_SIZE = 100
+"""Rows of one transaction."""
 
 
 class NoticeRefusedError(Exception):
@@ -32,6 +36,50 @@ def give_notice(token_id: uuid.UUID, seconds: int, *, actor: Actor, reason: str 
             raise WrongStateError(token, "given notice of")
         _give(work, token, seconds, reason)
     return work.effects
+
+
+@dataclass(slots=True)
+class GivenMany:
+    """Of which tokens notice was given, and of which not, each with why."""
+
+    given: list[Token] = field(default_factory=list)
+    left: list[tuple[Token, str]] = field(default_factory=list)
+    effects: Effects = field(default_factory=Effects)
+
+
+def give_notice_of_many(
+    token_ids: Iterable[uuid.UUID], seconds: int, *, team: Team, actor: Actor, reason: str
+) -> GivenMany:
+    """The same of what is active of these tokens of one team; the rest is left alone and told.
+
+    Many rows go in several transactions, as in portal.flows.revoke. Raises PermissionDenied, or
+    Token.DoesNotExist when one is not the team's; then none is touched.
+    """
+    wanted = sorted(set(token_ids))
+    policy.require(policy.may_manage, actor.user, team)
+    if Token.objects.filter(team=team, pk__in=wanted).count() != len(wanted):
+        raise Token.DoesNotExist
+    many = GivenMany()
+    for start in range(0, len(wanted), BATCH_SIZE):
+        some = Token.objects.filter(pk__in=wanted[start : start + BATCH_SIZE])
+        with life.work(actor) as work:
+            for token in work.lock_each(some):
+                why = ""
+                if token.state not in moves.GIVE_NOTICE.starts:
+                    why = f"it is {token.get_state_display()}"
+                elif token.is_under_notice:
+                    why = f"{token.ended_by} has given notice"
+                else:
+                    try:
+                        _give(work, token, seconds, reason)
+                    except NoticeRefusedError:
+                        why = "it ends by itself before that"
+                if why:
+                    many.left.append((token, why))
+                else:
+                    many.given.append(token)
+        many.effects += work.effects
+    return many
 
 
 def _give(work: Work, token: Token, seconds: int, reason: str) -> None:

@@ -64,14 +64,19 @@ class PlaceForm(forms.Form):
     place = PlaceField()
 
 
+NOTICE_WANTED = (
+    f"Notice is {in_words(SHORTEST)} to {in_words(LONGEST)}. "
+    "What has leaked is revoked at once instead."
+)
+
+
 class NoticeForm(FormWithLifetimes):
     """In how long a token is to end, and why."""
 
     notice = LifetimeField(
         least=SHORTEST,
         most=LONGEST,
-        wanted=f"Notice is {in_words(SHORTEST)} to {in_words(LONGEST)}. "
-        "What has leaked is revoked at once instead.",
+        wanted=NOTICE_WANTED,
         error_messages={"required": "Choose how long the token works on."},
     )
     reason = ReasonField()

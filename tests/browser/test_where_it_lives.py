@@ -191,3 +191,22 @@ def test_the_form_for_notice_looks_right_and_says_what_it_understood(still: Page
     expect(field).to_have_value("2h")
     expect(still.locator("#notice [data-understood]")).to_contain_text("= 2 hours")
     assert_looks_right(still)
+
+
+def test_a_lead_gives_notice_of_what_was_chosen_on_the_desk(
+    engineer: Page, page_of: Callable[[str], Page], live: Live
+) -> None:
+    name = request_token(engineer)
+    take_key(engineer)
+    lead = page_of("lead@example.com")
+    lead.goto(f"{live.url}/team/platform/?q={name}")
+    lead.get_by_label(f"Choose {name}").check()
+    lead.get_by_role("button", name="Revoke the chosen…").click()
+    lead.get_by_label("In 30 minutes").check()
+    assert_looks_right(lead)
+    lead.get_by_label("Reason").fill("moving")
+    lead.get_by_role("button", name="Revoke 1 token").click()
+    expect(lead.get_by_text("1 of 1: notice was given.")).to_be_visible()
+    expect(lead.locator("[data-end-again]")).to_be_hidden()
+    row = lead.get_by_test_id("tokens-table").get_by_role("row").filter(has_text=name)
+    expect(row).to_contain_text("with notice")

@@ -314,3 +314,47 @@ def test_an_overlap_that_an_older_version_wrote_down_meanwhile_stays(
     post(owner, url(active, "keep/"))
     active.refresh_from_db()
     assert active.revoke_at == over
+
+
+# -- Of many at once ------------------------------------------------------------------------------
+
+
+def test_a_lead_gives_notice_of_many_from_the_desk_and_is_told_what_was_left_alone(
+    active: Token, make_token: Callable[..., Token], engineer: User, leader: Client, post: Post
+) -> None:
+    later = timezone.now() + timedelta(days=3)
+    other = make_token(engineer, name="nightly", state=State.ACTIVE, expires_at=later)
+    soon = timezone.now() + timedelta(minutes=20)
+    short = make_token(engineer, name="short", state=State.ACTIVE, expires_at=soon)
+    waiting = make_token(engineer, name="asked", state=State.QUEUED)
+    chosen = [str(one.pk) for one in (active, other, short, waiting)]
+    preview = post(leader, "/team/platform/revoke/", token=chosen, preview="1").content.decode()
+    assert "In 30 minutes" in preview
+    answer = post(leader, "/team/platform/revoke/", token=chosen, notice="30m", reason="moving")
+    assert (answer.status_code, answer.headers["Location"]) == (302, "/team/platform/")
+    page = leader.get("/team/platform/").content.decode()
+    assert "2 of 4: notice was given." in page
+    assert "asked: it is queued" in page
+    assert "short: it ends by itself before that" in page
+    found = Token.objects.in_bulk([active.pk, other.pk, short.pk, waiting.pk])
+    assert [found[one.pk].is_under_notice for one in (active, other, short, waiting)] == [
+        True,
+        True,
+        False,
+        False,
+    ]
+    assert [to for to, _ in told()] == ["engineer@example.com"] * 2
+
+
+def test_notice_of_many_that_is_none_is_refused_and_the_choice_is_kept(
+    active: Token, leader: Client, post: Post
+) -> None:
+    answer = post(
+        leader, "/team/platform/revoke/", token=str(active.pk), notice="1m", reason="moving"
+    )
+    page = answer.content.decode()
+    assert answer.status_code == 422
+    assert "Notice is 5 minutes to 7 days." in page
+    assert 'value="moving"' in page
+    active.refresh_from_db()
+    assert (active.state, active.revoke_at) == (State.ACTIVE, None)
