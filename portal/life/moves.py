@@ -309,6 +309,7 @@ EXPIRE = Move(
     name="expire",
     starts=(State.ACTIVE,),
     leads_to=State.EXPIRED,
+    sets={"ended_by": "", "end_reason": ""},  # whoever gave notice of it did not end it
     event=Action.TOKEN_EXPIRED,
 )
 

@@ -1,5 +1,6 @@
 """Cells of lists of tokens, that several pages have."""
 
+from collections.abc import Iterable
 from html import escape
 
 from django import template
@@ -33,17 +34,30 @@ def print_of(token: Token) -> str:
 @register.filter
 def lives_at(token: Token) -> SafeString:
     """Where its key lies, in one line; ``TokenQuerySet.with_places`` asks for a whole list."""
-    return mark_safe(", ".join(typed(one.text) for one in token.places.all()))  # noqa: S308 (escaped)
+    return _listed(one.text for one in token.places.all() if not one.is_due)
+
+
+@register.filter
+def to_replace_at(token: Token) -> SafeString:
+    """Where the key of a token in its place has to get to: what this one has not reached, too."""
+    return _listed(one.text for one in token.places.all())
 
 
 @register.filter
 def whereabouts(token: Token) -> SafeString:
     """Small, below a name in a list: the print of its key, and where that lies."""
     words, places = print_of(token), lives_at(token)
+    due = _listed(one.text for one in token.places.all() if one.is_due)
     said = f'<small class="print" title="Print of its key">{words}</small>' if words else ""
     if places:
         said += f'<small class="lives-at">at {places}</small>'
+    if due and token.is_open:
+        said += f'<small class="lives-at">to be replaced at {due}</small>'
     return mark_safe(said)  # noqa: S308 (all is escaped)
+
+
+def _listed(texts: Iterable[str]) -> SafeString:
+    return mark_safe(", ".join(map(typed, texts)))  # noqa: S308 (all is escaped)
 
 
 @register.filter

@@ -244,6 +244,18 @@ def test_when_nobody_keeps_it_it_ends_and_the_log_says_who_had_given_notice(
     assert "had given notice" in answer.content.decode()
 
 
+def test_a_token_that_its_time_ended_first_is_said_to_be_ended_by_nobody(
+    active: Token, owner: Client, leader: Client, post: Post
+) -> None:
+    give(leader, active, post)
+    its_time_comes(active)
+    Token.objects.filter(pk=active.pk).update(expires_at=timezone.now() - timedelta(seconds=1))
+    sweep()
+    active.refresh_from_db()
+    assert (active.state, active.ended_by) == (State.EXPIRED, "")
+    assert "lead@example.com" not in owner.get(url(active, "status/")).json()["message"]
+
+
 def test_a_leak_is_revoked_at_once_under_notice_as_well(
     active: Token, owner: Client, leader: Client, post: Post
 ) -> None:

@@ -179,7 +179,14 @@ def test_a_renewal_carries_the_places_over_as_what_has_to_be_replaced(
     Token.objects.filter(pk=new.pk).update(state=State.ACTIVE, issued_at=timezone.now())
     page = owner.get(url(new)).content.decode()
     assert "Has to be replaced at" in page
+    listed = owner.get("/tokens/").content.decode()
+    assert f"to be replaced at {PLACE}, eks-prod-7</small>" in listed
     post(owner, url(new, "places/"), place=PLACE)
+    listed = owner.get("/tokens/").content.decode()
+    assert f">at {PLACE}</small>" in listed
+    assert "to be replaced at eks-prod-7</small>" in listed
+    again = owner.get(url(new, "reissue/")).content.decode()
+    assert f"Has to be replaced at</strong> {PLACE}, eks-prod-7" in again
     assert dict(new.places.values_list("text", "is_due")) == {PLACE: False, "eks-prod-7": True}
     assert subjects(new) == [f"~ token ci-2: has been replaced at {PLACE}"]
     assert written(active) == [PLACE, "eks-prod-7"], "the old key is still there"
