@@ -64,6 +64,7 @@ BEGIN
         portal_tally,
         portal_team,
         portal_token,
+        portal_tokenplace,
         portal_user,
         portal_usersession,
         portal_workspace,

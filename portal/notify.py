@@ -128,6 +128,7 @@ def compose(notice: Notice) -> EmailMessage:
             "token": notice.token,
             "recipient": notice.recipient,
             "successor": _successor(notice.token),
+            "places": notice.token.places.filter(is_due=False),
             "is_owner": notice.recipient_id == notice.token.owner_id,
             "by": notice.by,
             "reason": notice.reason,

@@ -10,8 +10,8 @@ from portal.models import Action
 
 PORTAL = Path(__file__).resolve().parent.parent / "portal"
 HTTP = ("django.http", "django.shortcuts", "django.urls", "django.views", "django.template")
-LONGER = {"audit/verify.py": 510, "life/moves.py": 320}
-"""Auditors run the first on machines of their own, with nothing beside; the second is a table."""
+LONGER = {"audit/verify.py": 510, "life/moves.py": 335, "models/tokens.py": 310}
+"""Auditors run the first on machines of their own, with nothing beside; the others are tables."""
 FILES = sorted(path for path in PORTAL.rglob("*.py") if "migrations" not in path.parts)
 
 

@@ -69,6 +69,8 @@ def _is_still_true(notice: Notice) -> bool:
         return token.state == State.ACTIVE and is_so_far_away(token, NoticeKind(notice.kind))
     if notice.kind == NoticeKind.APPROVED:
         return token.state != State.AWAITING_APPROVAL
+    if notice.kind == NoticeKind.ENDS_WITH_NOTICE:
+        return token.is_under_notice
     if notice.kind == NoticeKind.APPROVAL_ASKED:
         return token.state == State.AWAITING_APPROVAL
     if notice.kind == NoticeKind.HANDOVER_ASKED:

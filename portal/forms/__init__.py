@@ -6,6 +6,8 @@ from portal.forms.answers import (
     DeclineForm,
     DenyForm,
     HandOverForm,
+    NoticeForm,
+    PlaceForm,
     ReissueForm,
     UsesForm,
 )
@@ -21,6 +23,8 @@ __all__ = [
     "EndForm",
     "HandOverForm",
     "LeavingForm",
+    "NoticeForm",
+    "PlaceForm",
     "ReissueForm",
     "TokenRequestForm",
     "UsesForm",

@@ -86,6 +86,7 @@ SINGLE_SIGN_ONS_FROM = Limit(
 ENDS = Limit("token.end", 1000, 3.6, "You have ended more tokens within an hour than one may.")
 REISSUES = Limit("token.reissue", 300, 12, "You have replaced too many tokens within an hour.")
 HANDOVERS = Limit("token.hand_over", 300, 12, "You have handed over too many tokens in an hour.")
+PLACES = Limit("token.place", 300, 12, "You have written down too many places within an hour.")
 ANSWERS = Limit("token.answer", 600, 6, "You have answered too many requests within an hour.")
 EXPORTS = Limit("audit.export", 60, 60, "You have exported the audit log too often.")
 FINDS = Limit("audit.find", 120, 30, "You have looked up too many keys within an hour.")

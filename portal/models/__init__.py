@@ -25,9 +25,11 @@ from portal.models.scim import ProvisionedPerson, ScimGroup, ScimGroupMember
 from portal.models.sessions import UserSession
 from portal.models.states import State
 from portal.models.tallies import Tally
+from portal.models.token_places import LONGEST_PLACE, TokenPlace
 from portal.models.tokens import Token
 
 __all__ = [
+    "LONGEST_PLACE",
     "AccountMail",
     "AccountMailKind",
     "Action",
@@ -65,6 +67,7 @@ __all__ = [
     "Tally",
     "Team",
     "Token",
+    "TokenPlace",
     "User",
     "UserSession",
     "Workspace",

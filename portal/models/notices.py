@@ -29,6 +29,8 @@ class NoticeKind(models.TextChoices):
     UNCLAIMED = "unclaimed"
     APPROVAL_UNDONE = "approval_undone"
     KEY_FOUND = "key_found"
+    ENDS_WITH_NOTICE = "ends_with_notice"
+    KEPT = "kept"
     EXPIRES_IN_7_DAYS = "expires_in_7_days"
     EXPIRES_IN_1_DAY = "expires_in_1_day"
 

@@ -50,6 +50,7 @@ from portal.policy.lost import (
     why_without_access,
     without_access,
 )
+from portal.policy.notice import may_keep, told_of_notice, users_of
 from portal.policy.offer import Offer, offer, offer_like, workspace_for
 from portal.policy.outliving import outlives_its_end, outliving
 from portal.policy.overlaps import longest_overlap, overlap_of
@@ -106,6 +107,7 @@ __all__ = [
     "may_describe",
     "may_hand_over",
     "may_hand_over_unasked",
+    "may_keep",
     "may_manage",
     "may_receive",
     "may_reissue",
@@ -129,7 +131,9 @@ __all__ = [
     "responsible_for",
     "suspension",
     "teams_of",
+    "told_of_notice",
     "usage",
+    "users_of",
     "why_not_kept",
     "why_without_access",
     "without_access",

@@ -47,7 +47,7 @@ EXPRESSIONS = {
 }
 """Addresses that are regular expressions, and a path that each of them matches."""
 JSON = re.compile(
-    r"tokens/(name|accounts|workspaces|[^/]+/(status|sealed|delivered|possible-owners))/"
+    r"tokens/(name|accounts|workspaces|[^/]+/(status|sealed|delivered|first-use|possible-owners))/"
     r"|team/.*/(status|people|accounts)/"
     r"|audit/(teams|workspaces)/"
     r"|inventory/workspaces/"
@@ -66,6 +66,10 @@ STANDS_ON = {
             "hand-over/withdraw",
             "revoke",
             "uses",
+            "notice",
+            "keep",
+            "places",
+            "places/remove",
             "remind",
             "approve/undo",
         )

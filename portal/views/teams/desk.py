@@ -144,7 +144,7 @@ def _open_first_to_end(tokens: TokenQuerySet) -> list[Stretch[Token]]:
 
 
 def _load_flagged(keys: list[Any]) -> Iterable[Token]:
-    rows = Token.objects.for_pages().with_successor()
+    rows = Token.objects.for_pages().with_successor().with_places()
     return flagged(rows.filter(pk__in=keys)).order_by() if keys else ()
 
 
