@@ -8,7 +8,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("portal", "0051_history"),
+        ("portal", "0052_handover"),
     ]
 
     operations = [
