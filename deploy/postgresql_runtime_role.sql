@@ -49,6 +49,7 @@ BEGIN
         portal_groupright,
         portal_handover,
         portal_heartbeat,
+        portal_leadmail,
         portal_limituse,
         portal_listedtoken,
         portal_membership,

@@ -7,11 +7,15 @@ from django.views.generic import RedirectView
 from portal.converters import NumberConverter
 from portal.saml_settings import is_installed
 from portal.scim import endpoint as scim
-from portal.views import health, inventory, way_back
+from portal.views import health, way_back
+from portal.views.access import index as access
+from portal.views.access import planning, reviewing
 from portal.views.accounts import confirm, invitation, openid, sign_in, sign_out
 from portal.views.accounts import sessions as own
 from portal.views.audit import evidence, export, find, log, suggestions
-from portal.views.teams import desk, leaving
+from portal.views.inventory import acting
+from portal.views.inventory import index as inventory
+from portal.views.teams import calendar, desk, leaving
 from portal.views.teams import revoke as revoke_many
 from portal.views.tokens import (
     approve,
@@ -69,6 +73,8 @@ urlpatterns = [
     path("team/<slug:slug>/", desk.desk, name="team"),
     path("team/<slug:slug>/people/", desk.people, name="team-people"),
     path("team/<slug:slug>/accounts/", desk.accounts, name="team-accounts"),
+    path("team/<slug:slug>/ends.ics", calendar.ends, name="team-ends"),
+    path("team/<slug:slug>/calendar/", calendar.renew, name="team-calendar"),
     path("team/<slug:slug>/revoke/", revoke_many.revoke, name="team-revoke"),
     path("team/<slug:slug>/hand-over/", leaving.hand_over, name="team-hand-over"),
     path(
@@ -93,8 +99,18 @@ urlpatterns = [
     path("audit/find/", find.find, name="audit-find"),
     path("audit/events/<number:seq>/", log.event, name="audit-event"),
     path("audit/tokens/<uuid:token_id>/", log.token_story, name="audit-story"),
+    path("access/", access.index, name="access"),
+    path("access/review.csv", reviewing.as_csv, name="access-csv"),
+    path("access/review/", reviewing.page, name="access-review"),
+    path("access/plan/", planning.plan, name="access-plan"),
+    path("access/apply/", planning.apply, name="access-apply"),
     path("inventory/", inventory.index, name="inventory"),
     path("inventory/workspaces/", inventory.workspaces, name="inventory-workspaces"),
+    path("inventory/progress/", inventory.progress, name="inventory-progress"),
+    path("inventory/read/", acting.read_now, name="inventory-read"),
+    path("inventory/revoke/", acting.end_many, name="inventory-revoke"),
+    path("inventory/<number:item>/adopt/", acting.adopt_one, name="listed-adopt"),
+    path("inventory/<number:item>/revoke/", acting.end_one, name="listed-revoke"),
     path("scim/v2/", scim.endpoint, name="scim-root"),
     path("scim/v2/<path:path>", scim.endpoint, name="scim"),
     path("healthz", health.healthz, name="healthz"),

@@ -7,6 +7,7 @@ from portal.models.catalog import Approval, Connection, Grant, ServiceAccount, W
 from portal.models.handovers import Handover, HandoverAnswer
 from portal.models.identities import PersonGroup, ProviderSession
 from portal.models.inventory import Drift, ListedToken
+from portal.models.lead_mails import LeadMail, LeadMailKind
 from portal.models.limits import LimitUse
 from portal.models.notices import Notice, NoticeKind
 from portal.models.password_mails import PasswordMail
@@ -45,6 +46,8 @@ __all__ = [
     "Handover",
     "HandoverAnswer",
     "Heartbeat",
+    "LeadMail",
+    "LeadMailKind",
     "LimitUse",
     "ListedToken",
     "Membership",

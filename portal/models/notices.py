@@ -31,6 +31,7 @@ class NoticeKind(models.TextChoices):
     KEY_FOUND = "key_found"
     ENDS_WITH_NOTICE = "ends_with_notice"
     KEPT = "kept"
+    ADOPTED = "adopted"
     EXPIRES_IN_7_DAYS = "expires_in_7_days"
     EXPIRES_IN_1_DAY = "expires_in_1_day"
 

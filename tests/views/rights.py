@@ -79,6 +79,8 @@ GET  team                 team                302   404    404    200    200   4
 GET  team                 closed              302   404    404    404    404   404   404   200   200
 GET  team-people          team                401   404    404    200    200   404   200   200   200
 GET  team-accounts        team                401   404    404    200    200   404   200   200   200
+GET  team-ends            team                404   404    404    404    404   404   404   404   404
+POST team-calendar        team                302   404    404    403    403   404   302   403   302
 POST team-revoke          team                302   404    404    403    403   404   302   403   302
 POST team-revoke          closed              302   404    404    404    404   404   404   403   302
 GET  team-hand-over       team                302   404    404    403    403   404   404   403   404
@@ -99,8 +101,22 @@ GET  audit-as-of          -                   302   403    403    403    403   4
 GET  audit-as-of-jsonl    -                   302   403    403    403    403   403   403   422   422
 GET  audit-story          active              302   403    403    403    403   403   403   200   200
 
-GET  inventory            -                   302   403    403    403    403   403   403   200   200
-GET  inventory-workspaces -                   401   403    403    403    403   403   403   200   200
+GET  access               -                   302   200    200    200    200   200   200   200   200
+GET  access-csv           -                   302   403    403    403    403   403   403   200   200
+GET  access-review        -                   302   403    403    403    403   403   403   200   200
+POST access-review        -                   302   403    403    403    403   403   403   302   302
+GET  access-plan          -                   302   403    403    403    403   403   403   403   200
+POST access-plan          -                   302   403    403    403    403   403   403   403   422
+GET  access-apply         -                   302   302    302    302    302   302   302   302   302
+POST access-apply         -                   302   403    403    403    403   403   403   403   422
+
+GET  inventory            -                   302   403    200    403    403   403   200   200   200
+GET  inventory-workspaces -                   401   403    200    403    403   403   200   200   200
+GET  inventory-progress   -                   401   403    200    403    403   403   200   200   200
+POST inventory-read       -                   302   403    302    403    403   403   302   403   302
+POST inventory-revoke     -                   302   403    422    403    403   403   422   403   422
+# Of entries that there are: tests/views/test_inventory_acts.py.
+POST listed-*             -                   302   403    404    403    403   403   404   403   404
 
 GET  way-back             -                   302   302    302    302    302   302   302   302   302
 
@@ -201,6 +217,8 @@ FIELDS: dict[tuple[str, str], dict[str, str]] = {
     ("token-notice", "*"): {"notice": "10m", "reason": "no longer needed"},
     ("team-revoke", "*"): {"person": "engineer@example.com", "reason": "no longer needed"},
     ("audit-find", "*"): {"fingerprint": "0" * 64},
+    ("access-review", "*"): {"note": "as it should be"},
+    ("access-plan", "*"): {"file": "version: 2"},
 }
 
 

@@ -112,6 +112,7 @@ PAGES = {
         "/tokens/new/?workspace=g-00000000a1&service_account=2",
         "/tokens/accounts/?workspace=g-00000000a1",
         "/tokens/name/?workspace=g-00000000a1&name=ci",
+        "/access/",
     ),
     "lead": (
         "/team/platform/",
@@ -122,8 +123,21 @@ PAGES = {
         "/team/platform/?state=revoked&page=2&ended=3",
         "/team/platform/people/?q=x",
         "/team/platform/accounts/?q=x",
+        "/access/",
+        "/inventory/",
     ),
-    "admin": ("/tokens/", "/team/", "/inventory/", "/audit/", "/audit/charts/"),
+    "admin": (
+        "/tokens/",
+        "/team/",
+        "/inventory/",
+        "/inventory/?workspace=g-00000000a1",
+        "/audit/",
+        "/audit/charts/",
+        "/access/",
+        "/access/?unused=1&team=platform",
+        "/access/?person=engineer@example.com",
+        "/access/review/",
+    ),
 }
 
 

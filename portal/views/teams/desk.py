@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any
 
+from django.conf import settings
 from django.db.models import Count
 from django.db.models.functions import Now
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
@@ -101,11 +102,18 @@ def desk(request: HttpRequest, slug: str) -> HttpResponse:
             "ended": ended,
             "ended_count": _said(ended, ended_lately),
             "flags": [(flag, count) for flag, count in counted.flags.items() if count],
+            "calendar_link": "" if team.closed_at else _calendar_link(team),
             "outliving": policy.outliving(team),
             "left_behind": left_behind,
             "left_count": sum(count for _, count in left_behind),
         },
     )
+
+
+def _calendar_link(team: Team) -> str:
+    """The address for calendar programs."""
+    address = reverse("team-ends", args=[team.slug])
+    return f"{settings.PORTAL_ORIGIN}{address}?key={policy.calendar_key(team)}"
 
 
 def _answered(request: HttpRequest, team: Team) -> Token | None:
