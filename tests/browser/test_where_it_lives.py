@@ -128,7 +128,7 @@ def test_page_json_and_command_say_the_same_three_words_of_a_key(
     key = take_key(engineer)
     expect(engineer.get_by_test_id("print")).to_have_text(re.compile(r"^[a-z]+-[a-z]+-[a-z]+$"))
     words = engineer.get_by_test_id("print").text_content()
-    said = engineer.request.get(f"{engineer.url}status/").json()["print"]
+    said = engineer.request.get(f"{engineer.url}print/").json()["print"]
     engineer.get_by_text("Which secret has this key?").click()
     command = engineer.get_by_label("Command that prints the three words of a key").text_content()
     ran = subprocess.run(
