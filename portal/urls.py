@@ -32,6 +32,7 @@ from portal.views.tokens import (
     revoke,
     uses,
 )
+from portal.views.tokens import print as its_print
 
 register_converter(NumberConverter, "number")
 
@@ -46,6 +47,7 @@ urlpatterns = [
     path("tokens/<uuid:token_id>/status/", deliver.status, name="token-status"),
     path("tokens/<uuid:token_id>/sealed/", deliver.sealed, name="token-sealed"),
     path("tokens/<uuid:token_id>/delivered/", deliver.delivered, name="token-delivered"),
+    path("tokens/<uuid:token_id>/print/", its_print.as_json, name="token-print"),
     path("tokens/<uuid:token_id>/first-use/", first_use.look, name="token-first-use"),
     path("tokens/<uuid:token_id>/revoke/", revoke.revoke, name="token-revoke"),
     path("tokens/<uuid:token_id>/notice/", notice.give, name="token-notice"),

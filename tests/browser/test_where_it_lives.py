@@ -128,7 +128,7 @@ def test_page_json_and_command_say_the_same_three_words_of_a_key(
     key = take_key(engineer)
     expect(engineer.get_by_test_id("print")).to_have_text(re.compile(r"^[a-z]+-[a-z]+-[a-z]+$"))
     words = engineer.get_by_test_id("print").text_content()
-    said = engineer.request.get(f"{engineer.url}status/").json()["print"]
+    said = engineer.request.get(f"{engineer.url}print/").json()["print"]
     engineer.get_by_text("Which secret has this key?").click()
     command = engineer.get_by_label("Command that prints the three words of a key").text_content()
     ran = subprocess.run(
@@ -194,16 +194,21 @@ def test_the_form_for_notice_looks_right_and_says_what_it_understood(still: Page
 
 
 def test_a_lead_gives_notice_of_what_was_chosen_on_the_desk(
-    engineer: Page, page_of: Callable[[str], Page], live: Live
+    engineer: Page,
+    new_context: Callable[..., BrowserContext],
+    session_of: Callable[[str], StorageState],
+    live: Live,
 ) -> None:
     name = request_token(engineer)
     take_key(engineer)
-    lead = page_of("lead@example.com")
+    session = session_of("lead@example.com")
+    lead = new_context(reduced_motion="reduce", storage_state=session).new_page()
     lead.goto(f"{live.url}/team/platform/?q={name}")
     lead.get_by_label(f"Choose {name}").check()
     lead.get_by_role("button", name="Revoke the chosen…").click()
     lead.get_by_label("In 30 minutes").check()
     assert_looks_right(lead)
+    lead.set_viewport_size({"width": 1000, "height": 800})
     lead.get_by_label("Reason").fill("moving")
     lead.get_by_role("button", name="Revoke 1 token").click()
     expect(lead.get_by_text("1 of 1: notice was given.")).to_be_visible()

@@ -49,7 +49,7 @@ EXPRESSIONS = {
 }
 """Addresses that are regular expressions, and a path that each of them matches."""
 JSON = re.compile(
-    r"tokens/(name|accounts|workspaces|[^/]+/(status|sealed|delivered|first-use|possible-owners))/"
+    r"tokens/(name|accounts|workspaces|[^/]+/(status|sealed|delivered|first-use|print|possible-owners))/"
     r"|team/.*/(status|people|accounts)/"
     r"|audit/(teams|workspaces)/"
     r"|inventory/(workspaces|progress)/"

@@ -39,6 +39,7 @@ POST token-revoke         active              302   404    404    403    302   3
 POST token-revoke         queued              302   404    404    403    409   409   409   403   409
 POST token-revoke         revoking            302   404    404    403    409   409   409   403   409
 POST token-revoke         revoked             302   404    404    403    409   409   409   403   409
+GET  token-print          active              401   404    404    200    200   200   200   200   200
 POST token-first-use      active              401   404    404    403    200   200   403   403   403
 POST token-notice         active              302   404    404    403    302   302   302   403   302
 POST token-notice         revoked             302   404    404    403    409   409   409   403   409

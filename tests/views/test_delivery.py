@@ -12,7 +12,7 @@ from django.db import connections
 from django.test import Client
 from django.utils import timezone
 
-from portal import prints, sealing, wakeup
+from portal import sealing, wakeup
 from portal.models import AuditEvent, State, Token, User
 from portal.scheduler import run_all as sweep
 from portal.views.tokens import deliver
@@ -144,7 +144,6 @@ def test_the_status_says_where_the_token_is(
         "service_account": catalog.deployer.aws_id,
         "seconds_to_live": 3600,
         "expires_at": sealed.expires_at.isoformat(),
-        "print": prints.of(sealed.fingerprint),
     }
 
 

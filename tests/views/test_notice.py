@@ -370,3 +370,12 @@ def test_notice_of_many_that_is_none_is_refused_and_the_choice_is_kept(
     assert 'value="moving"' in page
     active.refresh_from_db()
     assert (active.state, active.revoke_at) == (State.ACTIVE, None)
+
+
+def test_who_looks_again_finds_the_notice_that_they_had_chosen(
+    active: Token, leader: Client, post: Post
+) -> None:
+    fields = {"token": str(active.pk), "preview": "1", "reason": "moving", "notice": "1d"}
+    page = post(leader, "/team/platform/revoke/", **fields).content.decode()
+    assert 'value="1d" id="notice-1d" checked' in page
+    assert 'id="notice-none" checked' not in page

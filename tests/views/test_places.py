@@ -213,7 +213,7 @@ def test_places_and_print_stand_in_lists_and_where_an_end_is_decided(
     page = owner.get(url(active)).content.decode()
     assert f"It lives at</strong> {PLACE}, &lt;b&gt;eks&lt;/b&gt;" in page
     assert f'<span data-testid="print">{words}</span>' in page
-    assert owner.get(url(active, "status/")).json()["print"] == words
+    assert owner.get(url(active, "print/")).json() == {"name": "ci", "print": words}
 
 
 def test_they_stand_on_the_page_of_what_somebody_left(

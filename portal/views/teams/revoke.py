@@ -44,7 +44,8 @@ def revoke(request: HttpRequest, slug: str) -> HttpResponse:
     policy.require(policy.may_manage, requester.person(request), the_team)
     chosen = _chosen(request, the_team)
     if request.POST.get("preview") == "1":
-        form = EndForm(initial={"reason": request.POST.get("reason", "")})
+        typed = {name: request.POST.get(name, "") for name in ("reason", "notice")}
+        form = EndForm(initial=typed)
         return _preview(request, the_team, chosen, form, status=200 if chosen else 422)
     form = EndForm(request.POST)
     if not form.is_valid() or not chosen:

@@ -13,7 +13,7 @@ from django.db import connection
 from django.http import HttpRequest, JsonResponse
 from django.views.decorators.http import require_POST, require_safe
 
-from portal import policy, prints, requester, turns, wakeup
+from portal import policy, requester, turns, wakeup
 from portal.flows.deliver import Confirmation, deliver
 from portal.models import State, Token
 from portal.requester import answers_json
@@ -96,7 +96,6 @@ def _status(token: Token) -> dict[str, Any]:
         "service_account": token.service_account.aws_id,
         "seconds_to_live": token.seconds_to_live,
         "expires_at": token.ends_at.isoformat() if token.ends_at else None,
-        "print": prints.of(token.fingerprint),
     }
 
 
