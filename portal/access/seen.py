@@ -79,7 +79,8 @@ class Scope:
         """What lives, of closed teams as well: their tokens stay. In parts, each from an index of
         its own: the person's, and the others of the teams that they lead."""
         if self.is_everything:
-            return [Token.objects.filter(IS_LIVE)]
+            # Every team's key is above 0: so SQLite begins with the index of what lives, by team.
+            return [Token.objects.filter(IS_LIVE, team__gt=0)]
         own = Q(owner=self.person) | Q(recipient=self.person)
         parts = [Token.objects.filter(IS_LIVE).filter(own)]
         led = list(policy.led_by(self.person).values_list("pk", flat=True))

@@ -39,7 +39,7 @@ def _warn(workspace: Workspace) -> None:
         at = Workspace.objects.values_list("quota_warned_at", flat=True).get(pk=workspace.pk)
         if at is None:
             return
-        about = f"{workspace.aws_id} {at:%Y-%m-%dT%H:%M:%S}"
+        about = f"{workspace.aws_id} {at:%Y-%m-%dT%H:%M:%S.%f}"
         LeadMail.objects.bulk_create(
             [
                 LeadMail(

@@ -13,7 +13,7 @@ from prometheus_client.registry import Collector
 
 from portal.metrics import history
 from portal.models import Workspace
-from portal.models.filling import count_by_workspace
+from portal.models.filling import counted_lately
 from portal.observing import CALL_BOUNDS, REFUSALS, Series
 
 Numbers = Mapping[Series, float]
@@ -105,7 +105,7 @@ def _histogram(
 
 def _of_workspaces() -> Metric:
     found = GaugeMetricFamily("portal_workspace_tokens", _KINDS, labels=["workspace", "kind"])
-    counts = count_by_workspace()
+    counts = counted_lately()
     for pk, aws_id in Workspace.objects.present().values_list("pk", "aws_id"):
         for kind in ("live", "expired", "foreign"):
             found.add_metric([aws_id, kind], counts.get((pk, kind), 0))

@@ -25,18 +25,19 @@ Counts = dict[tuple[int, str], int]
 empty text."""
 
 
-def count_by_workspace(*, is_fresh: bool = False) -> Counts:
-    """Of all workspaces; as of now, or at most KEPT seconds old."""
-    counts: Counts | None = None if is_fresh else cache.get(_KEY)
+def counted_lately() -> Counts:
+    """Of all workspaces, at most KEPT seconds old: for monitors that ask again and again."""
+    counts: Counts | None = cache.get(_KEY)
     if counts is None:
         begun = time.monotonic()
-        counts = _count()
+        counts = count_by_workspace()
         if time.monotonic() - begun > QUICK:
             cache.set(_KEY, counts, KEPT)
     return counts
 
 
-def _count() -> Counts:
+def count_by_workspace() -> Counts:
+    """Of all workspaces, as of now."""
     found: Counts = {}
     # Of all tokens only those that AMG may have are read, by a partial index: no other index has
     # a sum or a text that is computed.

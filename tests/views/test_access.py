@@ -22,6 +22,7 @@ from portal.models import (
     Token,
     User,
 )
+from portal.views.access import index
 from tests.conftest import Catalog
 
 pytestmark = pytest.mark.django_db
@@ -193,3 +194,26 @@ def test_more_teams_take_no_more_questions(
     for address in further:
         name, place = address.split("=")
         assert 'rel="prev"' in page(**{name: place})
+
+
+def test_live_tokens_go_on_over_pages_those_that_end_first_first(
+    page_of: Callable[[User], Page],
+    admin: User,
+    engineer: User,
+    make_token: Callable[..., Token],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(index, "PER_PAGE", 2)
+    now = timezone.now()
+    for number in (3, 1, 2):
+        ends = now + timedelta(days=number)
+        make_token(engineer, name=f"day-{number}", state=State.ACTIVE, expires_at=ends)
+    make_token(engineer, name="day-unknown", state=State.REVOKING)
+    page = page_of(admin)
+    first = page()
+    assert re.findall(r"day-\w+", table(first, "held-table")) == ["day-1", "day-2"]
+    [further] = re.findall(r'rel="next" href="\?page=([\w-]+)"', first)
+    second = page(page=further)
+    assert re.findall(r"day-\w+", table(second, "held-table")) == ["day-3", "day-unknown"]
+    [back] = re.findall(r'rel="prev" href="\?page=([\w-]+)"', second)
+    assert "day-1" in table(page(page=back), "held-table")

@@ -27,7 +27,7 @@ WHOLE = (
     # person, a workspace ever had (U1 is an account that AWS has no more: that is asked seldom).
     re.compile(
         r"\bSCAN (?:portal_token|[UVT]\d+)\b(?! USING (?:COVERING )?INDEX "
-        r"(?:token_(?:not_deleted|ended|unresolved)|portal_(?!token)))"
+        r"(?:token_(?:not_deleted|ended|unresolved|live_by_end|live_by_true_end)|portal_(?!token)))"
     ),
     re.compile(
         r"(?:portal_token|U0) USING (?:COVERING )?INDEX "

@@ -20,6 +20,8 @@ from portal.access.seen import (
 )
 from portal.forms.selects import MOST_OFFERED
 from portal.models import Grant, Membership, Token, Workspace
+from portal.models.lookups import TRUE_END
+from portal.models.queries import TokenQuerySet
 from portal.views import paging
 from portal.views.paging import Page, Stretch
 
@@ -52,7 +54,7 @@ def index(request: HttpRequest) -> HttpResponse:
         size=PER_PAGE,
     )
     tokens: Page[Token] = paging.page(
-        [Stretch(rows, ("id",)) for rows in wanted.tokens()],
+        [stretch for rows in wanted.tokens() for stretch in _by_team_and_end(rows)],
         request.GET.get("page"),
         _tokens,
         size=PER_PAGE,
@@ -78,6 +80,16 @@ def index(request: HttpRequest) -> HttpResponse:
             "workspaces": workspaces[:MOST_OFFERED],
         },
     )
+
+
+def _by_team_and_end(rows: TokenQuerySet) -> list[Stretch[Token]]:
+    """As an index has them; then those whose end is not known."""
+    return [
+        Stretch(
+            rows.filter(expires_at__isnull=False), ("team_id", "ends", "id"), {"ends": TRUE_END}
+        ),
+        Stretch(rows.filter(expires_at=None), ("team_id", "id")),
+    ]
 
 
 def _asked(request: HttpRequest, name: str) -> str:

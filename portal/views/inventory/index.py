@@ -184,7 +184,7 @@ def beside_ours(entries: Iterable[ListedToken], user: User, *, acts: bool = True
 
 def _gauges(user: User, asked: str) -> list[tuple[Workspace, Filling]]:
     """How full the workspace is, or the fullest of those that the person may know of."""
-    counts = count_by_workspace(is_fresh=True)
+    counts = count_by_workspace()
     rows = _workspaces(user).filter(gone_at=None)
     if asked:
         rows = rows.filter(aws_id=asked)
