@@ -157,7 +157,7 @@ def test_a_hand_over_survives_a_sign_in_in_between(live: Live, engineer: Page, l
     lead.goto(engineer.url)
     lead.get_by_text("More", exact=True).click()
     lead.get_by_text("Hand over…").click()
-    lead.get_by_label("New owner").select_option("teammate@example.com")
+    lead.get_by_label("New owner", exact=True).select_option("teammate@example.com")
     lead.locator("#hand-over-reason").fill("moves to other work")
     end_session(lead)
     lead.get_by_role("button", name="Ask them to own it").click()
