@@ -49,6 +49,15 @@ def canonical(text: str) -> str:
     return found
 
 
+def is_address(text: str) -> bool:
+    """Whether a mail may go there."""
+    try:
+        canonical(text)
+    except NotAnAddressError:
+        return False
+    return True
+
+
 def folded(text: str) -> str:
     """The one spelling of an address; of an older record that is none today, its lower case."""
     try:

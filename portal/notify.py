@@ -20,7 +20,7 @@ from django.db.models import QuerySet
 from django.db.models.functions import Now
 from django.template.loader import render_to_string
 
-from portal import clock
+from portal import clock, mailbox
 from portal.audit import Actor
 from portal.logs import mask
 from portal.models import (
@@ -101,6 +101,18 @@ def tell_person(
     return mail.pk
 
 
+def tell_of_new_address(person: User, *, before: str, actor: Actor) -> list[int]:
+    """Have a person mailed at both addresses that the one ``before`` counts no more; the numbers of
+    the mails. Nobody is mailed whose account is closed, or at what is no address."""
+    return [
+        tell_person(
+            AccountMailKind.ADDRESS_CHANGED, person, actor=actor, what=person.email, email=email
+        )
+        for email in (before, person.email)
+        if person.is_active and mailbox.is_address(email)
+    ]
+
+
 def compose_account_mail(mail: AccountMail) -> EmailMessage:
     """The mail: its text's first line is the subject."""
     text = render_to_string(
@@ -117,6 +129,7 @@ def compose(notice: Notice) -> EmailMessage:
             "token": notice.token,
             "recipient": notice.recipient,
             "successor": _successor(notice.token),
+            "places": notice.token.places.filter(is_due=False),
             "is_owner": notice.recipient_id == notice.token.owner_id,
             "by": notice.by,
             "reason": notice.reason,

@@ -1,11 +1,11 @@
 """The settings of single sign-on by OpenID Connect."""
 
-import ipaddress
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from portal import environment
 from portal.environment import read, refuse
+from portal.hosts import is_loopback
 
 TOGETHER = ("PORTAL_OIDC_ISSUER", "PORTAL_OIDC_CLIENT_ID", "PORTAL_OIDC_CLIENT_SECRET")
 CALLBACK = "/accounts/oidc/sso/login/callback/"
@@ -102,13 +102,6 @@ def is_issuer(text: str) -> str:
     if url.scheme != "https" and not (url.scheme == "http" and is_loopback(url.hostname)):
         raise ValueError
     return text
-
-
-def is_loopback(host: str) -> bool:
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _scopes(text: str) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from portal import environment
 from portal.environment import read, refuse
-from portal.openid_settings import is_loopback
+from portal.hosts import is_loopback
 
 EXTRA = "requirements-saml.txt"
 NAMES = ("PORTAL_SAML_METADATA", "PORTAL_SAML_EMAIL_ATTRIBUTE", "PORTAL_SAML_GROUPS_ATTRIBUTE")

@@ -21,6 +21,7 @@ from portal.audit import SYSTEM
 from portal.audit.publishing import publish_head
 from portal.clock import Verdict
 from portal.flows import deadlines, sweep
+from portal.flows.answer_handover import end_offers
 from portal.flows.end_access import end_access
 from portal.flows.end_provider_sessions import forget_provider_sessions
 from portal.flows.end_sessions import end_sessions
@@ -88,6 +89,7 @@ MOVES_AND_MESSAGES = (
         deadlines.give_up_waiting,
         may_run=_REQUESTS,
     ),
+    Job("end offers of tokens that nobody answered in a week", end_offers, 10.0, _REQUESTS),
     Job("revoke replaced tokens whose overlap is over", deadlines.end_overlaps, may_run=_TOKENS),
     Job("mail owners whose token ends soon", deadlines.warn_of_ends, 10.0, _TOKENS),
     Job("follow groups whose change was left half done", follow_changed_groups, 60.0),

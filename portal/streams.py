@@ -4,8 +4,9 @@ import base64
 import http.client
 import ssl
 from dataclasses import dataclass
-from ipaddress import ip_address
 from urllib.parse import unquote, urlsplit
+
+from portal.hosts import is_loopback
 
 A_STREAM = "log, or the https address of a receiver"
 LOG = "log"
@@ -58,9 +59,6 @@ def parse(text: str) -> Stream | None:
     url = urlsplit(text)
     if url.scheme not in ("https", "http") or not url.hostname or url.port == 0 or url.fragment:
         raise ValueError
-    is_here = url.hostname == "localhost" or (
-        url.scheme == "http" and ip_address(url.hostname).is_loopback
-    )
-    if url.scheme == "http" and not is_here:
+    if url.scheme == "http" and not is_loopback(url.hostname):
         raise ValueError
     return Stream(text)

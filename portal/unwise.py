@@ -15,6 +15,7 @@ from django.conf import settings
 from django.core import checks
 
 from portal import endpoints
+from portal.hosts import is_loopback
 from portal.valkey import Server
 
 AWS_ENDPOINTS = ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_GRAFANA", "AWS_ENDPOINT_URL_STS")
@@ -40,12 +41,9 @@ class Finding:
 def is_local(host: str) -> bool:
     """Whether a host is this machine: a loopback address or name, a socket, or none."""
     host = host.strip("[]").lower()
-    if not host or host.startswith(("/", "@")):
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost" or host.endswith(".localhost")
+    return (
+        not host or host.startswith(("/", "@")) or host.endswith(".localhost") or is_loopback(host)
+    )
 
 
 def is_private(host: str) -> bool:

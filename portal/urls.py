@@ -21,14 +21,18 @@ from portal.views.tokens import (
     approve,
     catalog,
     deliver,
+    first_use,
     hand_over,
     mine,
     new,
+    notice,
     page,
+    places,
     reissue,
     revoke,
     uses,
 )
+from portal.views.tokens import print as its_print
 
 register_converter(NumberConverter, "number")
 
@@ -43,7 +47,11 @@ urlpatterns = [
     path("tokens/<uuid:token_id>/status/", deliver.status, name="token-status"),
     path("tokens/<uuid:token_id>/sealed/", deliver.sealed, name="token-sealed"),
     path("tokens/<uuid:token_id>/delivered/", deliver.delivered, name="token-delivered"),
+    path("tokens/<uuid:token_id>/print/", its_print.as_json, name="token-print"),
+    path("tokens/<uuid:token_id>/first-use/", first_use.look, name="token-first-use"),
     path("tokens/<uuid:token_id>/revoke/", revoke.revoke, name="token-revoke"),
+    path("tokens/<uuid:token_id>/notice/", notice.give, name="token-notice"),
+    path("tokens/<uuid:token_id>/keep/", notice.keep, name="token-keep"),
     path("tokens/<uuid:token_id>/cancel/", revoke.cancel, name="token-cancel"),
     path("tokens/<uuid:token_id>/approve/", approve.approve, name="token-approve"),
     path("tokens/<uuid:token_id>/approve/undo/", approve.undo, name="token-approve-undo"),
@@ -52,7 +60,12 @@ urlpatterns = [
     path("tokens/<uuid:token_id>/collect/", approve.collect, name="token-collect"),
     path("tokens/<uuid:token_id>/reissue/", reissue.reissue, name="token-reissue"),
     path("tokens/<uuid:token_id>/uses/", uses.uses, name="token-uses"),
+    path("tokens/<uuid:token_id>/places/", places.note, name="token-places"),
+    path("tokens/<uuid:token_id>/places/remove/", places.forget, name="token-places-remove"),
     path("tokens/<uuid:token_id>/hand-over/", hand_over.hand_over, name="token-hand-over"),
+    path("tokens/<uuid:token_id>/hand-over/accept/", hand_over.accept, name="token-accept"),
+    path("tokens/<uuid:token_id>/hand-over/decline/", hand_over.decline, name="token-decline"),
+    path("tokens/<uuid:token_id>/hand-over/withdraw/", hand_over.withdraw, name="token-withdraw"),
     path(
         "tokens/<uuid:token_id>/possible-owners/",
         hand_over.possible_owners,

@@ -14,12 +14,24 @@ import pytest
 from django.utils import timezone
 from pytest_django import Settings
 
-from portal.doctor import Finding, State, of_edge, of_machine, of_servers, of_settings
+from portal.doctor import (
+    Finding,
+    State,
+    of_edge,
+    of_machine,
+    of_provider,
+    of_servers,
+    of_settings,
+)
 from portal.doctor.report import Check, Report, examine
 from portal.models import Heartbeat
+from portal.openid_settings import of_sandbox
+from portal.saml_settings import Saml
 from portal.valkey import Server
 from tests.grafana.certificates import self_signed
+from tests.identity_provider import ErringProvider, broken, running
 from tests.product import ROOT, Product, clean_environment
+from tests.saml.test_metadata import described
 from tests.servers import Redis, free_port
 
 
@@ -230,42 +242,48 @@ def test_an_origin_that_nobody_serves(settings: Settings) -> None:
     assert "does not answer" in said
 
 
-def test_a_provider_is_found_by_its_issuer(
-    web: Callable[..., _Web], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    answers: Answers = {}
-    provider = web(answers)
-    monkeypatch.setitem(_environment(), "PORTAL_OIDC_ISSUER", provider.url)
-    [said] = failed(of_edge.provider_check)
-    assert "answers 404" in said
-    where = "/.well-known/openid-configuration"
-    answers[where] = (200, json.dumps({"issuer": "https://other.example.com"}).encode())
-    [said] = failed(of_edge.provider_check)
-    assert "names another issuer: https://other.example.com" in said
-    document = {"issuer": provider.url, "jwks_uri": f"{provider.url}/keys"}
-    answers[where] = (200, json.dumps(document).encode())
-    answers["/keys"] = (200, b'{"keys": []}')
-    assert "no keys" in failed(of_edge.provider_check)[0]
-    answers["/keys"] = (200, b'{"keys": [{}]}')
-    assert failed(of_edge.provider_check) == []
+@pytest.fixture
+def provider(settings: Settings) -> Iterator[ErringProvider]:
+    settings.HAS_OWN_PROVIDER = False
+    with running("http://127.0.0.1:8000") as provider:
+        settings.OPENID = provider.settings
+        yield provider
 
 
-def test_metadata_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_provider_that_can_be_used(provider: ErringProvider) -> None:
+    [found] = run(of_provider.check)
+    assert (found.state, provider.issuer in found.says) == (State.OK, True)
+
+
+def test_a_provider_is_asked_as_a_sign_in_asks_it(provider: ErringProvider) -> None:
+    provider.configured = {"issuer": "https://other.example.com"}
+    assert "names another issuer: https://other.example.com" in failed(of_provider.check)[0]
+    provider.configured = {"token_endpoint": "http://login.example.com/token"}
+    assert "token_endpoint is not https" in failed(of_provider.check)[0]
+    provider.configured = {}
+    provider.answers["/keys"] = lambda handler: handler.send_json({"keys": [{"kty": "oct"}]})
+    assert "none of the provider's keys can be used" in failed(of_provider.check)[0]
+    provider.answers["/.well-known/openid-configuration"] = broken
+    assert "HTTP 500" in failed(of_provider.check)[0]
+
+
+def test_a_provider_that_is_away(settings: Settings) -> None:
+    settings.HAS_OWN_PROVIDER, settings.OPENID = False, of_sandbox(free_port())
+    [found] = run(of_provider.check)
+    assert (found.state, "ConnectionError" in found.says) == (State.FAILED, True)
+    assert f"{settings.OPENID.issuer}/.well-known/openid-configuration" in found.mend
+
+
+def test_metadata_is_read(tmp_path: Path, settings: Settings) -> None:
     file = tmp_path / "metadata.xml"
-    monkeypatch.setitem(_environment(), "PORTAL_SAML_METADATA", str(file))
-    assert "can't be read: No such file" in failed(of_edge.provider_check)[0]
+    settings.OPENID, settings.HAS_OWN_PROVIDER = None, False
+    settings.SAML = Saml(str(file), "", "", entity_id="urn:portal", acs="urn:acs")
+    assert "No such file" in failed(of_provider.check)[0]
     file.write_text("<html>")
-    assert "no XML" in failed(of_edge.provider_check)[0]
-    file.write_text('<EntityDescriptor entityID="urn:idp"/>')
-    [found] = run(of_edge.provider_check)
+    assert "it is no XML" in failed(of_provider.check)[0]
+    file.write_bytes(described(entity_id="urn:idp"))
+    [found] = run(of_provider.check)
     assert (found.state, found.says) == (State.OK, "the metadata describes urn:idp")
-
-
-def _environment() -> dict[str, str]:
-    from portal import environment
-
-    mapping: dict[str, str] = environment.env
-    return mapping
 
 
 # -- Processes and the command itself -------------------------------------------------------------

@@ -1,19 +1,15 @@
-"""The portal from outside in, and the provider of single sign-on."""
+"""The portal from outside in."""
 
 import http.client
-import json
 import socket
 import ssl
 import time
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
-from xml.etree import ElementTree
 
 from django.conf import settings
 
-from portal import environment
 from portal.doctor.report import Report
 
 SECONDS = 5.0
@@ -68,74 +64,6 @@ def _tell_end(report: Report, ends: datetime) -> None:
         report.warn(f"{says}: {days} days", "Renew it, and find out why nothing else did.")
     else:
         report.ok(says)
-
-
-def provider_check(report: Report) -> None:
-    issuer = environment.text("PORTAL_OIDC_ISSUER").rstrip("/")
-    metadata = environment.text("PORTAL_SAML_METADATA")
-    if not issuer and not metadata:
-        report.ok("no single sign-on is set up")
-    try:
-        if issuer:
-            _check_oidc(report, issuer)
-        if metadata:
-            _check_saml(report, metadata)
-    except _UnreachableError as error:
-        report.fail(str(error), error.mend)
-
-
-def _check_oidc(report: Report, issuer: str) -> None:
-    address = f"{issuer}/.well-known/openid-configuration"
-    said = _json(address)
-    if str(said.get("issuer", "")).rstrip("/") != issuer:
-        raise _UnreachableError(
-            f"{address} names another issuer: {str(said.get('issuer'))[:200]}",
-            "Set PORTAL_OIDC_ISSUER to that one, to the letter.",
-        )
-    keys = _json(str(said.get("jwks_uri", ""))).get("keys")
-    if not isinstance(keys, list) or not keys:
-        raise _UnreachableError(
-            f"the provider at {issuer} has no keys at its jwks_uri", "Ask who runs it."
-        )
-    report.ok(f"the provider at {issuer} answers and has {len(keys)} keys")
-
-
-def _check_saml(report: Report, metadata: str) -> None:
-    if metadata.startswith(("http://", "https://")):
-        status, _, body, _ = _get(metadata)
-        if status != 200:
-            raise _UnreachableError(f"{metadata} answers {status}", "Check PORTAL_SAML_METADATA.")
-    else:
-        try:
-            body = Path(metadata).read_bytes()
-        except OSError as error:
-            raise _UnreachableError(
-                f"the metadata {metadata} can't be read: {error.strerror}",
-                "Put the file where the processes' user may read it.",
-            ) from None
-    if b"<!DOCTYPE" in body or b"<!ENTITY" in body:
-        raise _UnreachableError("the metadata declares entities", "Ask who runs the provider.")
-    try:
-        root = ElementTree.fromstring(body)  # noqa: S314 (without entities there is nothing to fear)
-    except ElementTree.ParseError as error:
-        raise _UnreachableError(
-            f"the metadata is no XML: {error}", "Check PORTAL_SAML_METADATA."
-        ) from None
-    report.ok(f"the metadata describes {root.get('entityID') or 'several providers'}")
-
-
-def _json(address: str) -> dict[str, Any]:
-    status, _, body, _ = _get(address)
-    try:
-        said = json.loads(body)
-        if status != 200 or not isinstance(said, dict):
-            raise ValueError
-    except ValueError:
-        raise _UnreachableError(
-            f"{address[:200]} answers {status}, and not with a JSON object",
-            "Check PORTAL_OIDC_ISSUER, and open that address with curl from this host.",
-        ) from None
-    return said
 
 
 def _get(address: str) -> tuple[int, http.client.HTTPMessage, bytes, datetime | None]:

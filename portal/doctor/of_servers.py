@@ -12,8 +12,8 @@ from django.core.mail.backends.smtp import EmailBackend
 from redis.exceptions import RedisError
 
 from portal import valkey
-from portal.doctor.of_settings import is_loopback
 from portal.doctor.report import Report
+from portal.hosts import is_loopback
 from portal.incidents import one_line
 from portal.valkey import Server
 

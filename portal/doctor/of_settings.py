@@ -1,7 +1,6 @@
 """Settings that contradict each other, or are unwise together."""
 
 import os
-from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -10,15 +9,9 @@ from django.http.request import validate_host
 
 from portal import environment
 from portal.doctor.report import Report
+from portal.hosts import is_loopback
 
 _PROVIDERS = ("PORTAL_OIDC_ISSUER", "PORTAL_SAML_METADATA")
-
-
-def is_loopback(host: str | None) -> bool:
-    try:
-        return host == "localhost" or ip_address(host or "").is_loopback
-    except ValueError:
-        return False
 
 
 def check(report: Report) -> None:

@@ -2,7 +2,15 @@
 
 from django.db import DatabaseError, InterfaceError, connection
 
-from portal.doctor import of_aws, of_database, of_edge, of_machine, of_servers, of_settings
+from portal.doctor import (
+    of_aws,
+    of_database,
+    of_edge,
+    of_machine,
+    of_provider,
+    of_servers,
+    of_settings,
+)
 from portal.doctor.report import Check, Report
 
 
@@ -13,7 +21,7 @@ def checks() -> list[Check]:
         Check("database", of_database.check, 20.0),
         *(Check(name, run, 25.0) for name, run in of_servers.CHECKS.items()),
         Check("origin", of_edge.origin_check, 15.0),
-        Check("provider", of_edge.provider_check, 15.0),
+        Check("provider", of_provider.check, 30.0),
         Check("disk", of_machine.disk_check, 5.0),
         Check("heartbeats", of_machine.heartbeats_check, 15.0),
     ]

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 
 from django.db import IntegrityError, transaction
 
-from portal import audit, mailbox
+from portal import audit, mailbox, notify
 from portal.access import by_groups, words
 from portal.audit import Actor
 from portal.flows.sync_groups import sync_groups
@@ -40,14 +40,14 @@ def admit(identity: Identity, *, actor: Actor) -> Admission:
     """
     try:
         try:
-            person, refusal = _take(identity, actor)
+            person, mails, refusal = _take(identity, actor)
         except IntegrityError:  # another of their browsers was quicker: they are here now
-            person, refusal = _take(identity, actor)
+            person, mails, refusal = _take(identity, actor)
     except SignInError as error:
         return Admission(None, refusal=error)
-    effects = Effects()
+    effects = Effects(account_mail=mails)
     if identity.groups is not None:
-        effects = sync_groups(person, identity.groups, actor=replace(actor, user=person))
+        effects += sync_groups(person, identity.groups, actor=replace(actor, user=person))
     if refusal is not None:
         return Admission(None, effects, refusal)
     person.refresh_from_db()
@@ -55,8 +55,11 @@ def admit(identity: Identity, *, actor: Actor) -> Admission:
 
 
 @transaction.atomic
-def _take(identity: Identity, actor: Actor) -> tuple[User, SignInError | None]:
-    """The person, and why they may not come in if so. Raises SignInError where nobody is known."""
+def _take(identity: Identity, actor: Actor) -> tuple[User, list[int], SignInError | None]:
+    """The person, mails that are to go out, and why they may not come in if so.
+
+    Raises SignInError where nobody is known.
+    """
     person = bound(identity)
     is_bound_already = person is not None
     person = _locked(person) if person else _by_address(identity)
@@ -73,11 +76,10 @@ def _take(identity: Identity, actor: Actor) -> tuple[User, SignInError | None]:
             email=person.email,
         )
     if not _may_come_in(person, identity.groups):
-        return person, _not_admitted(identity, person)
+        return person, [], _not_admitted(identity, person)
     if not is_bound_already:
         bind(person, identity)
-    _follow(person, identity, actor)
-    return person, None
+    return person, _follow(person, identity, replace(actor, user=person)), None
 
 
 def _locked(person: User) -> User:
@@ -145,32 +147,33 @@ def _may_come_in(person: User, groups: Collection[str] | None) -> bool:
     return open_ones.exclude(named_role=NamedRole.NOBODY).exists()
 
 
-def _follow(person: User, identity: Identity, actor: Actor) -> None:
-    """Name and address change here as they do there; an address that is somebody's stays theirs."""
+def _follow(person: User, identity: Identity, actor: Actor) -> list[int]:
+    """Name and address change here as they do there; an address that is somebody's stays theirs.
+
+    Returns mails that are to go out.
+    """
     changed = []
     if identity.name and identity.name != person.name:
         person.name = identity.name
         changed.append("name")
     before = person.email
     address = mailbox.folded(identity.email) if identity.email_verified else ""
-    if address and address != mailbox.folded(before):
-        try:
-            mailbox.canonical(address)
-            is_free = User.objects.by_address(address) is None
-        except mailbox.NotAnAddressError:
-            is_free = False
-        if is_free:
-            person.email = address
-            changed.append("email")
+    is_new = address != mailbox.folded(before) and mailbox.is_address(address)
+    if is_new and User.objects.by_address(address) is None:
+        person.email = address
+        changed.append("email")
     if changed:
         person.save(update_fields=changed)
-    if "email" in changed:
-        audit.record(
-            Action.ACCESS_CHANGED,
-            actor=replace(actor, user=person),
-            subject=f"~ person {before}: now {person.email}",
-            reason=words.BY_PROVIDER,
-        )
+    if "email" not in changed:
+        return []
+    mails = notify.tell_of_new_address(person, before=before, actor=actor)
+    audit.record(
+        Action.ACCESS_CHANGED,
+        actor=actor,
+        subject=f"~ person {before}: now {person.email}",
+        reason=words.BY_PROVIDER,
+    )
+    return mails
 
 
 def _not_admitted(identity: Identity, person: User | None = None) -> SignInError:

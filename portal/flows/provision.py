@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from django.db import IntegrityError, transaction
 from django.db.models.functions import Now
 
-from portal import audit, mailbox
+from portal import audit, mailbox, notify
 from portal.access import words
 from portal.access.words import Change
 from portal.audit import Actor
@@ -96,8 +96,12 @@ def change(
             person, row = _lock(person_id)
             if not is_as_read(person):
                 raise ChangedMeanwhileError
+            before = person.email
             changes = [*_rename(person, said), *_open_or_close(person, row, said.is_active)]
             person.save(update_fields=["email", "name", "is_active"])
+            mails = []
+            if person.email != before:
+                mails = notify.tell_of_new_address(person, before=before, actor=actor)
             row.removed_at = None
             _write(row, said)
             row.save()
@@ -106,7 +110,7 @@ def change(
         raise AddressTakenError from None
     if said.is_active is False:
         return leave(person_id, actor=actor, reason=words.BY_PROVISIONING)
-    return Effects()
+    return Effects(account_mail=mails)
 
 
 def remove(person_id: int, *, actor: Actor) -> Effects:
@@ -133,7 +137,8 @@ def _lock(person_id: int) -> tuple[User, ProvisionedPerson]:
     person = User.objects.select_related("provisioned").filter(pk=person_id).first()
     if person is None:
         raise GoneError
-    return person, getattr(person, "provisioned", None) or ProvisionedPerson(user=person)
+    # By its number: an unsaved row must not look like what is known of the person.
+    return person, getattr(person, "provisioned", None) or ProvisionedPerson(user_id=person.pk)
 
 
 def _is_taken(email: str, by_others_than: User) -> bool:

@@ -10,7 +10,7 @@ from django.db.models import Q
 from portal import audit
 from portal.audit import Actor
 from portal.metrics import history
-from portal.models import Action, LeadMail, Notice, PasswordMail, Token
+from portal.models import Action, Handover, LeadMail, Notice, PasswordMail, Token
 from portal.models.lookups import HAS_ENDED
 
 DEFAULT_DAYS = 400
@@ -67,6 +67,7 @@ def _tokens(before: datetime) -> int:
             # Its successor keeps the first name of their line, and forgets which row it followed.
             Token.objects.filter(replaces__in=rows).update(replaces=None)
             Notice.objects.filter(token__in=rows).delete()
+            Handover.objects.filter(token__in=rows).delete()
             Token.objects.filter(pk__in=rows).delete()
         gone += len(rows)
     return gone

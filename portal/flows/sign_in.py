@@ -14,6 +14,8 @@ from portal.models import Action, FailedSignIns, User
 COUNTED_FOR = timedelta(minutes=5)
 """After a failure was recorded, those like it are counted for this long, and told as one event."""
 BATCH_SIZE = 200
+TOLD_ONE_BY_ONE = 20
+"""Of single sign-on, whose answers go wrong for reasons that somebody has to look into."""
 
 
 def signed_in(*, actor: Actor, by: str = "", how: str = "") -> None:
@@ -27,20 +29,23 @@ def sign_in_failed(typed: str, *, address: str | None, user_agent: str, code: st
     """Record a failed attempt: the first at once, further ones of the same kind by their number.
 
     Of the same kind are those that name the same person, or nobody, from the same address, and by
-    single sign-on those with the same ``code``: nobody can fill the log by guessing. What was typed
-    is recorded only where it names a person: it may be a password in the wrong box.
+    single sign-on those with the same ``code``, of which the first TOLD_ONE_BY_ONE are events:
+    nobody can fill the log by guessing. What was typed is recorded only where it names a person: it
+    may be a password in the wrong box.
     """
     user = User.objects.by_address(typed) if typed else None
     code = code[:80]
     name = user.email if user else ""
     with transaction.atomic():
-        _, is_first = FailedSignIns.objects.update_or_create(
+        row, is_first = FailedSignIns.objects.update_or_create(
             who=f"{code} {name}"[:254] if code else name,
             address=(address or "") if settings.AUDIT_ADDRESSES else "",
             defaults={"count": F("count") + 1},
             create_defaults={"since": Now(), "code": code},
         )
-        if is_first:
+        if code and not is_first:
+            row.refresh_from_db(fields=["count"])
+        if is_first or (code and row.count < TOLD_ONE_BY_ONE):
             _record(user, address, user_agent=user_agent, code=code)
 
 
@@ -53,10 +58,12 @@ def record_counted_failures() -> None:
             if row is None:
                 continue
             row.delete()
-            if row.count:
+            # The first of all is not among the counted.
+            untold = row.count - (TOLD_ONE_BY_ONE - 1) if row.code else row.count
+            if untold > 0:
                 who = row.who.removeprefix(row.code).lstrip()
                 user = User.objects.filter(email=who).first() if who else None
-                _record(user, row.address or None, count=row.count, code=row.code)
+                _record(user, row.address or None, count=untold, code=row.code)
 
 
 def _record(

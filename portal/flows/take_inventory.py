@@ -216,10 +216,13 @@ def _store(
 
 
 def _note_last_use(account: ServiceAccount, listed: Iterable[TokenSummary]) -> None:
-    """Keep on our rows when AMG last saw their keys used."""
+    """Keep on our rows when AMG last saw their keys used, and when for the first time."""
     used = {one.id: one.last_used_at for one in listed if one.last_used_at is not None}
     ours = Token.objects.known_at_aws_as([account.workspace_id], used)
     rows = ours.filter(service_account=account)
     for pk, aws_token_id, before in rows.values_list("pk", "aws_token_id", "last_used_at"):
         if before is None or before < used[aws_token_id]:
-            Token.objects.filter(pk=pk).update(last_used_at=used[aws_token_id])
+            seen = {"last_used_at": used[aws_token_id]}
+            if before is None:
+                seen["first_used_at"] = used[aws_token_id]
+            Token.objects.filter(pk=pk).update(**seen)

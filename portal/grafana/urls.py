@@ -1,8 +1,9 @@
 """The form of the URLs that people and programs are sent to."""
 
 import re
-from ipaddress import ip_address
 from urllib.parse import urlsplit
+
+from portal.hosts import is_loopback
 
 _URL = re.compile(
     r"(?:(?P<scheme>https?)://)?(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?"
@@ -25,11 +26,4 @@ def is_web_url(text: str) -> bool:
             return False
     except ValueError:
         return False
-    return bool(host) and (match["scheme"] != "http" or _is_this_machine(host))
-
-
-def _is_this_machine(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
+    return bool(host) and (match["scheme"] != "http" or is_loopback(host))

@@ -72,8 +72,17 @@ def configuration(provider: OpenID) -> Configuration:
     said = get(provider.configuration_url, "the provider's configuration")
     issuer = said.get("issuer")
     if not isinstance(issuer, str) or issuer.removesuffix("/") != provider.issuer.removesuffix("/"):
-        raise nonsense("the provider's configuration names another issuer")
+        raise nonsense(f"the provider's configuration names another issuer: {str(issuer)[:200]}")
     return Configuration(issuer, said)
+
+
+def examine(provider: OpenID) -> None:
+    """Ask the provider for all that a sign-in needs of it, but for a person. Raises SignInError."""
+    found = configuration(provider)
+    for name in ("authorization_endpoint", "token_endpoint"):
+        found.address(name)
+    if not tokens.has_keys(_keys(found)):
+        raise nonsense("none of the provider's keys can be used")
 
 
 def begin() -> tuple[Attempt, dict[str, str]]:
@@ -111,7 +120,7 @@ def prove(provider: OpenID, answer: dict[str, str], attempt: Attempt, *, callbac
     found = configuration(provider)
     _require_issuer(found, answer)
     said = _redeem(provider, found, answer["code"], attempt, callback)
-    keys = get(found.address("jwks_uri"), "the provider's keys")
+    keys = _keys(found)
     id_token = said.get("id_token")
     token = tokens.verified(
         id_token, keys, issuer=found.issuer, client_id=provider.client_id, needs=ID_TOKEN_NEEDS
@@ -145,6 +154,7 @@ def require_fresh(proof: Proof, seconds: int) -> float:
             status=403,
             title="It could not be confirmed that it is you",
         )
+    at = min(at + 1, now)  # whole seconds are sent: it may have been at the end of this one
     if now - at > seconds:
         raise SignInError(
             "auth_time_old",
@@ -153,7 +163,7 @@ def require_fresh(proof: Proof, seconds: int) -> float:
             status=403,
             title="It could not be confirmed that it is you",
         )
-    return min(at, now)
+    return at
 
 
 def _require_no_error(answer: dict[str, str]) -> None:
@@ -206,14 +216,16 @@ def _redeem(
         basic = quote(provider.client_id, safe=""), quote(provider.client_secret, safe="")
     url = found.address("token_endpoint")
     answer = exchange("POST", url, "the provider's tokens", form=form, basic=basic)
-    if answer.status >= 500 or answer.status == 429:
-        raise away(f"the provider's tokens: HTTP {answer.status}")
     said = answer.json("the provider's tokens")
     if answer.status == 200:
         return said
     if said.get("error") in ("invalid_client", "unauthorized_client") or answer.status == 401:
         raise nonsense("the provider does not take PORTAL_OIDC_CLIENT_ID and its secret")
     raise refused("code")
+
+
+def _keys(found: Configuration) -> dict[str, Any]:
+    return get(found.address("jwks_uri"), "the provider's keys")
 
 
 def _userinfo(

@@ -44,6 +44,8 @@ class SignInError(Exception):
         self.code = code
         self.status = status
         self.title = title or "You are not signed in"
+        self.why = ""
+        """What is wrong with the provider, for whoever runs the portal."""
         self.email = email
         """Whom it is about, where the provider has proved that."""
         self.groups: tuple[str, ...] = ()

@@ -1,6 +1,7 @@
 """Sign-outs at the provider: those it tells of, and the address where one of ours goes on."""
 
 import hashlib
+import time
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
@@ -14,8 +15,10 @@ from portal.openid_settings import OpenID
 
 EVENT = "http://schemas.openid.net/event/backchannel-logout"
 NEEDS = ("iss", "aud", "iat", "jti", "events")
-REMEMBERED = 3600
-"""Seconds for which a message is known again, where it does not say how long it is good."""
+GOOD_FOR = 3600
+"""Seconds for which a message is good that does not say so itself (``exp``)."""
+LONGEST = 30 * 86_400
+"""Seconds for which a message is known again at most."""
 LONGEST_HINT = 3000
 """Characters of an id token that an address has room for."""
 
@@ -49,8 +52,11 @@ def verified(provider: OpenID, logout_token: str) -> Ended:
     given = [one for one in (subject, session_id) if one != ""]
     if not given or not all(is_text(one) for one in given):
         raise refused("subject")
+    seconds = int(claims.get("exp", claims["iat"] + GOOD_FOR)) - time.time() + tokens.LEEWAY
+    if seconds <= 0:
+        raise refused("expired")
     message = hashlib.sha256(f"{found.issuer} {claims['jti']}".encode()).hexdigest()
-    if not cache.add(f"sign-out:{message}", value=1, timeout=REMEMBERED):
+    if not cache.add(f"sign-out:{message}", value=1, timeout=round(min(seconds + 1, LONGEST))):
         raise refused("replayed")
     return Ended(found.issuer, subject, session_id)
 

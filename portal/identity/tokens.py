@@ -109,6 +109,11 @@ def _require_party(claims: dict[str, Any], client_id: str) -> None:
         raise refused("audience")
 
 
+def has_keys(keys: dict[str, Any]) -> bool:
+    """Whether a token could be verified by any of these keys. Raises SignInError."""
+    return any(_fitting(keys, algorithm, None) for algorithm in ALGORITHMS)
+
+
 def _fitting(keys: dict[str, Any], algorithm: str, kid: object) -> list[Any]:
     """The provider's keys that may have made such a signature; all of them, without a ``kid``."""
     listed = keys.get("keys")

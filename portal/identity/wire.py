@@ -9,9 +9,9 @@ from urllib.parse import urlsplit
 
 import requests
 
+from portal.hosts import is_loopback
 from portal.identity.person import SignInError
 from portal.incidents import Incident
-from portal.openid_settings import is_loopback
 
 CONNECT, READ, WHOLE = 3.0, 5.0, 8.0
 """Seconds: to connect, between two pieces of an answer, for the whole of it. A person waits."""
@@ -41,8 +41,6 @@ class Answer:
 def get(url: str, what: str, *, headers: Mapping[str, str] | None = None) -> dict[str, Any]:
     """The JSON object at an address of the provider. Raises SignInError."""
     answer = exchange("GET", url, what, headers=headers)
-    if answer.status >= 500 or answer.status == 429:
-        raise away(f"{what}: HTTP {answer.status}")
     if answer.status != 200:
         raise nonsense(f"{what}: HTTP {answer.status}")
     return answer.json(what)
@@ -57,7 +55,8 @@ def exchange(
     form: Mapping[str, str] | None = None,
     basic: tuple[str, str] | None = None,
 ) -> Answer:
-    """Whatever the provider answers. Raises SignInError where it does not, or not in time."""
+    """Whatever the provider answers. Raises SignInError where it does not, or not in time, or says
+    that it can't answer now."""
     require_safe_address(url, what)
     until = time.monotonic() + WHOLE
     try:
@@ -82,6 +81,8 @@ def exchange(
                 answer = Answer(response.status_code, bytes(body))
     except (requests.RequestException, UnicodeError, ValueError) as error:
         raise away(f"{what}: {type(error).__name__}") from None
+    if answer.status >= 500 or answer.status == 429:
+        raise away(f"{what}: HTTP {answer.status}")
     INCIDENT.over()
     return answer
 
@@ -117,6 +118,7 @@ def away(why: str) -> SignInError:
         status=503,
         title="The sign-in service is away",
     )
+    error.why = why
     INCIDENT.note(RuntimeError(why))
     return error
 
@@ -130,5 +132,6 @@ def nonsense(why: str) -> SignInError:
         status=502,
         title="The sign-in service answers nonsense",
     )
+    error.why = why
     INCIDENT.note(RuntimeError(why), is_misconfigured=True)
     return error

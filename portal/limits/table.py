@@ -86,6 +86,7 @@ SINGLE_SIGN_ONS_FROM = Limit(
 ENDS = Limit("token.end", 1000, 3.6, "You have ended more tokens within an hour than one may.")
 REISSUES = Limit("token.reissue", 300, 12, "You have replaced too many tokens within an hour.")
 HANDOVERS = Limit("token.hand_over", 300, 12, "You have handed over too many tokens in an hour.")
+PLACES = Limit("token.place", 300, 12, "You have written down too many places within an hour.")
 ANSWERS = Limit("token.answer", 600, 6, "You have answered too many requests within an hour.")
 EXPORTS = Limit("audit.export", 60, 60, "You have exported the audit log too often.")
 ADOPTIONS = Limit("token.adopt", 300, 12, "You have adopted too many tokens within an hour.")

@@ -14,11 +14,13 @@ from prometheus_client.registry import Collector
 from portal.metrics import history
 from portal.models import Workspace
 from portal.models.filling import counted_lately
-from portal.observing import CALL_BOUNDS, Series
+from portal.observing import CALL_BOUNDS, REFUSALS, Series
 
 Numbers = Mapping[Series, float]
 
 _KINDS = "Tokens at AMG by workspace: live and expired ones of the portal's, and others' (foreign)."
+
+_REFUSED = "Requests that were refused: 403, 404 on what others have, 429."
 
 
 class Numbered(Collector):
@@ -28,7 +30,9 @@ class Numbered(Collector):
         numbers = history.numbers_so_far()
         if numbers is not None:
             yield from _of_requests(numbers)
-        yield from _of_aws(numbers if numbers is not None else history.kept())
+        known = numbers if numbers is not None else history.kept()
+        yield from _of_aws(known)
+        yield _of_refusals(known)
         yield _of_workspaces()
         yield GaugeMetricFamily(
             "portal_token_quota",
@@ -78,6 +82,13 @@ def _of_aws(numbers: Numbers) -> Iterator[Metric]:
         seconds.add_metric([operation], *found)
     yield calls
     yield seconds
+
+
+def _of_refusals(numbers: Numbers) -> Metric:
+    refused = CounterMetricFamily("portal_refusals", _REFUSED, labels=["kind"])
+    for kind in REFUSALS:
+        refused.add_metric([kind], numbers.get(("portal_refusals_total", kind), 0))
+    return refused
 
 
 def _histogram(

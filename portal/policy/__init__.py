@@ -34,7 +34,11 @@ from portal.policy.handover import (
     MOST_POSSIBLE_OWNERS,
     belongs,
     first_possible_owners,
+    may_answer_offer,
     may_hand_over,
+    may_hand_over_unasked,
+    offered,
+    offered_to,
     people_of,
     possible_owners,
     possible_owners_like,
@@ -65,6 +69,7 @@ from portal.policy.lost import (
     why_without_access,
     without_access,
 )
+from portal.policy.notice import may_keep, told_of_notice, users_of
 from portal.policy.offer import Offer, offer, offer_like, workspace_for
 from portal.policy.outliving import outlives_its_end, outliving
 from portal.policy.overlaps import longest_overlap, overlap_of
@@ -124,11 +129,14 @@ __all__ = [
     "listed_in_inventory",
     "longest_overlap",
     "may_act_on_inventory",
+    "may_answer_offer",
     "may_approve",
     "may_audit",
     "may_change_access",
     "may_describe",
     "may_hand_over",
+    "may_hand_over_unasked",
+    "may_keep",
     "may_manage",
     "may_read_again",
     "may_receive",
@@ -140,6 +148,8 @@ __all__ = [
     "not_kept_on_leaving",
     "offer",
     "offer_like",
+    "offered",
+    "offered_to",
     "opens_calendar",
     "outlives_its_end",
     "outliving",
@@ -153,7 +163,9 @@ __all__ = [
     "responsible_for",
     "suspension",
     "teams_of",
+    "told_of_notice",
     "usage",
+    "users_of",
     "who_could_go",
     "why_not_kept",
     "why_without_access",

@@ -130,7 +130,7 @@ class People:
 
     def update(self, resource: resources.User, version: str | None) -> resources.User:
         def is_as_read(person: User) -> bool:
-            return version is None or _version(self.rows().get(pk=person.pk)) == version
+            return version in (None, _version(person))
 
         key, said = person_key(resource.id or "") or 0, _said(resource)
         before = self.get(str(key))

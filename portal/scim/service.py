@@ -1,16 +1,18 @@
 """The protocol, with what the portal does otherwise than scim2-server by itself."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Union
 
 from pydantic_core import to_json
 from scim2_models import (
     Context,
     InvalidSyntaxException,
+    ListResponse,
     PatchOp,
     PreconditionFailedException,
     Resource,
     ResourceType,
+    SearchRequest,
 )
 from scim2_server.conditions import Conditions
 from scim2_server.handler import ScimHandler
@@ -61,6 +63,13 @@ def _operations(payload: Any) -> list[Any] | None:
 
 
 SERVICE = Service(PROVIDER)
+KEPT = (
+    parametrize(ListResponse, Union[tuple(SERVICE.get_models())]),  # noqa: UP007 (of a tuple)
+    parametrize(SearchRequest, Union[tuple(SERVICE.get_models())]),  # noqa: UP007
+    *(parametrize(PatchOp, model) for model in SERVICE.get_models()),
+)
+"""pydantic forgets a class of messages that nobody holds, and each search would make its own anew,
+which takes 15 ms (measured)."""
 
 
 class Handler(ScimHandler):

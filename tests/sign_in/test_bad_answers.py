@@ -2,13 +2,16 @@
 
 import time
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.utils import timezone
 
 from portal.embedded.sign_in.server import Handler
+from portal.flows.sign_in import COUNTED_FOR, TOLD_ONE_BY_ONE, record_counted_failures
 from portal.identity import wire
-from portal.models import User
+from portal.models import AuditEvent, FailedSignIns, User
 from tests.identity_provider import ErringProvider, broken, choose, html, nothing
 from tests.sign_in.conftest import CALLBACK, START, Browser, events
 
@@ -333,12 +336,17 @@ def test_the_callback_takes_get_alone(browser: Browser) -> None:
     assert browser.get(START).headers["Location"] == "/accounts/login/"
 
 
-def test_failures_of_a_kind_are_counted_and_each_kind_is_told_at_once(
+def test_each_failure_is_an_event_until_there_are_many_which_are_counted(
     browser: Browser, provider: ErringProvider
 ) -> None:
-    for state in ("one", "two", "three"):
-        browser.come_back(browser.begin(), EMAIL, state=state)
+    for number in range(TOLD_ONE_BY_ONE + 3):
+        browser.get(CALLBACK, {"state": str(number)})
     provider.token_claims = {"nonce": "forged"}
     browser.sign_in(EMAIL)
     codes = [code for _, code, _ in events("signin.failed")]
-    assert codes == ["state", "nonce"]
+    assert codes == ["state"] * TOLD_ONE_BY_ONE + ["nonce"]
+    FailedSignIns.objects.update(since=timezone.now() - COUNTED_FOR - timedelta(seconds=1))
+    record_counted_failures()
+    rows = AuditEvent.objects.filter(action="signin.failed").order_by("seq")
+    told = list(rows.values_list("error_code", "count"))[TOLD_ONE_BY_ONE + 1 :]
+    assert told == [("state", 3)]

@@ -1,6 +1,7 @@
 """Who comes in by single sign-on, as whom, and with what rights."""
 
 import logging
+import time
 from dataclasses import replace
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -12,9 +13,11 @@ from pytest_django import Settings
 
 from portal.limits.table import SINGLE_SIGN_ONS_FROM
 from portal.logs import formatter
-from portal.models import AuditEvent, Membership, Team, User
+from portal.models import AccountMail, AuditEvent, Membership, Team, User
 from tests.identity_provider import ErringProvider
 from tests.sign_in.conftest import START, Browser, events
+from tests.totp import code_of
+from tests.views import factors
 
 pytestmark = pytest.mark.django_db
 
@@ -134,7 +137,10 @@ def test_who_is_neither_in_the_file_nor_in_a_mapped_group_gets_no_account(
 
 
 def test_the_subject_is_who_somebody_is_and_the_address_follows(
-    browser: Browser, provider: ErringProvider, engineer: User
+    browser: Browser,
+    provider: ErringProvider,
+    engineer: User,
+    enqueued: list[tuple[str, int]],
 ) -> None:
     somebody = provider.person(engineer.email, name="Erin")
     subject = somebody.subject
@@ -145,6 +151,12 @@ def test_the_subject_is_who_somebody_is_and_the_address_follows(
     assert (engineer.email, engineer.name) == ("married@example.com", "Erin M.")
     subjects = AuditEvent.objects.filter(action="access.changed").values_list("subject", flat=True)
     assert list(subjects) == ["~ person engineer@example.com: now married@example.com"]
+    mails = AccountMail.objects.order_by("pk")
+    assert list(mails.values_list("email", "what", "by")) == [
+        ("engineer@example.com", "married@example.com", ""),
+        ("married@example.com", "married@example.com", ""),
+    ]
+    assert [("portal.account_mail", mail.pk) for mail in mails] == enqueued
 
 
 def test_an_address_that_is_somebody_else_s_here_is_not_taken(
@@ -368,6 +380,27 @@ def test_a_sign_out_at_the_provider_ends_the_session_here(
     assert told.post(url, {"logout_token": message}).status_code == 400, "once"
 
 
+def test_whom_a_code_is_asked_of_here_is_signed_out_on_both_sides_all_the_same(
+    provider: ErringProvider, engineer: User
+) -> None:
+    home, _ = factors.sign_in(factors.with_password(engineer))
+    seed, _ = factors.add_app(home)
+    somebody = provider.person(engineer.email)
+    for periods, ends_here in enumerate((True, False)):  # a code is good once
+        cache.clear()
+        browser = Browser()
+        assert browser.sign_in(engineer.email).headers["Location"] == factors.AUTHENTICATE
+        browser.post(factors.AUTHENTICATE, {"code": code_of(seed, periods=periods)})
+        assert browser.is_signed_in
+        if ends_here:
+            answer = browser.post("/accounts/logout/")
+            assert answer.headers["Location"].startswith(f"{provider.issuer}/end-session")
+        else:
+            message = provider.sign_out_token(sub=somebody.subject)
+            Browser().post("/accounts/oidc/sso/logout/", {"logout_token": message})
+        assert not browser.is_signed_in
+
+
 @pytest.mark.parametrize(
     "changed",
     [
@@ -379,6 +412,7 @@ def test_a_sign_out_at_the_provider_ends_the_session_here(
         {"jti": None},
         {"sub": None},
         {"exp": 1},
+        {"exp": None, "iat": int(time.time()) - 2 * 3600},
     ],
 )
 def test_a_message_that_is_no_sign_out_ends_nothing(

@@ -1,6 +1,9 @@
 """PORTAL_PASSWORD_SIGN_IN=off: single sign-on is the only way in."""
 
+import io
+
 import pytest
+from django.core.management import CommandError, call_command
 from django.test import Client
 from pytest_django import Settings
 
@@ -50,6 +53,22 @@ def test_there_is_no_page_about_a_password(
     browser.sign_in(engineer.email)
     assert "Change password" not in browser.get("/tokens/").content.decode()
     assert browser.get(path).status_code == 404
+
+
+def test_nobody_is_invited_to_set_a_password(
+    browser: Browser, provider: ErringProvider, engineer: User, settings: Settings
+) -> None:
+    settings.PASSWORD_SIGN_IN = True
+    out = io.StringIO()
+    call_command("invite", engineer.email, stdout=out)
+    link = out.getvalue().strip().removeprefix(settings.PORTAL_ORIGIN)
+    settings.PASSWORD_SIGN_IN = False
+    with pytest.raises(CommandError, match="PORTAL_PASSWORD_SIGN_IN is off"):
+        call_command("invite", engineer.email)
+    said = {"password1": PASSWORD, "password2": PASSWORD}
+    assert Client().get(link).status_code == Client().post(link, said).status_code == 410
+    engineer.refresh_from_db()
+    assert not engineer.has_usable_password()
 
 
 def test_a_step_up_leads_to_the_provider_whoever_had_a_password(

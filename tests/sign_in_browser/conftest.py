@@ -24,11 +24,13 @@ people:
 auditor_idp_groups: [security]
 teams:
   platform:
+    leads: [admin@example.com, lead@example.com]
     members: [engineer@example.com]
     idp_groups: [grafana-platform]
     lead_idp_groups: [grafana-leads]
     grants:
       - {workspace: observability-prod}
+      - {workspace: observability-staging, approval: always}
 """
 
 

@@ -49,7 +49,7 @@ EXPRESSIONS = {
 }
 """Addresses that are regular expressions, and a path that each of them matches."""
 JSON = re.compile(
-    r"tokens/(name|accounts|workspaces|[^/]+/(status|sealed|delivered|possible-owners))/"
+    r"tokens/(name|accounts|workspaces|[^/]+/(status|sealed|delivered|first-use|print|possible-owners))/"
     r"|team/.*/(status|people|accounts)/"
     r"|audit/(teams|workspaces)/"
     r"|inventory/(workspaces|progress)/"
@@ -63,8 +63,15 @@ STANDS_ON = {
             "collect",
             "deny",
             "hand-over",
+            "hand-over/accept",
+            "hand-over/decline",
+            "hand-over/withdraw",
             "revoke",
             "uses",
+            "notice",
+            "keep",
+            "places",
+            "places/remove",
             "remind",
             "approve/undo",
         )

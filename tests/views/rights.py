@@ -39,6 +39,12 @@ POST token-revoke         active              302   404    404    403    302   3
 POST token-revoke         queued              302   404    404    403    409   409   409   403   409
 POST token-revoke         revoking            302   404    404    403    409   409   409   403   409
 POST token-revoke         revoked             302   404    404    403    409   409   409   403   409
+GET  token-print          active              401   404    404    200    200   200   200   200   200
+POST token-first-use      active              401   404    404    403    200   200   403   403   403
+POST token-notice         active              302   404    404    403    302   302   302   403   302
+POST token-notice         revoked             302   404    404    403    409   409   409   403   409
+POST token-keep           active              302   404    404    403    409   409   409   403   409
+POST token-keep           revoked             302   404    404    403    409   409   409   403   409
 POST token-cancel         awaiting_approval   302   404    404    403    302   302   302   403   302
 POST token-cancel         awaiting_recipient  302   404    404    403    302   302   302   403   302
 POST token-cancel         queued              302   404    404    403    302   302   302   403   302
@@ -58,8 +64,15 @@ POST token-reissue        active              302   404    404    403    302   4
 POST token-reissue        revoked             302   404    404    403    409   409   409   403   403
 POST token-uses           active              302   404    404    403    302   302   302   403   302
 POST token-uses           revoked             302   404    404    403    403   403   403   403   403
+POST token-places         active              302   404    404    403    302   302   302   403   302
+POST token-places         revoked             302   404    404    403    403   403   403   403   403
+POST token-places-remove  active              302   404    404    403    302   302   302   403   302
+POST token-places-remove  revoked             302   404    404    403    403   403   403   403   403
 POST token-hand-over      active              302   404    404    403    302   302   302   403   302
 POST token-hand-over      queued              302   404    404    403    409   409   409   403   409
+POST token-accept         active              302   404    404    409    409   409   409   409   409
+POST token-decline        active              302   404    404    409    409   409   409   409   409
+POST token-withdraw       active              302   404    404    403    409   409   409   403   409
 GET  token-possible-owners active             401   404    404    403    200   200   200   403   200
 
 GET  teams                -                   302   302    302    302    302   200   302   200   200
@@ -201,6 +214,8 @@ FIELDS: dict[tuple[str, str], dict[str, str]] = {
     ("token-reissue", "*"): {"mode": "replace", "recipient": "owner", "reason": "it leaked"},
     ("token-hand-over", "*"): {"person": "teammate@example.com", "reason": "moves to other work"},
     ("token-uses", "*"): {"uses": "deploys of acme/dash"},
+    ("token-places", "*"): {"place": "GitHub acme/dash"},
+    ("token-notice", "*"): {"notice": "10m", "reason": "no longer needed"},
     ("team-revoke", "*"): {"person": "engineer@example.com", "reason": "no longer needed"},
     ("audit-find", "*"): {"fingerprint": "0" * 64},
     ("access-review", "*"): {"note": "as it should be"},

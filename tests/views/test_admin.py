@@ -377,3 +377,13 @@ def test_lifetimes_are_written_and_read_as_people_write_them(
     assert (grant.max_ttl, grant.default_ttl) == (28_800, 600)
     wrong = desk.post(page(platform), team_form(platform, **{"grants-0-max_ttl": "31d"}))
     assert "A lifetime is 1 second to 30 days." in wrong.content.decode()
+
+
+def test_an_address_that_names_no_field_to_look_by_finds_nothing(
+    desk: Client, engineer: User, event: AuditEvent
+) -> None:
+    desk.raise_request_exception = False
+    pages = (page(engineer), page(event, "delete"), "/admin/socialaccount/socialaccount/0/change/")
+    for path in pages:
+        assert desk.get(path, {"_to_field": ""}).status_code == 404
+        assert desk.post(path, {"_to_field": ""}).status_code == 404

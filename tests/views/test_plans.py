@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from portal.flows.take_inventory import _foreign, _note_last_use, _vanished
 from portal.grafana.types import TokenSummary
-from portal.models import Grant, ServiceAccount, State, Team, Token, User
+from portal.models import Grant, ServiceAccount, State, Team, Token, TokenPlace, User
 from portal.models.states import ENDED, OPEN
 from portal.scheduler import run_all as sweep
 from tests.conftest import Catalog
@@ -210,3 +210,31 @@ def test_an_inventory_reads_what_is_not_deleted(catalog: Catalog) -> None:
 def test_a_plan_that_reads_everything_is_seen() -> None:
     with pytest.raises(AssertionError), nothing_is_read_whole():
         list(Token.objects.filter(reason="x").order_by())
+
+
+def test_places_are_found_by_their_indexes(
+    make_token: Callable[..., Token], engineer: User, lead: User, sign_in: Callable[[User], Client]
+) -> None:
+    """However many a team wrote down: those of a page's tokens, and the last to be offered."""
+    tokens = list(Token.objects.all()[:1000])
+    TokenPlace.objects.bulk_create(
+        TokenPlace(token=one, team=one.team, text=f"host-{n}", by=engineer)
+        for n, one in enumerate(tokens)
+    )
+    active = Token.objects.filter(state=State.ACTIVE).first()
+    assert active is not None
+    for who, path in (
+        (engineer, "/tokens/"),
+        (lead, "/team/platform/"),
+        (engineer, f"/tokens/{active.pk}/"),
+    ):
+        client = sign_in(who)
+        with CaptureQueriesContext(connection) as queries:
+            assert client.get(path).status_code == 200
+        asked = [one["sql"] for one in queries if "portal_tokenplace" in one["sql"]]
+        assert asked, path
+        for sql in asked:
+            found = plan(sql)
+            assert not re.search(
+                r"SCAN portal_tokenplace\b(?! USING)|Seq Scan on portal_tokenplace", found
+            ), f"{sql}\n{found}"

@@ -11,7 +11,9 @@ def error(code: str, **said: str) -> SignInError:
     It holds nothing of what was sent."""
     if (us := settings.SAML) is not None:
         said |= {"audience": us.entity_id, "acs": us.acs}
-    return SignInError(code, _MESSAGES[code].format(**said), status=_STATUS.get(code, 403))
+    found = SignInError(code, _MESSAGES[code].format(**said), status=_STATUS.get(code, 403))
+    found.why = said.get("why", "")
+    return found
 
 
 _STATUS = {"missing": 400, "unreadable": 400, "too_large": 400, "metadata": 502}

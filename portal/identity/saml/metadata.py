@@ -91,11 +91,9 @@ def load(place: str) -> bytes:
         try:
             return Path(place).read_bytes()
         except OSError as failure:
-            raise away(f"PORTAL_SAML_METADATA: {type(failure).__name__}") from None
+            raise away(f"PORTAL_SAML_METADATA: {failure.strerror}") from None
     what = "the provider's SAML metadata"
     answer = exchange("GET", place, what, headers={"Accept": "*/*"})
-    if answer.status >= 500 or answer.status == 429:
-        raise away(f"{what}: HTTP {answer.status}")
     if answer.status != 200:
         raise nonsense(f"{what}: HTTP {answer.status}")
     return answer.body

@@ -17,7 +17,13 @@ from portal.flows.change_password import change_password
 from portal.flows.sign_in import sign_in_failed, signed_in
 from portal.models import User
 from portal.tasks import follow_up
-from portal.views.accounts import activity, known_browsers, wanted_factor, ways
+from portal.views.accounts import (
+    activity,
+    known_browsers,
+    provider_session,
+    wanted_factor,
+    ways,
+)
 from portal.views.accounts.guessing import guess
 
 _BEGUN = "sign_in_begun"
@@ -88,6 +94,7 @@ class AccountAdapter(DefaultAccountAdapter):
             how=str(told.get("how", "")),
         )
         activity.begin(request, user)
+        provider_session.keep(request, user)
         wanted_factor.note(request, user)
         known_browsers.remember(request, user)
         response: HttpResponse = super().post_login(request, user, **kwargs)

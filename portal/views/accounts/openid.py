@@ -18,12 +18,12 @@ from django.views.decorators.http import require_http_methods, require_POST
 from portal import limits, turns
 from portal.audit import Actor
 from portal.flows.end_provider_sessions import end_provider_sessions, keep_provider_session
-from portal.identity import SignInError, openid, sign_out
+from portal.identity import SignInError, bound, openid, sign_out
 from portal.identity.openid import Attempt, Proof
 from portal.limits.table import SINGLE_SIGN_ONS_FROM
 from portal.openid_settings import CALLBACK, OpenID
 from portal.requester import address, answers_json, user_agent
-from portal.views.accounts import step_up
+from portal.views.accounts import provider_session, step_up
 from portal.views.accounts.arrival import come_in, send_on, told
 
 STATE = "sso"
@@ -116,17 +116,18 @@ def _waiting() -> Iterator[None]:
 
 
 def _keep(request: HttpRequest, proof: Proof) -> None:
-    """What a sign-out wants, if somebody has come in (allauth may ask for a second factor yet)."""
+    """What a sign-out wants, of whichever side."""
+    there = {
+        "provider": proof.identity.provider,
+        "subject": proof.identity.subject,
+        "sid": proof.session_id,
+        "id_token": proof.id_token,
+        "end_session_url": proof.end_session_url,
+    }
     if request.user.is_authenticated and request.session.session_key:
-        keep_provider_session(
-            request.session.session_key,
-            person=request.user.pk,
-            provider=proof.identity.provider,
-            subject=proof.identity.subject,
-            sid=proof.session_id,
-            id_token=proof.id_token,
-            end_session_url=proof.end_session_url,
-        )
+        keep_provider_session(request.session.session_key, person=request.user.pk, **there)
+    elif person := bound(proof.identity):  # allauth asks for a second factor yet
+        provider_session.put_by(request, person, there)
 
 
 def _provider() -> OpenID:

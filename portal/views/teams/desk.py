@@ -27,6 +27,7 @@ from portal.models.states import LIVE, WAITING
 from portal.requester import answers_json
 from portal.views import paging
 from portal.views.paging import Page, Stretch, load_tokens
+from portal.views.refusals import HiddenError
 
 SHOWN_AFTER_THE_END = timedelta(days=30)
 MOST_APPROVALS = 25
@@ -151,7 +152,7 @@ def _open_first_to_end(tokens: TokenQuerySet) -> list[Stretch[Token]]:
 
 
 def _load_flagged(keys: list[Any]) -> Iterable[Token]:
-    rows = Token.objects.for_pages().with_successor()
+    rows = Token.objects.for_pages().with_successor().with_places()
     return flagged(rows.filter(pk__in=keys)).order_by() if keys else ()
 
 
@@ -167,5 +168,5 @@ def find(request: HttpRequest, slug: str) -> Team:
     """The team, if the person may open its desk; otherwise the page does not exist."""
     team = policy.readable_teams(requester.person(request)).filter(slug=slug).first()
     if team is None:
-        raise Http404
+        raise HiddenError if Team.objects.filter(slug=slug).exists() else Http404
     return team

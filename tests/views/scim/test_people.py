@@ -1,8 +1,13 @@
 """The provider makes people, finds them and changes them; all people are its Users."""
 
-import pytest
+from typing import Any
 
-from portal.models import AuditEvent, ProvisionedPerson, Team, User
+import pytest
+from django.db import connection
+
+from portal.audit import SYSTEM
+from portal.flows.provision import remove
+from portal.models import AccountMail, AuditEvent, ProvisionedPerson, Team, User
 from tests.views.scim.conftest import USERS, Provider
 
 pytestmark = pytest.mark.django_db
@@ -197,3 +202,47 @@ def test_names_are_made_to_fit(provider: Provider) -> None:
     told = provider.get(f"{USERS}/{key}")
     assert told["displayName"] == "Long " + "n" * 145
     assert (len(told["externalId"]), len(told["name"]["givenName"])) == (255, 150)
+
+
+def test_a_changed_address_is_told_at_both(
+    provider: Provider, engineer: User, enqueued: list[tuple[str, int]]
+) -> None:
+    provider.send("PUT", f"{USERS}/{engineer.pk}", {"userName": "new@example.com"})
+    mails = AccountMail.objects.order_by("pk")
+    assert list(mails.values_list("email", "what", "by")) == [
+        ("engineer@example.com", "new@example.com", "provisioning"),
+        ("new@example.com", "new@example.com", "provisioning"),
+    ]
+    assert enqueued == [("portal.account_mail", mail.pk) for mail in mails]
+
+
+@pytest.mark.parametrize(
+    ("user_name", "is_active", "told"),
+    [("e1234", True, ["engineer@example.com"]), ("new@example.com", False, [])],
+)
+def test_no_mail_goes_to_what_is_no_address_nor_to_who_has_left(
+    provider: Provider, engineer: User, user_name: str, is_active: bool, told: list[str]
+) -> None:
+    said = {"userName": user_name, "active": is_active}
+    assert provider.send("PUT", f"{USERS}/{engineer.pk}", said)[0] == 200
+    assert list(AccountMail.objects.values_list("email", flat=True)) == told
+
+
+def test_who_is_deleted_while_they_are_changed_is_not_found(
+    provider: Provider, engineer: User
+) -> None:
+    """By another request, between the reading of a person and the locking of their row."""
+    removed: list[int] = []
+
+    def remove_them(execute: Any, sql: str, *more: Any) -> Any:
+        if sql.startswith("SAVEPOINT") and not removed:
+            removed.append(engineer.pk)
+            remove(engineer.pk, actor=SYSTEM)
+        return execute(sql, *more)
+
+    with connection.execute_wrapper(remove_them):
+        said = {"userName": "new@example.com", "active": True}
+        status, _ = provider.send("PUT", f"{USERS}/{engineer.pk}", said)
+    assert (status, removed) == (404, [engineer.pk])
+    engineer.refresh_from_db()
+    assert (engineer.email, engineer.is_active) == ("engineer@example.com", False)

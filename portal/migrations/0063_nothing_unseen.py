@@ -8,7 +8,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("portal", "0051_history"),
+        ("portal", "0062_first_use"),
     ]
 
     operations = [
@@ -165,11 +165,16 @@ class Migration(migrations.Migration):
                     ("lapsed", "Lapsed"),
                     ("reissued", "Reissued"),
                     ("handed_over", "Handed Over"),
+                    ("handover_asked", "Handover Asked"),
+                    ("handover_declined", "Handover Declined"),
+                    ("handover_lapsed", "Handover Lapsed"),
                     ("replaced", "Replaced"),
                     ("revoked", "Revoked"),
                     ("unclaimed", "Unclaimed"),
                     ("approval_undone", "Approval Undone"),
                     ("key_found", "Key Found"),
+                    ("ends_with_notice", "Ends With Notice"),
+                    ("kept", "Kept"),
                     ("adopted", "Adopted"),
                     ("expires_in_7_days", "Expires In 7 Days"),
                     ("expires_in_1_day", "Expires In 1 Day"),
