@@ -35,6 +35,7 @@ from portal.models import (
 )
 from portal.models.lookups import IS_LIVE, OPEN_OF_TEAM
 from portal.models.queries import TokenQuerySet
+from portal.text import shown
 
 UNUSED_FOR = timedelta(days=90)
 """AWS lets no token live longer than 30 days: who uses access has asked within this time."""
@@ -223,4 +224,4 @@ def roles_in_words(grant: Grant, roles: "dict[int, dict[str, int]]") -> str:
     for workspace in [grant.workspace_id] if grant.workspace_id is not None else list(roles):
         for role, number in roles.get(workspace, {}).items():
             total[role] = total.get(role, 0) + number
-    return ", ".join(f"{number} {role}" for role, number in sorted(total.items()))
+    return ", ".join(f"{number} {shown(role)}" for role, number in sorted(total.items()))

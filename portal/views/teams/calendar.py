@@ -49,7 +49,7 @@ def _entry(token: Token) -> Entry:
         changed_at=token.state_at,
         summary=f"Token ends: {shown(token.name)}",
         description=(
-            f"Of {token.owner.email}, for {shown(account.name)} ({account.grafana_role}) in "
+            f"Of {token.owner.email}, for {shown(account.name)} ({shown(account.grafana_role)}) in "
             f"{shown(workspace.name)}. What uses it then stops working; the page renews it."
         ),
         url=f"{settings.PORTAL_ORIGIN}{reverse('token', args=[token.pk])}",
