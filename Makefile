@@ -3,7 +3,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install --require-hashes
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install \
+  --require-hashes --only-binary :all:
 
 IN_PARALLEL := -q -n 3 --dist loadfile --no-loadscope-reorder
 
@@ -27,8 +28,10 @@ $(VENV)/.made:
 	    || { echo "The virtual environment could not be made: see above." >&2; exit 1; }; }
 	@touch $@
 
-$(VENV)/.run: $(VENV)/.made requirements.txt requirements-embedded.txt
+# Only wheels, so nothing is built here, and no build tool has to be pinned; pip itself is.
+$(VENV)/.run: $(VENV)/.made requirements-pip.txt requirements.txt requirements-embedded.txt
 	@echo "Installing what the portal needs into $(VENV) ..."
+	@$(PIP) -r requirements-pip.txt
 	@$(PIP) -r requirements.txt -r requirements-embedded.txt
 	@touch $@
 
@@ -75,10 +78,11 @@ deploy-check:
 
 # Resolve the locks anew. The lock names no registry: pip uses the one it is set up for.
 lock: $(VENV)/.dev
-	@for name in requirements requirements-embedded requirements-saml requirements-dev; do \
+	@for name in requirements requirements-embedded requirements-saml requirements-dev requirements-pip; do \
 	  $(BIN)/uv pip compile --quiet --generate-hashes --universal --python-version 3.11 \
 	    --no-emit-index-url --no-header $(LOCK_ARGS) $$name.in --output-file $$name.txt || exit 1; \
 	done
+	@date -u +%F >requirements.locked
 
 clean:
 	rm -rf $(VENV) var .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -21,7 +21,7 @@ from portal.serving import credentials  # noqa: E402 (wherever this is started f
 credentials.leave_behind()
 
 from portal import logs, settings, static_versions  # noqa: E402 (in an environment that is the web's own)
-from portal.embedded.processes import die_with_parent  # noqa: E402
+from portal.parents import die_with_parent  # noqa: E402
 from portal.serving.worker import Worker  # noqa: E402
 
 wsgi_app = "portal.wsgi"
@@ -75,6 +75,10 @@ def post_fork(_server: Any, _worker: Any) -> None:
     die_with_parent(signal.SIGKILL)
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
         signal.signal(number, signal.SIG_DFL)
+
+
+def post_worker_init(worker: Any) -> None:
+    worker.wsgi.begin()
 
 
 def when_ready(_: Any) -> None:

@@ -11,10 +11,11 @@ import structlog
 KEY_SHAPE = re.compile(r"glsa_\w+")
 MASK = "glsa_(hidden)"
 LINK_SHAPE = re.compile(
-    r"(/accounts/(?:(?:invitation|password/reset/key)/|oidc/sso/login/callback/\?))[^/\s'\"]+"
+    r"(/accounts/(?:(?:invitation|password/reset/key)/|oidc/sso/login/callback/\?)"
+    r"|/team/[\w-]+/ends\.ics\?)[^/\s'\"]+"
 )
-"""Links that set a password, and answers of single sign-on: whoever reads one before its person
-uses it has a part of what it takes."""
+"""Links that set a password or open a calendar, and answers of single sign-on: whoever reads one
+before its person uses it has a part of what it takes."""
 
 
 def mask(text: str) -> str:

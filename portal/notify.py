@@ -27,6 +27,7 @@ from portal.models import (
     AccountMail,
     AccountMailKind,
     Heartbeat,
+    LeadMail,
     Notice,
     NoticeKind,
     Token,
@@ -128,6 +129,7 @@ def compose(notice: Notice) -> EmailMessage:
             "token": notice.token,
             "recipient": notice.recipient,
             "successor": _successor(notice.token),
+            "places": notice.token.places.filter(is_due=False),
             "is_owner": notice.recipient_id == notice.token.owner_id,
             "by": notice.by,
             "reason": notice.reason,
@@ -144,6 +146,15 @@ def _successor(token: Token) -> Token | None:
     if not token.is_in_overlap:
         return None
     return Token.objects.replacements_of(token).select_related("owner").first()
+
+
+def compose_lead_mail(mail: LeadMail, content: dict[str, Any]) -> EmailMessage:
+    """The mail: its text's first line is the subject."""
+    text = render_to_string(
+        f"mail/{mail.kind}.txt",
+        {"recipient": mail.recipient, "origin": settings.PORTAL_ORIGIN, **content},
+    )
+    return _message(text, mail.recipient.email)
 
 
 def compose_password_link(person: User) -> EmailMessage:

@@ -1,4 +1,4 @@
-"""What this process has seen of AWS's answers and has not been written down yet.
+"""What this process has seen of AWS's answers, and refused, and has not been written down yet.
 
 Only the process that makes a call knows how long it took. portal.metrics.aws adds what is kept here
 to the database, because the hosts that call AWS are not the ones that are scraped.
@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 CALL_BOUNDS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 15.0)
 """Seconds; the upper bounds of ``portal_aws_call_seconds``."""
+REFUSALS = ("forbidden", "hidden", "limited")
 ANSWERED, TIMED_OUT, CUT_OFF = "200", "timeout", "connection"
 _CODE = re.compile(r"[A-Za-z][A-Za-z0-9]{0,59}|200")
 
@@ -34,6 +35,11 @@ class Seen:
             observe(
                 self._numbers, "portal_aws_call_seconds", seconds, CALL_BOUNDS, labels=operation
             )
+
+    def refusal(self, kind: str) -> None:
+        """One request that was refused, by what portal.views.refusals calls it."""
+        with self._lock:
+            self._numbers["portal_refusals_total", kind] += 1
 
     def take(self) -> dict[Series, float]:
         """All of it, which is then the caller's to keep."""

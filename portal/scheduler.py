@@ -21,6 +21,7 @@ from portal.audit import SYSTEM
 from portal.audit.publishing import publish_head
 from portal.clock import Verdict
 from portal.flows import deadlines, sweep
+from portal.flows.answer_handover import end_offers
 from portal.flows.end_access import end_access
 from portal.flows.end_provider_sessions import forget_provider_sessions
 from portal.flows.end_sessions import end_sessions
@@ -31,6 +32,8 @@ from portal.flows.refuse import forget_old_uses, record_counted_refusals
 from portal.flows.sign_in import record_counted_failures
 from portal.flows.spend_assertion import forget_spent_assertions
 from portal.flows.sync_catalog import SYNC_SECONDS, sync_catalog
+from portal.flows.watch_quota import watch_quota
+from portal.flows.write_digests import write_digests
 from portal.incidents import Incident
 from portal.life import Effects
 from portal.metrics import history
@@ -86,6 +89,7 @@ MOVES_AND_MESSAGES = (
         deadlines.give_up_waiting,
         may_run=_REQUESTS,
     ),
+    Job("end offers of tokens that nobody answered in a week", end_offers, 10.0, _REQUESTS),
     Job("revoke replaced tokens whose overlap is over", deadlines.end_overlaps, may_run=_TOKENS),
     Job("mail owners whose token ends soon", deadlines.warn_of_ends, 10.0, _TOKENS),
     Job("follow groups whose change was left half done", follow_changed_groups, 60.0),
@@ -97,7 +101,11 @@ MOVES_AND_MESSAGES = (
     Job("have mails sent", sweep.mails_to_send),
     Job("have links to set a password sent", sweep.password_mails_to_send),
     Job("have mails about accounts sent", sweep.account_mails_to_send),
+    Job("tell leads of workspaces that are nearly full", watch_quota, 60.0),
+    Job("write the digests of the week", write_digests, 300.0),
+    Job("have mails to leads sent", sweep.lead_mails_to_send),
     Job("have AMG's own lists of tokens read", sweep.accounts_to_list),
+    Job("have tokens deleted that nobody here issued", sweep.listed_tokens_to_end),
     Job("record refused sign-ins as one event each", record_counted_failures),
     Job("record met limits as one event each", record_counted_refusals),
     Job("forget limits that nobody met for a day", forget_old_uses, 300.0),

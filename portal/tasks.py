@@ -18,10 +18,12 @@ from portal.audit import Actor
 from portal.celery import app
 from portal.checks import exit_unless_sound
 from portal.flows.end_access import end_access
+from portal.flows.end_listed import delete_listed
 from portal.flows.end_sessions import end_sessions
 from portal.flows.issue import issue
 from portal.flows.mail import mail
 from portal.flows.mail_account import mail_account
+from portal.flows.mail_lead import mail_lead
 from portal.flows.mail_password import mail_password
 from portal.flows.prune import prune
 from portal.flows.recover import settle
@@ -34,6 +36,7 @@ from portal.models import (
     AccountMail,
     Connection,
     Heartbeat,
+    ListedToken,
     PasswordMail,
     ServiceAccount,
     Token,
@@ -188,11 +191,24 @@ def send_account_mail(mail_id: int) -> None:
     mail_account(mail_id)
 
 
+@app.task(name="portal.lead_mail")
+@bears_outages
+def send_lead_mail(mail_id: int) -> None:
+    mail_lead(mail_id)
+
+
 @app.task(name="portal.inventory")
 @bears_outages
 @takes_a_place("portal.inventory", _connection_of_account)
 def list_tokens(service_account_id: int) -> None:
     take_inventory(service_account_id)
+    gateway.note_heard()
+
+
+@app.task(name="portal.end_listed")
+@bears_outages
+def end_listed_token(listed_id: int) -> None:
+    follow_up(delete_listed(listed_id))
     gateway.note_heard()
 
 
@@ -228,7 +244,9 @@ def follow_up(effects: Effects) -> None:
         *((send_mail.delay, notice_id) for notice_id in effects.mail),
         *((send_password_mail.delay, mail_id) for mail_id in effects.password_mail),
         *((send_account_mail.delay, mail_id) for mail_id in effects.account_mail),
+        *((send_lead_mail.delay, mail_id) for mail_id in effects.lead_mail),
         *((list_tokens.delay, account_id) for account_id in effects.inventory),
+        *((end_listed_token.delay, listed_id) for listed_id in effects.end_listed),
     ]
     # Where one message fails, the others would: nobody must wait for each of them.
     if not all(_send(delay, argument) for delay, argument in messages):
@@ -243,6 +261,7 @@ def _mark_unheard(effects: Effects) -> None:
         Token.objects.filter(pk__in=tokens).update(rung_at=None)
         PasswordMail.objects.filter(pk__in=effects.password_mail).update(rung_at=None)
         AccountMail.objects.filter(pk__in=effects.account_mail).update(rung_at=None)
+        ListedToken.objects.filter(pk__in=effects.end_listed).update(rung_at=None)
     except (DatabaseError, InterfaceError) as error:
         if not outage.is_outage(error):
             raise

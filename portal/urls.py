@@ -7,24 +7,32 @@ from django.views.generic import RedirectView
 from portal.converters import NumberConverter
 from portal.saml_settings import is_installed
 from portal.scim import endpoint as scim
-from portal.views import health, inventory, way_back
+from portal.views import health, way_back
+from portal.views.access import index as access
+from portal.views.access import planning, reviewing
 from portal.views.accounts import confirm, invitation, openid, sign_in, sign_out
 from portal.views.accounts import sessions as own
 from portal.views.audit import evidence, export, find, log, suggestions
-from portal.views.teams import desk, leaving
+from portal.views.inventory import acting
+from portal.views.inventory import index as inventory
+from portal.views.teams import calendar, desk, leaving
 from portal.views.teams import revoke as revoke_many
 from portal.views.tokens import (
     approve,
     catalog,
     deliver,
+    first_use,
     hand_over,
     mine,
     new,
+    notice,
     page,
+    places,
     reissue,
     revoke,
     uses,
 )
+from portal.views.tokens import print as its_print
 
 register_converter(NumberConverter, "number")
 
@@ -39,7 +47,11 @@ urlpatterns = [
     path("tokens/<uuid:token_id>/status/", deliver.status, name="token-status"),
     path("tokens/<uuid:token_id>/sealed/", deliver.sealed, name="token-sealed"),
     path("tokens/<uuid:token_id>/delivered/", deliver.delivered, name="token-delivered"),
+    path("tokens/<uuid:token_id>/print/", its_print.as_json, name="token-print"),
+    path("tokens/<uuid:token_id>/first-use/", first_use.look, name="token-first-use"),
     path("tokens/<uuid:token_id>/revoke/", revoke.revoke, name="token-revoke"),
+    path("tokens/<uuid:token_id>/notice/", notice.give, name="token-notice"),
+    path("tokens/<uuid:token_id>/keep/", notice.keep, name="token-keep"),
     path("tokens/<uuid:token_id>/cancel/", revoke.cancel, name="token-cancel"),
     path("tokens/<uuid:token_id>/approve/", approve.approve, name="token-approve"),
     path("tokens/<uuid:token_id>/approve/undo/", approve.undo, name="token-approve-undo"),
@@ -48,7 +60,12 @@ urlpatterns = [
     path("tokens/<uuid:token_id>/collect/", approve.collect, name="token-collect"),
     path("tokens/<uuid:token_id>/reissue/", reissue.reissue, name="token-reissue"),
     path("tokens/<uuid:token_id>/uses/", uses.uses, name="token-uses"),
+    path("tokens/<uuid:token_id>/places/", places.note, name="token-places"),
+    path("tokens/<uuid:token_id>/places/remove/", places.forget, name="token-places-remove"),
     path("tokens/<uuid:token_id>/hand-over/", hand_over.hand_over, name="token-hand-over"),
+    path("tokens/<uuid:token_id>/hand-over/accept/", hand_over.accept, name="token-accept"),
+    path("tokens/<uuid:token_id>/hand-over/decline/", hand_over.decline, name="token-decline"),
+    path("tokens/<uuid:token_id>/hand-over/withdraw/", hand_over.withdraw, name="token-withdraw"),
     path(
         "tokens/<uuid:token_id>/possible-owners/",
         hand_over.possible_owners,
@@ -58,6 +75,8 @@ urlpatterns = [
     path("team/<slug:slug>/", desk.desk, name="team"),
     path("team/<slug:slug>/people/", desk.people, name="team-people"),
     path("team/<slug:slug>/accounts/", desk.accounts, name="team-accounts"),
+    path("team/<slug:slug>/ends.ics", calendar.ends, name="team-ends"),
+    path("team/<slug:slug>/calendar/", calendar.renew, name="team-calendar"),
     path("team/<slug:slug>/revoke/", revoke_many.revoke, name="team-revoke"),
     path("team/<slug:slug>/hand-over/", leaving.hand_over, name="team-hand-over"),
     path(
@@ -82,8 +101,18 @@ urlpatterns = [
     path("audit/find/", find.find, name="audit-find"),
     path("audit/events/<number:seq>/", log.event, name="audit-event"),
     path("audit/tokens/<uuid:token_id>/", log.token_story, name="audit-story"),
+    path("access/", access.index, name="access"),
+    path("access/review.csv", reviewing.as_csv, name="access-csv"),
+    path("access/review/", reviewing.page, name="access-review"),
+    path("access/plan/", planning.plan, name="access-plan"),
+    path("access/apply/", planning.apply, name="access-apply"),
     path("inventory/", inventory.index, name="inventory"),
     path("inventory/workspaces/", inventory.workspaces, name="inventory-workspaces"),
+    path("inventory/progress/", inventory.progress, name="inventory-progress"),
+    path("inventory/read/", acting.read_now, name="inventory-read"),
+    path("inventory/revoke/", acting.end_many, name="inventory-revoke"),
+    path("inventory/<number:item>/adopt/", acting.adopt_one, name="listed-adopt"),
+    path("inventory/<number:item>/revoke/", acting.end_one, name="listed-revoke"),
     path("scim/v2/", scim.endpoint, name="scim-root"),
     path("scim/v2/<path:path>", scim.endpoint, name="scim"),
     path("healthz", health.healthz, name="healthz"),

@@ -39,10 +39,16 @@ class WholeBodies:
             environ |= {"CONTENT_LENGTH": str(len(body)), "wsgi.input": io.BytesIO(body)}
         return self.application(environ, start_response)
 
+    @staticmethod
+    def begin() -> None:
+        """In each worker once it is forked: threads don't survive that."""
+        aws.keep_written()
+
 
 application = WholeBodies(get_wsgi_application())
 
 from portal.checks import exit_unless_sound  # noqa: E402 (there are models only now)
+from portal.metrics import aws  # noqa: E402
 
 exit_unless_sound()
 prepare_pages()

@@ -30,13 +30,17 @@ DATABASE_URL=postgres://portal@127.0.0.1/portal CELERY_BROKER_URL=rediss://127.0
   EMAIL_URL=smtp+tls://mail.example.com:587 PORTAL_GRAFANA=aws \
   python manage.py check --deploy --fail-level WARNING
 say "stale lock"
-for name in requirements requirements-embedded requirements-saml requirements-dev; do
+locks="requirements requirements-embedded requirements-saml requirements-dev requirements-pip"
+for name in $locks; do
   cp "$name.txt" "$scratch/$name.txt"
 done
-for name in requirements requirements-embedded requirements-saml requirements-dev; do
+for name in $locks; do
   uv pip compile --quiet --generate-hashes --universal --python-version 3.11 \
     --no-emit-index-url --no-header "$name.in" --output-file "$name.txt"
   cmp -s "$name.txt" "$scratch/$name.txt" || { cp "$scratch/$name.txt" "$name.txt"; stale="$name.txt"; }
 done
 [ -z "${stale:-}" ] || { echo "$stale does not follow from its .in file: run make lock" >&2; exit 1; }
+sh tests/lock-age.sh requirements.locked
+say "known faults of dependencies"
+sh tests/known-faults.sh requirements.txt requirements-embedded.txt requirements-saml.txt
 echo "all checks passed"

@@ -38,7 +38,8 @@ from tests.audit import lock_order, tampering
 from tests.person import KeyPair
 
 LONGEST_FIRST = (
-    "test_extremes.py",
+    "test_extreme_forms.py",
+    "test_extreme_queries.py",
     "test_make_run.py",
     "reliability",
     "test_contract.py",

@@ -62,6 +62,7 @@ def test_the_set_of_events_is_closed() -> None:
         "settings.changed",
         "history.pruned",
         "history.restored",
+        "access.reviewed",
     }
 
 

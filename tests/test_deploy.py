@@ -237,6 +237,7 @@ def test_a_person_gets_a_key_that_works(deployment: Deployment) -> None:
 
 
 CALLED = 'portal_aws_calls_total{code="200",operation="CreateWorkspaceServiceAccountToken"} 1.0'
+FORBIDDEN = 'portal_refusals_total{kind="forbidden"} 1.0'
 DELIVERED = 'portal_requests_total{outcome="delivered"} 1.0'
 
 
@@ -248,12 +249,14 @@ def test_the_web_tells_what_the_workers_have_seen_and_so_it_does_after_both_were
         return set(lines) <= set(said)
 
     assert tells(DELIVERED)
-    assert within(15, lambda: tells(CALLED, DELIVERED))
+    assert requests.get(f"{deployment.url}/scim/v2/Users", timeout=5).status_code == 404
+    assert requests.post(f"{deployment.url}/accounts/login/", timeout=5).status_code == 403
+    assert within(15, lambda: tells(CALLED, DELIVERED, FORBIDDEN))
     for unit in ("portal-web", "portal-worker"):
         deployment.crash(unit)
         deployment.start(unit)
     assert within(30, lambda: deployment.degraded() != ["web"])
-    assert tells(CALLED, DELIVERED)
+    assert tells(CALLED, DELIVERED, FORBIDDEN)
 
 
 PAGES = (

@@ -134,6 +134,9 @@ def _columns(move: Move) -> dict[str, Any]:
         "approved_at": timezone.now(),
         "issued_at": timezone.now(),
         "expires_at": timezone.now(),
+        "revoke_at": timezone.now(),
+        "notice_ends_at": timezone.now(),
+        "overlap_ends_at": None,
     }
     said = {name: values.get(name, "x") for name in move.writes}
     if "recipient" in said:

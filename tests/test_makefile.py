@@ -13,6 +13,8 @@ from tests.product import ROOT, clean_environment
 MAKES_OWN = ("MAKELEVEL", "MAKEFLAGS", "MFLAGS")
 """What `make test` tells the makes that it starts; nobody's own make has these."""
 
+LOCKS = [f"requirements{part}.txt" for part in ("", "-pip", "-embedded", "-dev")]
+
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
@@ -20,7 +22,7 @@ def checkout(tmp_path: Path) -> Path:
     folder = tmp_path / "a checkout"
     folder.mkdir()
     shutil.copy(ROOT / "Makefile", folder)
-    for name in ("requirements.txt", "requirements-embedded.txt", "requirements-dev.txt"):
+    for name in LOCKS:
         (folder / name).touch()
     return folder
 

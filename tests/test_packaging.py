@@ -6,6 +6,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +82,67 @@ def test_the_image_runs_as_nobody_in_particular_and_says_how_it_is() -> None:
     assert all(stage.split()[0] == "base" for stage in stages)
 
 
+def left_out() -> list[Path]:
+    """What the build does not copy of a folder that it copies."""
+    lines = (DEPLOY / "Dockerfile.dockerignore").read_text().splitlines()
+    return [ROOT / line for line in lines if line and not line.startswith(("!", "#", "*"))]
+
+
+def without(*paths: Path) -> Callable[[str, list[str]], set[str]]:
+    def ignored(folder: str, names: list[str]) -> set[str]:
+        return {one for one in names if one == "__pycache__" or Path(folder) / one in paths}
+
+    return ignored
+
+
+EVERY_MODULE = """
+import importlib, os, pkgutil, sys
+import django
+django.setup()
+from django.core.management import call_command
+call_command("migrate", verbosity=0)
+import portal
+names = [one.name for one in pkgutil.walk_packages(portal.__path__, "portal.")]
+for name in names:
+    if not name.startswith(("portal.identity.saml", "portal.views.accounts.saml_urls")):
+        importlib.import_module(name)
+print(len(names), *(one for one in sys.modules if "sandbox" in one or "embedded" in one))
+"""
+
+
+def test_a_production_is_whole_without_the_sandbox_and_the_embedded_default(
+    tmp_path: Path,
+) -> None:
+    assert ROOT / "portal" / "grafana" / "sandbox" in left_out()
+    assert ROOT / "portal" / "embedded" in left_out()
+    assert all(path.exists() for path in left_out())
+    shutil.copytree(ROOT / "portal", tmp_path / "portal", ignore=without(*left_out()))
+    shutil.copytree(ROOT / "templates", tmp_path / "templates")
+    settings = {
+        "DATABASE_URL": f"sqlite:///{tmp_path}/portal.sqlite3",
+        "CELERY_BROKER_URL": "redis://127.0.0.1:1/0",
+        "EMAIL_URL": f"filemail://{tmp_path}",
+        "SECRET_KEY": "0123456789abcdefghijklmnopqrstuvwxyz",
+        "AUDIT_KEY": "zyxwvutsrqponmlkjihgfedcba9876543210",
+        "ALLOWED_HOSTS": "tokens.example.com",
+        "PORTAL_ORIGIN": "https://tokens.example.com",
+        "PORTAL_DATA_DIR": str(tmp_path),
+        "DJANGO_SETTINGS_MODULE": "portal.settings",
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", EVERY_MODULE],
+        cwd=tmp_path,
+        env=clean_environment() | settings,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    number, *of_the_demo = done.stdout.split()
+    assert (int(number) > 300, of_the_demo) == (True, [])
+
+
 def test_the_image_s_steps_need_nothing_but_what_they_copy(tmp_path: Path) -> None:
     """The build's own line, in a folder that has what its COPY instructions name."""
     for name, value in instructions():
@@ -89,7 +151,7 @@ def test_the_image_s_steps_need_nothing_but_what_they_copy(tmp_path: Path) -> No
         source, target = value.split()
         place = tmp_path / (source if target == "./" else target)
         place.parent.mkdir(parents=True, exist_ok=True)
-        ignore = shutil.ignore_patterns("__pycache__")
+        ignore = without(*left_out())
         if (ROOT / source).is_dir():
             shutil.copytree(ROOT / source, place, ignore=ignore)
         else:

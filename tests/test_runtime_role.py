@@ -1,9 +1,11 @@
 """What the role of the processes may do in PostgreSQL: each table is granted by its name."""
 
+import base64
 import re
 import shutil
 import tempfile
 from collections.abc import Iterator
+from hashlib import sha256
 from pathlib import Path
 
 import psycopg
@@ -11,6 +13,7 @@ import pytest
 from django.apps import apps
 
 from portal import schema
+from tests.person import KeyPair
 from tests.product import ROOT, run_python
 from tests.servers import Postgres
 
@@ -166,3 +169,61 @@ def test_a_start_asks_for_each_right_that_the_file_grants() -> None:
     granted = {table for table, _ in schema._wanted()}
     tables = {model._meta.db_table for model in apps.get_models(include_auto_created=True)}
     assert granted == tables | {"django_migrations"}
+
+
+ASK = """
+import base64, django
+django.setup()
+from portal.audit import Actor
+from portal.flows.request import TokenRequest, request
+from portal.models import (
+    Approval, Connection, Grant, Membership, ServiceAccount, Team, Token, User, Workspace,
+)
+person = User.objects.create_user("engineer@example.com")
+team = Team.objects.create(slug="platform", name="Platform")
+Membership.objects.create(user=person, team=team)
+workspace = Workspace.objects.create(
+    connection=Connection.objects.create(name="main"), aws_id="g-0123456789", name="prod"
+)
+account = ServiceAccount.objects.create(
+    workspace=workspace, aws_id="7", name="deploy", grafana_role="EDITOR"
+)
+Grant.objects.create(team=team)
+wish = TokenRequest(team, account, "asked", 3600, "", base64.b64decode({key!r}))
+print(request(wish, actor=Actor(user=person)).token.pk)
+"""
+TAMPER = (
+    "UPDATE portal_token SET public_key = %(key)s, public_key_sha256 = %(sha256)s",
+    """
+    INSERT INTO portal_token SELECT (jsonb_populate_record(asked, jsonb_build_object(
+        'id', gen_random_uuid(), 'name', 'forged', 'approved_by', 'lead@example.com',
+        'approved_at', now()))).*
+    FROM portal_token AS asked
+    """,
+)
+ISSUE = """
+import django
+django.setup()
+from portal.flows.issue import issue
+from portal.models import Token
+for token in Token.objects.order_by("name"):
+    issue(token.pk)
+    token.refresh_from_db()
+    print(token.name, token.state, token.error_code, token.error_message, sep="; ")
+"""
+
+
+def test_who_has_the_role_alone_has_no_token_made_that_nobody_asked_for(
+    database: Database,
+) -> None:
+    """AWS is nowhere: a worker that called it would tell."""
+    database.python(ASK.format(key=KeyPair().public), database.runtime)
+    key = base64.b64decode(KeyPair().public)
+    with psycopg.connect(database.runtime) as connection:
+        for statement in TAMPER:
+            connection.execute(statement, {"key": key, "sha256": sha256(key).hexdigest()})
+    assert database.python(ISSUE, database.runtime).splitlines() == [
+        "asked; failed; NotAgreed; What differs: the browser that gets its key.",
+        "forged; failed; NotAgreed; What differs: nobody has asked for it.",
+    ]
+    assert database.python(VERIFY, database.runtime) == "True\n"

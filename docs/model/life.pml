@@ -42,6 +42,7 @@ mtype state = NONE;
 byte attempt = 0;               /* the number of the last claim */
 bool unresolved = false;        /* a create may have had an effect that nobody saw */
 bool cancel_requested = false;
+bool under_notice = false;      /* somebody ends it with notice, and it can be kept */
 byte row_token = 0;             /* aws_token_id */
 byte orphan = 0;                /* orphan_id: its deletion was begun */
 byte duplicate_answers = 0;
@@ -96,6 +97,8 @@ inline move_deliver() { assert(state == SEALED); state = ACTIVE }
 #endif
 inline move_give_up_unclaimed() { assert(state == SEALED); state = REVOKING }
 inline move_begin_revocation() { assert(state == SEALED || state == ACTIVE); state = REVOKING }
+inline move_give_notice() { assert(state == ACTIVE && !under_notice); under_notice = true }
+inline move_keep() { assert(state == ACTIVE && under_notice); under_notice = false }
 inline move_revoke_ended() { assert(state == EXPIRED || state == REVOKED); state = REVOKING }
 inline move_revoked() { assert(state == REVOKING); state = REVOKED }
 inline move_outlive() { assert(state == REVOKING); state = REVOKED }
@@ -471,7 +474,8 @@ end_idle:
     :: atomic { state == QUEUED -> move_fail() }        /* an hour has passed */
     :: atomic { state == SEALED -> move_give_up_unclaimed() }
     :: atomic { state == AWAITING_APPROVAL || state == AWAITING_RECIPIENT -> move_cancel() }
-    :: atomic { state == ACTIVE -> move_expire(); time_is_over() }
+    :: atomic { state == ACTIVE -> move_expire(); under_notice = false; time_is_over() }
+    :: atomic { state == ACTIVE && under_notice -> move_begin_revocation(); under_notice = false }
     :: atomic { state == REVOKING -> call_delete(row_token, answer) };
         atomic {
             if
@@ -587,7 +591,10 @@ end_answer:
         :: policy_changes > 0 -> policy_changes--; move_undo_approval()
         fi }
     :: atomic { revocations > 0 && (state == SEALED || state == ACTIVE) ->
-        revocations--; move_begin_revocation() }
+        revocations--; move_begin_revocation(); under_notice = false }
+    :: atomic { revocations > 0 && state == ACTIVE && !under_notice ->
+        revocations--; move_give_notice() }
+    :: atomic { state == ACTIVE && under_notice -> move_keep() }
     :: atomic { revocations > 0 && (state == AWAITING_APPROVAL || state == AWAITING_RECIPIENT ||
                 state == QUEUED) -> revocations--; move_cancel() }
     :: atomic { revocations > 0 && (state == EXPIRED || state == REVOKED) &&

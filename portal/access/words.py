@@ -92,7 +92,7 @@ def grants(
             yield Change(f"~ {subject}: {', '.join(changes)}", team)
     for scope, grant in after.items():
         if scope not in before:
-            said = [f"{name} {value}" for name, value in _limits(grant).items()]
+            said = [f"{name} {value}" for name, value in limits(grant).items()]
             said += ["suspended"] if grant.suspended_at is not None else []
             yield Change(f"+ grant of {team.slug} for {grant.where}: {', '.join(said)}", team)
 
@@ -118,7 +118,7 @@ def duration(seconds: int) -> str:
     return f"{seconds // size}{unit}"
 
 
-def _limits(grant: Grant) -> dict[str, str]:
+def limits(grant: Grant) -> dict[str, str]:
     """What a grant says, where it says anything."""
     said = {
         "max_ttl": duration(grant.max_ttl),
@@ -136,7 +136,7 @@ def _limits(grant: Grant) -> dict[str, str]:
 
 
 def _limits_changed(before: Grant, after: Grant) -> list[str]:
-    was, now = _limits(before), _limits(after)
+    was, now = limits(before), limits(after)
     changes = [
         f"{name} {was.get(name, 'unlimited')} → {now.get(name, 'unlimited')}"
         for name in {**was, **now}

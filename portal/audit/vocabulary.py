@@ -44,8 +44,11 @@ FIELDS = {
     Action.TOKEN_ISSUED: _fields("token aws_request_id"),
     Action.TOKEN_DELIVERED: _fields("token", "subject"),
     Action.TOKEN_FAILED: _fields("token error_code", "reason aws_request_id"),
-    Action.TOKEN_REVOKE_REQUESTED: _fields("token", "reason"),
-    Action.TOKEN_REVOKED: _fields("token", "reason aws_request_id error_code"),
+    # Of what somebody made outside the portal there is no row: its account and AWS's id tell which.
+    Action.TOKEN_REVOKE_REQUESTED: _fields("", "token reason service_account aws_token_id subject"),
+    Action.TOKEN_REVOKED: _fields(
+        "", "token reason aws_request_id error_code service_account aws_token_id subject"
+    ),
     Action.TOKEN_REISSUED: _fields("token subject", "reason"),
     Action.TOKEN_EXPIRED: _fields("token"),
     Action.TOKEN_PRUNED: _fields("token aws_request_id"),
@@ -56,12 +59,13 @@ FIELDS = {
     ),
     Action.TOKEN_EXPIRY_NOTIFIED: _fields("token subject"),
     Action.ACCESS_CHANGED: _fields("subject", "token team reason"),
+    Action.ACCESS_REVIEWED: _fields("subject count", "reason"),
     Action.CATALOG_SYNCED: _fields("subject count"),
     Action.PERSON_INVITED: _fields("subject"),
     Action.SIGNIN_FACTOR_CHANGED: _fields("subject"),
     Action.SESSION_ENDED: _fields("subject", "count"),
     Action.LIMIT_EXCEEDED: _fields("subject", "count"),
-    Action.SETTINGS_CHANGED: _fields("subject"),
+    Action.SETTINGS_CHANGED: _fields("subject", "team"),
     Action.TOKEN_ADOPTED: _fields("token reason"),
     Action.HISTORY_PRUNED: _fields("subject count"),
     Action.HISTORY_RESTORED: _fields(
@@ -95,6 +99,7 @@ IN_WORDS: dict[str, str] = {
     Action.TOKEN_DRIFT_FOUND: "found another list at AWS",
     Action.TOKEN_EXPIRY_NOTIFIED: "mailed that a token ends",
     Action.ACCESS_CHANGED: "changed who may do or has what",
+    Action.ACCESS_REVIEWED: "reviewed who may do and has what",
     Action.TOKEN_ADOPTED: "took over a token that was not issued here",
     Action.CATALOG_SYNCED: "read the catalog of AWS",
     Action.PERSON_INVITED: "invited a person",

@@ -62,9 +62,15 @@ class Brought:
         return self.listing.trouble or (Trouble.of_rows(left_out) if left_out else None)
 
 
-def read_brought(entries: Iterable[ConnectionEntry]) -> list[Brought]:
+def read_brought(
+    entries: Iterable[ConnectionEntry], *, until: float | None = None
+) -> list[Brought]:
     """Read the catalogs of those connections that are new, or say something else than their rows,
-    or of which nothing is known yet. Writes nothing."""
+    or of which nothing is known yet. Writes nothing.
+
+    Where somebody waits for it, ``until`` (``time.monotonic()``) is when the last call to AWS may
+    begin: what is not read by then counts as trouble.
+    """
     known = {row.name: row for row in Connection.objects.all()}
     seen = set(Connection.objects.filter(workspaces__isnull=False).values_list("name", flat=True))
     brought = []
@@ -73,7 +79,7 @@ def read_brought(entries: Iterable[ConnectionEntry]) -> list[Brought]:
         before = known.get(entry.name)
         if before and entry.name in seen and before.client_settings == row.client_settings:
             continue
-        gateway = reading_gateway(row)
+        gateway = reading_gateway(row, until=until)
         listing = Listing.read(gateway)
         readings = list(read_workspaces(gateway, listing.workspaces))
         brought.append(Brought(entry, listing, readings))

@@ -85,9 +85,9 @@ class Reading:
     trouble: Trouble | None = None
 
 
-def reading_gateway(connection: Connection) -> Gateway:
-    """A gateway that waits for AWS as long as a reading may."""
-    return Gateway(connection, patience=PATIENCE)
+def reading_gateway(connection: Connection, *, until: float | None = None) -> Gateway:
+    """A gateway that waits for AWS as long as a reading may; ``until`` as Gateway has it."""
+    return Gateway(connection, until=until, patience=PATIENCE)
 
 
 def read_workspaces(gateway: Gateway, workspaces: Iterable[types.Workspace]) -> Iterator[Reading]:

@@ -6,7 +6,6 @@ when killed (docs/decisions/0002-own-supervisor.md).
 """
 
 import contextlib
-import ctypes
 import os
 import signal
 import subprocess
@@ -14,7 +13,8 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 
-PR_SET_PDEATHSIG = 1
+from portal.parents import die_with_parent
+
 STOP_SECONDS = 25.0
 READY_SECONDS = 60.0
 LONGEST_RESTART_PAUSE = 10.0
@@ -92,11 +92,6 @@ class Process:
         if self._process is not None:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self._process.pid, signal.SIGKILL)
-
-
-def die_with_parent(number: int = signal.SIGTERM) -> None:
-    """Linux: let the kernel end this process when its parent dies, however that happens."""
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, number)
 
 
 def say(text: str) -> None:

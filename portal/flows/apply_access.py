@@ -4,6 +4,7 @@ Everything is written by the handful of statements that it takes, however many r
 file may hold thousands of people.
 """
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -47,6 +48,21 @@ class Plan:
     def lines(self) -> list[str]:
         return [change.line for change in self.changes]
 
+    @property
+    def digest(self) -> str:
+        """SHA-256 of all that it does: two plans with one digest do the same."""
+        marked = [("x", self.ends), ("!", self.left)]
+        lost = sorted(f"{mark} {one.pk}" for mark, tokens in marked for one in tokens)
+        return hashlib.sha256("\n".join([*self.lines, *lost]).encode()).hexdigest()
+
+
+class PlanChangedError(Exception):
+    """The file would do something else by now than what somebody has agreed to."""
+
+    def __init__(self, plan: Plan) -> None:
+        super().__init__("the plan has changed")
+        self.plan = plan
+
 
 class _DryRunError(Exception):
     """Takes everything back."""
@@ -69,6 +85,7 @@ def apply_access(
     confirm: bool = True,
     brought: Sequence[Brought] = (),
     leave_no_admin: bool = False,
+    agreed: str | None = None,
 ) -> Plan:
     """Apply the file and return what changed; with ``dry_run`` change nothing.
 
@@ -80,7 +97,8 @@ def apply_access(
 
     ``brought`` is what AWS says of connections that the file brings (catalog.read_brought): it is
     stored first, so that grants can name what is there. A file after which nobody is admin is a
-    mistake, unless ``leave_no_admin``.
+    mistake, unless ``leave_no_admin``. ``agreed`` is the digest of the plan that somebody has seen:
+    raises PlanChangedError where that is no longer what would be done.
 
     The caller has flows.end_access end what people lost by it, once this is committed. Raises
     AccessFileError, and then nothing has changed.
@@ -109,6 +127,8 @@ def apply_access(
                     (plan.left if token.state == State.ACTIVE else plan.ends).append(token)
             if dry_run:
                 raise _DryRunError
+            if agreed is not None and plan.digest != agreed:
+                raise PlanChangedError(plan)
             _record(plan, actor, sha256)
             for subject, count in synced.items():
                 audit.record(Action.CATALOG_SYNCED, actor=actor, subject=subject, count=count)

@@ -38,14 +38,20 @@ def give_up_waiting() -> Effects:
 
 
 def end_overlaps() -> Effects:
-    """Revoke replaced tokens when their overlap is over; a worker then deletes them at AWS."""
-
-    why = "It was replaced, and the overlap is over."
+    """Revoke tokens whose overlap with a successor is over, or of whose end somebody gave notice
+    that nobody has answered; a worker then deletes them at AWS."""
     return life.work_on_each(
         Token.objects.all(),
         Q(state=State.ACTIVE, revoke_at__lte=Now()),
-        lambda work, token: work.move(token, moves.BEGIN_REVOCATION, reason=why),
+        lambda work, token: work.move(token, moves.BEGIN_REVOCATION, reason=_why_over(token)),
     )
+
+
+def _why_over(token: Token) -> str:
+    if token.notice_ends_at is None or token.revoke_at == token.overlap_ends_at:
+        return "It was replaced, and the overlap is over."
+    why = f": {token.end_reason}" if token.end_reason else "."
+    return f"{token.ended_by} had given notice of its end{why}"[:500]
 
 
 def warn_of_ends() -> Effects:
@@ -60,6 +66,7 @@ def warn_of_ends() -> Effects:
         is_worth_a_mail = Q(revoke_at=None) | Q(revoke_at__gt=Now() + SHORT_OVERLAP)
         condition = is_worth_a_mail & Q(
             ~Exists(warned),
+            notice_ends_at=None,  # they have been told
             state=State.ACTIVE,
             seconds_to_live__gt=int(most.total_seconds()),
             ends__gt=Now() + least,

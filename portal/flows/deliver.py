@@ -73,6 +73,10 @@ def _begin_overlap(work: Work, replaced: Token, token: Token, overlap: int) -> N
     # An end, and so in AWS's time, whatever the database's clock says.
     begun = token.delivered_at - clock.ahead()
     over = begun + timedelta(seconds=overlap)
-    replaced.change(revoke_at=min(over, replaced.expires_at))
+    over = min(over, replaced.expires_at)
+    if replaced.notice_ends_at is None:
+        replaced.change(revoke_at=over)
+    else:
+        replaced.change(overlap_ends_at=over, revoke_at=min(over, replaced.notice_ends_at))
     if replaced.owner_id != token.owner_id:
         work.tell(NoticeKind.REPLACED, replaced, to=[replaced.owner], by=token.owner.email)

@@ -7,14 +7,10 @@ from dataclasses import dataclass, field
 from portal import policy
 from portal.audit import Actor
 from portal.flows.hand_over import HandOverRefusedError, hand_over
-from portal.flows.reissue import ReissueTerms, reissue
+from portal.flows.renew import renew
 from portal.flows.request import RequestRefusedError
 from portal.life import Effects, WrongStateError
 from portal.models import Token
-
-OVERLAP = 7 * 86_400
-"""Seconds for which an old key works on at most once its new owner has taken the new one."""
-NO_GRANT = "The team has no grant for its service account any more."
 
 
 @dataclass(slots=True)
@@ -47,17 +43,10 @@ def _settle(
     token = Token.objects.for_page(token_id)
     try:
         if not policy.belongs(token.owner, token.team):
-            settled.effects += hand_over(token_id, to=to, actor=actor, reason=reason)
+            settled.effects += hand_over(token_id, to=to, actor=actor, reason=reason).effects
             settled.handed_over.append(token.name)
         if replace:
-            token = Token.objects.for_page(token_id)
-            limits = policy.limits_for(token.owner, token.team, token.service_account)
-            if limits is None:
-                raise RequestRefusedError("recipient", NO_GRANT)
-            overlap = min(OVERLAP, limits.max_overlap)
-            lifetime = min(token.seconds_to_live, limits.max_ttl)
-            terms = ReissueTerms(overlap, False, lifetime, reason, b"")
-            settled.effects += reissue(token_id, terms, actor=actor).effects
+            settled.effects += renew(token_id, actor=actor, reason=reason).effects
             settled.replaced.append(token.name)
     except (HandOverRefusedError, RequestRefusedError) as refusal:
         settled.refused.append((token.name, str(refusal)))

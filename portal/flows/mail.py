@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from portal import audit, notify
 from portal.audit import SYSTEM
-from portal.models import Action, Notice, NoticeKind, State, Token
+from portal.models import Action, Handover, Notice, NoticeKind, State, Token
 from portal.models.notices import EXPIRY, WARNINGS
 from portal.notify import Patience
 
@@ -69,8 +69,12 @@ def _is_still_true(notice: Notice) -> bool:
         return token.state == State.ACTIVE and is_so_far_away(token, NoticeKind(notice.kind))
     if notice.kind == NoticeKind.APPROVED:
         return token.state != State.AWAITING_APPROVAL
+    if notice.kind == NoticeKind.ENDS_WITH_NOTICE:
+        return token.is_under_notice
     if notice.kind == NoticeKind.APPROVAL_ASKED:
         return token.state == State.AWAITING_APPROVAL
+    if notice.kind == NoticeKind.HANDOVER_ASKED:
+        return Handover.objects.unanswered().filter(token=token, heir=notice.recipient).exists()
     return True
 
 

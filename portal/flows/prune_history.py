@@ -10,7 +10,7 @@ from django.db.models import Q
 from portal import audit
 from portal.audit import Actor
 from portal.metrics import history
-from portal.models import Action, Notice, PasswordMail, Token
+from portal.models import Action, Handover, LeadMail, Notice, PasswordMail, Token
 from portal.models.lookups import HAS_ENDED
 
 DEFAULT_DAYS = 400
@@ -35,6 +35,8 @@ def prune_history(*, days: int, actor: Actor) -> dict[str, int]:
     gone: Counter[str] = Counter()
     gone["tokens and requests"] = _tokens(before)
     gone["notices"] = _notices(before)
+    over = Q(sent_at__lt=before) | Q(dropped_at__lt=before)
+    gone["mails to leads"] = LeadMail.objects.filter(over, created_at__lt=before).delete()[0]
     gone["sessions"] = Session.objects.filter(expire_date__lt=before).delete()[0]
     gone["password mails"] = PasswordMail.objects.filter(created_at__lt=before).delete()[0]
     if total := sum(gone.values()):
@@ -65,6 +67,7 @@ def _tokens(before: datetime) -> int:
             # Its successor keeps the first name of their line, and forgets which row it followed.
             Token.objects.filter(replaces__in=rows).update(replaces=None)
             Notice.objects.filter(token__in=rows).delete()
+            Handover.objects.filter(token__in=rows).delete()
             Token.objects.filter(pk__in=rows).delete()
         gone += len(rows)
     return gone

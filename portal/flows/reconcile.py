@@ -13,12 +13,11 @@ from django.db import IntegrityError, transaction
 from django.db.models import F, Q, QuerySet
 
 from portal import audit, life
-from portal.amg import LONGEST_LIFETIME
 from portal.audit import SYSTEM
 from portal.gateway import Gateway, NotYetError
 from portal.grafana.errors import GrafanaError
-from portal.life import moves
-from portal.models import Action, AuditHead, Drift, Grant, ListedToken, Team, Token, User
+from portal.life import adopting
+from portal.models import Action, AuditHead, Drift, Grant, ListedToken, Team, User
 from portal.policy.leads import responsible_for
 from portal.text import shown
 
@@ -95,32 +94,14 @@ def adopt(entries: QuerySet[ListedToken]) -> Iterator[Done]:
 
 
 def _adopted(entry: ListedToken, team: Team, owner: User) -> Done:
-    account = entry.service_account
-    if entry.expires_at is None or entry.created_at is None:
-        return Done(entry, trouble="AWS does not say when it was made and when it ends")
-    if entry.expires_at <= Token.objects.database_now():
-        return Done(entry, trouble="it has expired: end it")
-    lifetime = int((entry.expires_at - entry.created_at).total_seconds())
-    token = Token(
-        owner=owner,
-        team=team,
-        workspace=account.workspace,
-        service_account=account,
-        name=entry.name[:128],
-        seconds_to_live=max(1, min(lifetime, LONGEST_LIFETIME)),
-        aws_token_id=entry.aws_id,
-        issued_at=entry.created_at,
-        expires_at=entry.expires_at,
-        last_used_at=entry.last_used_at,
-        may_exist_at_aws=True,
-    )
+    if trouble := adopting.why_not(entry):
+        return Done(entry, trouble=trouble)
     reason = "It was at AWS and on no row after a restore."
     try:
         with life.work(SYSTEM) as work:
-            work.create(token, moves.ADOPT, reason=reason)
-            ListedToken.objects.filter(pk=entry.pk).update(drift="", found_at=None)
+            adopting.adopt(work, entry, team=team, owner=owner, reason=reason)
     except IntegrityError:
-        return Done(entry, trouble="a row of this name is there: end one of the two")
+        return Done(entry, trouble=adopting.NAME_IS_HERE)
     return Done(entry, did=f"adopted by team {team.slug}, {owner.email}")
 
 

@@ -16,7 +16,7 @@ from portal.audit import Actor
 from portal.flows.request import Requested, RequestRefusedError, TokenRequest, check, insert
 from portal.life import Work, WrongStateError, moves
 from portal.lifetimes import in_words
-from portal.models import Action, NoticeKind, State, Token, User
+from portal.models import Action, NoticeKind, State, Token, TokenPlace, User
 from portal.models.states import AWAITING_PEOPLE
 from portal.policy import Entitlement
 from portal.text import without_unseen
@@ -94,6 +94,7 @@ def reissue(token_id: uuid.UUID, terms: ReissueTerms, *, actor: Actor) -> Reques
         )
         token = _insert_under_next_name(work, wanted, check(wanted, recipient), old)
         _carry_out(work, old, token, terms)
+        _keep_places(old, token)
     return Requested(token, is_new=True, effects=work.effects)
 
 
@@ -174,6 +175,14 @@ def _carry_out(work: Work, old: Token, token: Token, terms: ReissueTerms) -> Non
         token=old,
         reason=terms.reason,
         subject=f"{token.name} ({token.pk}) for {token.owner.email}, {how}",
+    )
+
+
+def _keep_places(old: Token, token: Token) -> None:
+    """Where the old key lies, or should have got to lie, is where the new one has to be put."""
+    TokenPlace.objects.bulk_create(
+        TokenPlace(token=token, team=token.team, text=one.text, by=one.by, is_due=True)
+        for one in old.places.select_related("by")
     )
 
 

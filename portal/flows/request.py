@@ -113,7 +113,11 @@ def insert(work: Work, wanted: TokenRequest, entitlement: Entitlement) -> Token:
         Team.objects.select_for_update(no_key=True).get(pk=wanted.team.pk)
     limit_reached = policy.limit_reached(owner, entitlement, exempt=wanted.replaces)
     if limit_reached is not None:
-        raise RequestRefusedError(limit_reached.field, limit_reached.message)
+        message = limit_reached.message
+        if limit_reached.field == "workspace":
+            could_go = policy.who_could_go(asker, wanted.service_account.workspace)
+            message = f"{message} {could_go}"
+        raise RequestRefusedError(limit_reached.field, message)
     token = Token(
         owner=owner,
         asked_by="" if owner == asker else asker.email,

@@ -4,17 +4,29 @@ from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
-from django.db.models import Q
+from django.db.models import F, Q
 from django.db.models.functions import Now
 
 from portal import life
 from portal.life import Effects, moves
-from portal.models import AccountMail, Notice, PasswordMail, ServiceAccount, State, Token
+from portal.models import (
+    AccountMail,
+    LeadMail,
+    ListedToken,
+    Notice,
+    PasswordMail,
+    ServiceAccount,
+    State,
+    Token,
+)
 from portal.models.error_codes import ErrorCode
 from portal.models.queries import BATCH_SIZE
+from portal.models.wanted import wanted_accounts
 
 RING_AGAIN_AFTER = timedelta(seconds=30)
 MOST_LISTS = 4
+MOST_WANTED = 12
+LIST_AGAIN_SECONDS = 60.0
 QUEUED_FOR_TOO_LONG = timedelta(hours=1)
 
 
@@ -89,6 +101,11 @@ def account_mails_to_send() -> Effects:
     return Effects(account_mail=_not_taken(AccountMail.objects.all()))
 
 
+def lead_mails_to_send() -> Effects:
+    """Mails to leads about no single token."""
+    return Effects(lead_mail=_not_taken(LeadMail.objects.all()))
+
+
 def accounts_to_prune() -> Effects:
     """Service accounts with tokens whose time is over and that AWS still lists."""
     due = Token.objects.prunable().due().order_by("service_account")
@@ -102,6 +119,8 @@ def accounts_to_list() -> Effects:
 
     Few at a time: what a person waits for goes between them.
     """
+    if wanted := _wanted_lists():
+        return Effects(inventory=wanted)
     if not settings.INVENTORY_SECONDS:
         return Effects()
     long_ago = Now() - timedelta(seconds=settings.INVENTORY_SECONDS)
@@ -112,6 +131,27 @@ def accounts_to_list() -> Effects:
     if ids:
         ServiceAccount.objects.filter(pk__in=ids).update(list_asked_at=Now())
     return Effects(inventory=ids)
+
+
+def _wanted_lists() -> list[int]:
+    """Accounts whose lists somebody waits for; one that was asked for and did not come, again."""
+    lately = Now() - timedelta(seconds=LIST_AGAIN_SECONDS)
+    missing = Q(listed_at=None) | Q(listed_at__lt=F("list_wanted_at"))
+    not_asked = (
+        Q(list_asked_at=None)
+        | Q(list_asked_at__lt=F("list_wanted_at"))
+        | Q(list_asked_at__lt=lately)
+    )
+    due = wanted_accounts().filter(missing & not_asked)
+    ids = list(due.order_by("list_wanted_at", "pk").values_list("pk", flat=True)[:MOST_WANTED])
+    if ids:
+        ServiceAccount.objects.filter(pk__in=ids).update(list_asked_at=Now())
+    return ids
+
+
+def listed_tokens_to_end() -> Effects:
+    """Tokens that nobody here issued and that are to be deleted, and that no worker took."""
+    return Effects(end_listed=_not_taken(ListedToken.objects.to_end()))
 
 
 def requests_to_issue() -> Effects:

@@ -53,7 +53,6 @@ def take_inventory(service_account_id: int) -> bool:
     # What was made or removed after the list was read is in our rows by now, or in doubt there.
     hidden = {one.id for one in unreadable}
     ids = {one.id for one in listed} | hidden
-    foreign = _foreign(account, listed)
     # A row without a readable id could be any: then nothing is missed.
     vanished = [] if "" in hidden else _vanished(account, ids, asked_at)
     ended = _ended_here(account, listed, asked_at, answered_at or asked_at)
@@ -62,7 +61,9 @@ def take_inventory(service_account_id: int) -> bool:
         row = ServiceAccount.objects.select_for_update(no_key=True).get(pk=account.pk)
         if row.listed_at is not None and row.listed_at > asked_at:
             return True
-        found = _store(account, listed, foreign, vanished, hidden, ended)
+        # Once the account is locked: somebody may just have adopted one of them.
+        foreign = _foreign(account, listed)
+        found, deleted = _store(account, listed, foreign, vanished, hidden, ended)
         if not unreadable:
             ServiceAccount.objects.filter(pk=account.pk).update(listed_at=asked_at)
         by_id = {token.aws_token_id: token for token in (*vanished, *ended)}
@@ -75,6 +76,16 @@ def take_inventory(service_account_id: int) -> bool:
                 aws_token_id=entry.aws_id,
                 aws_request_id=request_id,
                 subject=f"{Drift(entry.drift).label}: {shown(entry.name)}",
+            )
+        for entry in deleted:
+            audit.record(
+                Action.TOKEN_REVOKED,
+                actor=SYSTEM,
+                service_account=account,
+                aws_token_id=entry.aws_id,
+                aws_request_id=request_id,
+                reason=entry.end_reason,
+                subject=f"AMG lists it no more: {shown(entry.name)}",
             )
     _note_last_use(account, listed)
     for one in unreadable:
@@ -152,8 +163,9 @@ def _store(
     vanished: Iterable[Token],
     hidden: set[str],
     ended: Iterable[Token],
-) -> list[ListedToken]:
-    """Make our copy the same as the list; returns what is newly found to differ.
+) -> tuple[list[ListedToken], list[ListedToken]]:
+    """Make our copy the same as the list; returns what is newly found to differ, and what is gone
+    of that which somebody has asked to have deleted.
 
     What can't be read stays as it was: ``hidden`` are the ids, "" one that can't be read either.
     """
@@ -196,18 +208,21 @@ def _store(
             created_at=token.issued_at,
             expires_at=token.expires_at,
         )
-    gone = [] if "" in hidden else [one.pk for one in before.values() if one.aws_id not in hidden]
-    ListedToken.objects.filter(pk__in=gone).delete()
+    gone = [] if "" in hidden else [one for one in before.values() if one.aws_id not in hidden]
+    ListedToken.objects.filter(pk__in=[one.pk for one in gone]).delete()
     ListedToken.objects.bulk_update(changed, _SEEN)
     ListedToken.objects.bulk_create(new)
-    return found
+    return found, [one for one in gone if one.end_asked_at and one.drift == Drift.FOREIGN]
 
 
 def _note_last_use(account: ServiceAccount, listed: Iterable[TokenSummary]) -> None:
-    """Keep on our rows when AMG last saw their keys used."""
+    """Keep on our rows when AMG last saw their keys used, and when for the first time."""
     used = {one.id: one.last_used_at for one in listed if one.last_used_at is not None}
     ours = Token.objects.known_at_aws_as([account.workspace_id], used)
     rows = ours.filter(service_account=account)
     for pk, aws_token_id, before in rows.values_list("pk", "aws_token_id", "last_used_at"):
         if before is None or before < used[aws_token_id]:
-            Token.objects.filter(pk=pk).update(last_used_at=used[aws_token_id])
+            seen = {"last_used_at": used[aws_token_id]}
+            if before is None:
+                seen["first_used_at"] = used[aws_token_id]
+            Token.objects.filter(pk=pk).update(**seen)

@@ -3,8 +3,11 @@
 from portal.forms.answers import (
     ApproveForm,
     CollectForm,
+    DeclineForm,
     DenyForm,
     HandOverForm,
+    NoticeForm,
+    PlaceForm,
     ReissueForm,
     UsesForm,
 )
@@ -14,11 +17,14 @@ from portal.forms.requests import TokenRequestForm
 __all__ = [
     "ApproveForm",
     "CollectForm",
+    "DeclineForm",
     "DenyForm",
     "DeskForm",
     "EndForm",
     "HandOverForm",
     "LeavingForm",
+    "NoticeForm",
+    "PlaceForm",
     "ReissueForm",
     "TokenRequestForm",
     "UsesForm",

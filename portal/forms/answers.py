@@ -6,8 +6,15 @@ from django import forms
 
 from portal import policy
 from portal.amg import LONGEST_LIFETIME
+from portal.flows.give_notice import LONGEST, SHORTEST
 from portal.flows.reissue import SHORTEST_OVERLAP, overlap_limit
-from portal.forms.fields import FormWithLifetimes, LifetimeField, PublicKeyField, ReasonField
+from portal.forms.fields import (
+    FormWithLifetimes,
+    LifetimeField,
+    PlaceField,
+    PublicKeyField,
+    ReasonField,
+)
 from portal.lifetimes import in_words
 from portal.models import State, Token, User
 
@@ -51,12 +58,43 @@ class UsesForm(forms.Form):
     uses = ReasonField()
 
 
+class PlaceForm(forms.Form):
+    """Where the key of a token lies."""
+
+    place = PlaceField()
+
+
+NOTICE_WANTED = (
+    f"Notice is {in_words(SHORTEST)} to {in_words(LONGEST)}. "
+    "What has leaked is revoked at once instead."
+)
+
+
+class NoticeForm(FormWithLifetimes):
+    """In how long a token is to end, and why."""
+
+    notice = LifetimeField(
+        least=SHORTEST,
+        most=LONGEST,
+        wanted=NOTICE_WANTED,
+        error_messages={"required": "Choose how long the token works on."},
+    )
+    reason = ReasonField()
+
+
 class HandOverForm(forms.Form):
     """Who is to own a token from now on, by their address."""
 
     person = forms.CharField(
         max_length=254, error_messages={"required": "Choose who is to own the token."}
     )
+    keys = forms.ChoiceField(choices=[("renew", "Renew"), ("keep", "Keep")], required=False)
+    reason = ReasonField()
+
+
+class DeclineForm(forms.Form):
+    """Somebody does not want to own a token, and may say why."""
+
     reason = ReasonField()
 
 

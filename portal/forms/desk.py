@@ -6,7 +6,9 @@ from typing import Any, cast
 from django import forms
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
-from portal.forms.fields import ReasonField
+from portal.flows.give_notice import LONGEST, SHORTEST
+from portal.forms.answers import NOTICE_WANTED
+from portal.forms.fields import FormWithLifetimes, LifetimeField, ReasonField
 from portal.forms.selects import MOST_OFFERED, Choices, LongSelect, PlainSelect
 from portal.logs import mask
 from portal.models import Membership, ServiceAccount, State, Team, Token, User
@@ -122,9 +124,10 @@ class LeavingForm(forms.Form):
     reason = ReasonField()
 
 
-class EndForm(forms.Form):
-    """Why tokens are ended: asked of whoever ends other people's."""
+class EndForm(FormWithLifetimes):
+    """Why tokens are ended: asked of whoever ends other people's. Without notice they end now."""
 
+    notice = LifetimeField(least=SHORTEST, most=LONGEST, wanted=NOTICE_WANTED, required=False)
     reason = forms.CharField(
         max_length=500,
         error_messages={

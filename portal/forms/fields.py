@@ -9,6 +9,7 @@ from django.core.exceptions import ValidationError
 from portal import lifetimes, sealing
 from portal.lifetimes import in_words
 from portal.logs import KEY_SHAPE
+from portal.models import LONGEST_PLACE
 from portal.moments import UnknownZoneError, zone
 from portal.text import is_visible, unseen
 
@@ -98,6 +99,25 @@ class ReasonField(forms.CharField):
 
     def clean(self, value: Any) -> str:
         return legible(super().clean(value))
+
+
+class PlaceField(forms.CharField):
+    """Where a key lies, in a few words: never the key."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        messages = {
+            "required": "Write where the key lies, such as “GitHub acme/dash”.",
+            "max_length": "A place has at most 80 characters; this one has %(show_value)d.",
+        }
+        super().__init__(max_length=LONGEST_PLACE, error_messages=messages, **kwargs)
+
+    def clean(self, value: Any) -> str:
+        text = legible(super().clean(value))
+        if "glsa_" in text.casefold():
+            raise ValidationError(
+                "What has “glsa_” in it looks like a key: write the place alone, never the key."
+            )
+        return text
 
 
 def legible(text: str) -> str:

@@ -18,7 +18,9 @@ class Effects:
     mail: list[int] = field(default_factory=list)
     password_mail: list[int] = field(default_factory=list)
     account_mail: list[int] = field(default_factory=list)
+    lead_mail: list[int] = field(default_factory=list)
     inventory: list[int] = field(default_factory=list)
+    end_listed: list[int] = field(default_factory=list)
     changed: list[uuid.UUID] = field(default_factory=list)
 
     def __bool__(self) -> bool:

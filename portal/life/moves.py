@@ -256,6 +256,25 @@ BEGIN_REVOCATION = Move(
     done="revoked",
     notice=NoticeKind.REVOKED,
 )
+GIVE_NOTICE = Move(
+    # It works on until ``revoke_at``, and until then whoever uses it can keep it.
+    name="give_notice",
+    starts=(State.ACTIVE,),
+    leads_to=None,
+    writes=("revoke_at", "notice_ends_at", "overlap_ends_at"),
+    ends=True,
+    done="ended with notice",
+    notice=NoticeKind.ENDS_WITH_NOTICE,
+)
+KEEP = Move(
+    name="keep",
+    starts=(State.ACTIVE,),
+    leads_to=None,
+    sets={"notice_ends_at": None, "overlap_ends_at": None, "ended_by": "", "end_reason": ""},
+    writes=("revoke_at",),
+    done="kept",
+    notice=NoticeKind.KEPT,
+)
 REVOKE_ENDED = Move(
     # It has ended here, and AWS says that it lives: until AWS says otherwise it can be revoked.
     name="revoke_ended",
@@ -290,6 +309,7 @@ EXPIRE = Move(
     name="expire",
     starts=(State.ACTIVE,),
     leads_to=State.EXPIRED,
+    sets={"ended_by": "", "end_reason": ""},  # whoever gave notice of it did not end it
     event=Action.TOKEN_EXPIRED,
 )
 

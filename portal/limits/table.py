@@ -86,8 +86,12 @@ SINGLE_SIGN_ONS_FROM = Limit(
 ENDS = Limit("token.end", 1000, 3.6, "You have ended more tokens within an hour than one may.")
 REISSUES = Limit("token.reissue", 300, 12, "You have replaced too many tokens within an hour.")
 HANDOVERS = Limit("token.hand_over", 300, 12, "You have handed over too many tokens in an hour.")
+PLACES = Limit("token.place", 300, 12, "You have written down too many places within an hour.")
 ANSWERS = Limit("token.answer", 600, 6, "You have answered too many requests within an hour.")
 EXPORTS = Limit("audit.export", 60, 60, "You have exported the audit log too often.")
+ADOPTIONS = Limit("token.adopt", 300, 12, "You have adopted too many tokens within an hour.")
+READINGS = Limit("inventory.read", 30, 60, "You have had AMG's lists read too often.")
+PLANS = Limit("access.plan", 120, 30, "You have had too many access files planned in an hour.")
 FINDS = Limit("audit.find", 120, 30, "You have looked up too many keys within an hour.")
 ACCOUNT = Limit("account", 0, 0, "This was sent more often than the portal allows.")
 """What django-allauth limits by itself (ACCOUNT_RATE_LIMITS)."""

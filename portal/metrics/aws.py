@@ -1,4 +1,4 @@
-"""Writes down what this process has seen of AWS."""
+"""Writes down what this process has seen of AWS, and refused."""
 
 import atexit
 import contextlib

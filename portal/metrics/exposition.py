@@ -1,10 +1,8 @@
 """The numbers in Prometheus' format."""
 
-import time
 from collections.abc import Iterator, Mapping, Sequence
 
-from django.core.cache import cache
-from django.db.models import Case, Count, F, Value, When
+from django.conf import settings
 from prometheus_client.core import (
     CounterMetricFamily,
     GaugeMetricFamily,
@@ -14,20 +12,15 @@ from prometheus_client.core import (
 from prometheus_client.registry import Collector
 
 from portal.metrics import history
-from portal.models import Drift, ListedToken, State, Token, Workspace
-from portal.models.lookups import HOLDS_NAME
-from portal.models.states import LIVE
-from portal.observing import CALL_BOUNDS, Series
+from portal.models import Workspace
+from portal.models.filling import counted_lately
+from portal.observing import CALL_BOUNDS, REFUSALS, Series
 
 Numbers = Mapping[Series, float]
 
-QUICK = 0.01
-KEPT = 10
-"""Seconds: where there are so many tokens that counting them takes longer than the former, that is
-done once in the latter."""
-_KEY = "tokens-of-workspaces"
-
 _KINDS = "Tokens at AMG by workspace: live and expired ones of the portal's, and others' (foreign)."
+
+_REFUSED = "Requests that were refused: 403, 404 on what others have, 429."
 
 
 class Numbered(Collector):
@@ -37,8 +30,15 @@ class Numbered(Collector):
         numbers = history.numbers_so_far()
         if numbers is not None:
             yield from _of_requests(numbers)
-        yield from _of_aws(numbers if numbers is not None else history.kept())
+        known = numbers if numbers is not None else history.kept()
+        yield from _of_aws(known)
+        yield _of_refusals(known)
         yield _of_workspaces()
+        yield GaugeMetricFamily(
+            "portal_token_quota",
+            "How many tokens AMG allows in a workspace (PORTAL_TOKEN_QUOTA).",
+            value=settings.TOKEN_QUOTA,
+        )
 
 
 def _of_requests(numbers: Numbers) -> Iterator[Metric]:
@@ -84,6 +84,13 @@ def _of_aws(numbers: Numbers) -> Iterator[Metric]:
     yield seconds
 
 
+def _of_refusals(numbers: Numbers) -> Metric:
+    refused = CounterMetricFamily("portal_refusals", _REFUSED, labels=["kind"])
+    for kind in REFUSALS:
+        refused.add_metric([kind], numbers.get(("portal_refusals_total", kind), 0))
+    return refused
+
+
 def _histogram(
     numbers: Numbers, metric: str, labels: str, bounds: Sequence[float]
 ) -> tuple[list[tuple[str, float]], float]:
@@ -98,33 +105,8 @@ def _histogram(
 
 def _of_workspaces() -> Metric:
     found = GaugeMetricFamily("portal_workspace_tokens", _KINDS, labels=["workspace", "kind"])
-    counts = cache.get(_KEY)
-    if counts is None:
-        begun = time.monotonic()
-        counts = _count_by_workspace()
-        if time.monotonic() - begun > QUICK:
-            cache.set(_KEY, counts, KEPT)
+    counts = counted_lately()
     for pk, aws_id in Workspace.objects.present().values_list("pk", "aws_id"):
         for kind in ("live", "expired", "foreign"):
             found.add_metric([aws_id, kind], counts.get((pk, kind), 0))
-    return found
-
-
-def _count_by_workspace() -> dict[tuple[int, str], int]:
-    found: dict[tuple[int, str], int] = {}
-    # Of all tokens only those that AMG may have are read, by a partial index: no other index has
-    # a sum or a text that is computed.
-    kind = Case(
-        When(state__among=LIVE, then=Value("live")),
-        When(state__among=[State.EXPIRED], then=Value("expired")),
-        default=Value(""),
-    )
-    here = Token.objects.filter(HOLDS_NAME, workspace__gt=0)
-    counted = here.order_by().values_list(F("workspace") + 0, kind).annotate(number=Count("*"))
-    for workspace, name, number in counted:
-        found[workspace, name] = number
-    foreign = ListedToken.objects.filter(drift=Drift.FOREIGN).order_by()
-    by_workspace = foreign.values_list("service_account__workspace").annotate(number=Count("*"))
-    for workspace, number in by_workspace:
-        found[workspace, "foreign"] = number
     return found

@@ -4,8 +4,10 @@ from portal.models.account_mails import AccountMail, AccountMailKind
 from portal.models.assertions import SpentAssertion
 from portal.models.audit import Action, AuditEvent, AuditHead, Outcome
 from portal.models.catalog import Approval, Connection, Grant, ServiceAccount, Workspace
+from portal.models.handovers import Handover, HandoverAnswer
 from portal.models.identities import PersonGroup, ProviderSession
 from portal.models.inventory import Drift, ListedToken
+from portal.models.lead_mails import LeadMail, LeadMailKind
 from portal.models.limits import LimitUse
 from portal.models.notices import Notice, NoticeKind
 from portal.models.password_mails import PasswordMail
@@ -24,9 +26,11 @@ from portal.models.scim import ProvisionedPerson, ScimGroup, ScimGroupMember
 from portal.models.sessions import UserSession
 from portal.models.states import State
 from portal.models.tallies import Tally
+from portal.models.token_places import LONGEST_PLACE, TokenPlace
 from portal.models.tokens import Token
 
 __all__ = [
+    "LONGEST_PLACE",
     "AccountMail",
     "AccountMailKind",
     "Action",
@@ -39,7 +43,11 @@ __all__ = [
     "FailedSignIns",
     "Grant",
     "GroupRight",
+    "Handover",
+    "HandoverAnswer",
     "Heartbeat",
+    "LeadMail",
+    "LeadMailKind",
     "LimitUse",
     "ListedToken",
     "Membership",
@@ -62,6 +70,7 @@ __all__ = [
     "Tally",
     "Team",
     "Token",
+    "TokenPlace",
     "User",
     "UserSession",
     "Workspace",

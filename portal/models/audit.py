@@ -37,6 +37,7 @@ class Action(models.TextChoices):
     TOKEN_ADOPTED = "token.adopted"
     HISTORY_PRUNED = "history.pruned"
     HISTORY_RESTORED = "history.restored"
+    ACCESS_REVIEWED = "access.reviewed"
 
 
 class Outcome(models.TextChoices):

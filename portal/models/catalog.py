@@ -82,6 +82,9 @@ class Workspace(ReadFromAws):
     # When it was last looked at alone, because it was being changed.
     described_at = models.DateTimeField(null=True, editable=False, db_column="synced_at")
     gone_at = models.DateTimeField(null=True)
+    quota_warned_at = models.DateTimeField(
+        "when its leads were told that it is nearly full", null=True, editable=False
+    )
 
     objects = WorkspaceQuerySet.as_manager()
 
@@ -159,6 +162,7 @@ class ServiceAccount(models.Model):
     gone_at = models.DateTimeField(null=True)
     list_asked_at = models.DateTimeField("when its tokens were last to be listed", null=True)
     listed_at = models.DateTimeField("when its tokens were last listed", null=True)
+    list_wanted_at = models.DateTimeField("when somebody asked to have them listed", null=True)
 
     objects = ServiceAccountQuerySet.as_manager()
 
@@ -168,6 +172,11 @@ class ServiceAccount(models.Model):
         indexes = [
             models.Index(fields=["listed_at"], name="service_account_listed"),
             models.Index(fields=["list_asked_at"], name="service_account_asked"),
+            models.Index(
+                fields=["list_wanted_at"],
+                name="service_account_wanted",
+                condition=models.Q(list_wanted_at__isnull=False),
+            ),
         ]
         constraints = [
             models.UniqueConstraint(fields=["workspace", "aws_id"], name="service_account_once")

@@ -1,8 +1,12 @@
 """AMG's own lists of tokens, as they were last read, and where they differ from ours."""
 
+from typing import Self
+
 from django.db import models
+from django.utils import timezone
 
 from portal.models.catalog import ServiceAccount
+from portal.models.outbox import OutboxQuerySet
 from portal.text import isolated
 
 
@@ -14,11 +18,18 @@ class Drift(models.TextChoices):
     ENDED = "ended", "ended here, alive at AMG"
 
 
+class ListedTokenQuerySet(OutboxQuerySet["ListedToken"]):
+    def to_end(self) -> Self:
+        """Those that nobody here issued, and that somebody has asked to have deleted at AWS."""
+        return self.filter(end_asked_at__isnull=False, drift=Drift.FOREIGN)
+
+
 class ListedToken(models.Model):
     """A token that AMG listed for a service account, or that it should have and did not.
 
     Which of our tokens it is, its id at AWS says. ``drift`` is empty where both lists agree; a
-    vanished token stands here for as long as we take it for live.
+    vanished token stands here for as long as we take it for live. One that is to be deleted waits
+    here like a mail in an outbox: a foreign token has no other row.
     """
 
     service_account = models.ForeignKey(
@@ -32,11 +43,27 @@ class ListedToken(models.Model):
     drift = models.CharField(max_length=8, choices=Drift, blank=True)
     found_at = models.DateTimeField("when the drift was found", null=True)
 
+    # Somebody has asked for its end; a worker deletes it at AWS.
+    end_asked_at = models.DateTimeField(null=True)
+    end_asked_by = models.CharField(max_length=254, blank=True, db_default="")
+    end_reason = models.CharField(max_length=500, blank=True, db_default="")
+    end_error = models.CharField("what AWS last said", max_length=80, blank=True, db_default="")
+    not_before = models.DateTimeField(null=True)
+    rung_at = models.DateTimeField(null=True)
+    tries = models.PositiveSmallIntegerField(db_default=0)
+
+    objects = ListedTokenQuerySet.as_manager()
+
     class Meta:
         ordering = ["service_account", "name", "pk"]
         indexes = [
             models.Index(fields=["drift", "-found_at"], name="listed_by_drift"),
             models.Index(fields=["service_account", "name"], name="listed_by_name"),
+            models.Index(
+                fields=["end_asked_at"],
+                name="listed_to_end",
+                condition=models.Q(end_asked_at__isnull=False),
+            ),
         ]
         constraints = [
             models.UniqueConstraint(fields=["service_account", "aws_id"], name="listed_token_once")
@@ -44,3 +71,12 @@ class ListedToken(models.Model):
 
     def __str__(self) -> str:
         return isolated(self.name)
+
+    @property
+    def is_in_the_way(self) -> bool:
+        """Whether it has expired, and still counts against the quota of its workspace."""
+        return (
+            self.drift == Drift.FOREIGN
+            and self.expires_at is not None
+            and self.expires_at <= timezone.now()
+        )

@@ -86,6 +86,8 @@ class User(AbstractBaseUser):
     admin_by_group = models.BooleanField(db_default=False, default=False, editable=False)
     auditor_by_group = models.BooleanField(db_default=False, default=False, editable=False)
     is_named = models.BooleanField(db_default=True, default=True, editable=False)
+    # Of their browser, when they last sent a form that names it; empty is UTC.
+    time_zone = models.CharField(max_length=64, db_default="", default="", editable=False)
 
     objects: ClassVar[UserManager] = UserManager()
 
@@ -164,6 +166,8 @@ class Team(models.Model):
         default=OnLeaving.KEEP,
         db_default=OnLeaving.KEEP,
     )
+    # Each renewal of the calendar's link is one more; the link's key is made of it.
+    calendar_renewals = models.PositiveIntegerField(db_default=0, default=0, editable=False)
     members = models.ManyToManyField(User, through="Membership", related_name="teams")
 
     class Meta:

@@ -57,6 +57,10 @@ class TokenQuerySet(models.QuerySet["Token"]):
             successor_name=Subquery(successor.values("name")[:1]),
         )
 
+    def with_places(self) -> Self:
+        """Each with where its key lies (``places``), asked for once for all of them."""
+        return self.prefetch_related("places")
+
     def open(self) -> Self:
         return self.filter(state__in=OPEN)
 

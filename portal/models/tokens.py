@@ -76,6 +76,9 @@ class Token(models.Model):
     lineage_name = models.CharField("name of the first of them", max_length=128, blank=True)
     overlap_seconds = models.PositiveIntegerField(null=True)
     revoke_at = models.DateTimeField(null=True)
+    # Or it ends because somebody gave notice; then ``overlap_ends_at`` is when its overlap does.
+    notice_ends_at = models.DateTimeField(null=True)
+    overlap_ends_at = models.DateTimeField(null=True)
 
     # The queue. The hour for which a request is tried begins with ``queued_at``.
     queued_at = models.DateTimeField(db_default=Now())
@@ -112,6 +115,7 @@ class Token(models.Model):
     issued_at = models.DateTimeField(null=True)
     expires_at = models.DateTimeField(null=True)
     delivered_at = models.DateTimeField(null=True)
+    first_used_at = models.DateTimeField("first use that AWS told of", null=True)
     last_used_at = models.DateTimeField(null=True)
     deleted_at = models.DateTimeField("when AWS said that it is gone", null=True)
 
@@ -263,13 +267,19 @@ class Token(models.Model):
 
     @property
     def ends_at(self) -> datetime | None:
-        """When it ends: by itself, or with the overlap in which its successor takes its place."""
+        """When it ends: by itself, with its overlap, or because somebody gave notice."""
         return min(filter(None, (self.revoke_at, self.expires_at)), default=None)
 
     @property
     def is_in_overlap(self) -> bool:
         """Whether its successor's key was taken, and it works on for a while."""
-        return self.state == State.ACTIVE and self.revoke_at is not None
+        until = self.revoke_at if self.notice_ends_at is None else self.overlap_ends_at
+        return self.state == State.ACTIVE and until is not None
+
+    @property
+    def is_under_notice(self) -> bool:
+        """Whether somebody ends it with notice, and it can still be kept."""
+        return self.state == State.ACTIVE and self.notice_ends_at is not None
 
     @property
     def first_name(self) -> str:

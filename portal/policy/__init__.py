@@ -9,6 +9,7 @@ from portal.policy.approval import (
     may_reissue,
 )
 from portal.policy.auditing import may_audit
+from portal.policy.calendar import calendar_key, opens_calendar
 from portal.policy.desk import (
     ENDABLE,
     Reach,
@@ -33,12 +34,34 @@ from portal.policy.handover import (
     MOST_POSSIBLE_OWNERS,
     belongs,
     first_possible_owners,
+    may_answer_offer,
     may_hand_over,
+    may_hand_over_unasked,
+    offered,
+    offered_to,
     people_of,
     possible_owners,
     possible_owners_like,
 )
-from portal.policy.leads import admins, leading, leads, led_by, responsible_for
+from portal.policy.inventory import (
+    accounts_in_inventory,
+    accounts_in_led_teams,
+    adopting_teams,
+    adopting_teams_of,
+    listed_in_inventory,
+    may_act_on_inventory,
+    may_read_again,
+    may_see_inventory,
+)
+from portal.policy.leads import (
+    admins,
+    leading,
+    leads,
+    leads_in,
+    leads_of_workspace,
+    led_by,
+    responsible_for,
+)
 from portal.policy.lost import (
     UNDELIVERED,
     not_kept_on_leaving,
@@ -46,6 +69,7 @@ from portal.policy.lost import (
     why_without_access,
     without_access,
 )
+from portal.policy.notice import may_keep, told_of_notice, users_of
 from portal.policy.offer import Offer, offer, offer_like, workspace_for
 from portal.policy.outliving import outlives_its_end, outliving
 from portal.policy.overlaps import longest_overlap, overlap_of
@@ -60,6 +84,7 @@ from portal.policy.rights import (
     require,
     teams_of,
 )
+from portal.policy.room import who_could_go
 from portal.policy.second_factor import needs_second_factor
 from portal.policy.usage import LimitReached, Usage, limit_reached, usage
 
@@ -77,10 +102,15 @@ __all__ = [
     "Offer",
     "Reach",
     "Usage",
+    "accounts_in_inventory",
+    "accounts_in_led_teams",
     "admins",
+    "adopting_teams",
+    "adopting_teams_of",
     "approvable_tokens",
     "approvers_of",
     "belongs",
+    "calendar_key",
     "current_terms",
     "entitlement_for",
     "entitlements",
@@ -91,24 +121,36 @@ __all__ = [
     "is_revocable",
     "leading",
     "leads",
+    "leads_in",
+    "leads_of_workspace",
     "led_by",
     "limit_reached",
     "limits_for",
+    "listed_in_inventory",
     "longest_overlap",
+    "may_act_on_inventory",
+    "may_answer_offer",
     "may_approve",
     "may_audit",
     "may_change_access",
     "may_describe",
     "may_hand_over",
+    "may_hand_over_unasked",
+    "may_keep",
     "may_manage",
+    "may_read_again",
     "may_receive",
     "may_reissue",
     "may_revoke",
     "may_see",
+    "may_see_inventory",
     "needs_second_factor",
     "not_kept_on_leaving",
     "offer",
     "offer_like",
+    "offered",
+    "offered_to",
+    "opens_calendar",
     "outlives_its_end",
     "outliving",
     "overlap_of",
@@ -121,7 +163,10 @@ __all__ = [
     "responsible_for",
     "suspension",
     "teams_of",
+    "told_of_notice",
     "usage",
+    "users_of",
+    "who_could_go",
     "why_not_kept",
     "why_without_access",
     "without_access",

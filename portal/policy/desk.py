@@ -33,6 +33,7 @@ class Reach:
     team: bool
     approves: bool
     audit: bool
+    inventory: bool
 
 
 def reach(user: User) -> Reach:
@@ -44,6 +45,7 @@ def reach(user: User) -> Reach:
         team=bool(roles) or audits,
         approves=is_lead or user.is_admin,
         audit=audits,
+        inventory=is_lead or audits,
     )
 
 

@@ -2,7 +2,7 @@
 
 from django.db.models import Q, QuerySet
 
-from portal.models import State, Team, Token, User
+from portal.models import Handover, State, Team, Token, User
 from portal.models.prepared import Prepared
 from portal.policy.desk import may_manage
 
@@ -16,6 +16,29 @@ CAN_BE_HANDED_OVER = (State.ACTIVE,)
 def may_hand_over(user: User, token: Token) -> bool:
     """Whether ``user`` may give it to another owner: its owner, a lead of its team, an admin."""
     return user.is_active and (token.owner_id == user.pk or may_manage(user, token.team))
+
+
+def may_hand_over_unasked(user: User, token: Token) -> bool:
+    """Whether ``user`` may make somebody its owner without their yes: who answers for the team,
+    once its owner has left."""
+    return may_manage(user, token.team) and not belongs(token.owner, token.team)
+
+
+def offered(token: Token) -> Handover | None:
+    """The offer of it that waits for an answer."""
+    unanswered = Handover.objects.unanswered().filter(token=token)
+    return unanswered.select_related("giver", "heir").first()
+
+
+def offered_to(user: User) -> QuerySet[Handover]:
+    """What waits for this person's answer, the oldest first."""
+    mine = Handover.objects.unanswered().filter(heir=user, token__state__in=CAN_BE_HANDED_OVER)
+    return mine.select_related("token", "giver")
+
+
+def may_answer_offer(user: User, offer: Handover) -> bool:
+    """Whether ``user`` is the one person who is asked."""
+    return user.is_active and offer.heir_id == user.pk
 
 
 def belongs(user: User, team: Team) -> bool:

@@ -1,8 +1,8 @@
 """Who leads a team: people who may sign in, of a team that is open."""
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
-from portal.models import Membership, Role, Team, User
+from portal.models import Grant, Membership, Role, Team, User, Workspace
 
 
 def leading() -> QuerySet[Membership]:
@@ -23,6 +23,19 @@ def led_by(user: User) -> QuerySet[Team]:
 def leads_of(team: Team) -> QuerySet[User]:
     """The team's leads."""
     return User.objects.filter(pk__in=leading().filter(team=team).values("user"))
+
+
+def leads_of_workspace(workspace: Workspace) -> QuerySet[User]:
+    """The leads of the teams that are granted something in a workspace."""
+    grants = Grant.objects.filter(Q(workspace=workspace) | Q(workspace=None))
+    return User.objects.filter(
+        pk__in=leading().filter(team__in=grants.values("team")).values("user")
+    )
+
+
+def leads_in(user: User, workspace: Workspace) -> bool:
+    """Whether ``user`` leads a team that is granted something there."""
+    return leads_of_workspace(workspace).filter(pk=user.pk).exists()
 
 
 def responsible_for(team: Team) -> list[User]:

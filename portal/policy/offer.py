@@ -7,7 +7,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from portal.models import Grant, ServiceAccount, User, Workspace
 from portal.models.prepared import Prepared
-from portal.policy.usage import Usage, counted
+from portal.policy.usage import Usage, count_foreign, counted
 
 MOST_OFFERED = 1000
 """Workspaces that are listed; more are found by a part of their name."""
@@ -60,7 +60,12 @@ def _granted(user_id: int) -> QuerySet[Workspace]:
 
 
 def _offer(workspaces: list[Any], *, is_cut: bool) -> Offer:
-    usage = Usage(by_workspace={one.pk: (one.used, one.expired) for one in workspaces})
+    foreign = count_foreign()
+    usage = Usage(
+        by_workspace={
+            one.pk: (one.used + foreign.get(one.pk, 0), one.expired) for one in workspaces
+        }
+    )
     return Offer(workspaces, usage, is_cut)
 
 

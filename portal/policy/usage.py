@@ -5,9 +5,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from django.conf import settings
-from django.db.models import Count, F, OuterRef, Q, QuerySet
+from django.db.models import Count, F, IntegerField, OuterRef, Q, QuerySet, Subquery
+from django.db.models.functions import Coalesce
 
-from portal.models import Grant, State, Token, User, Workspace
+from portal.models import Drift, Grant, ListedToken, State, Token, User, Workspace
 from portal.models.lookups import HOLDS_NAME, IS_OPEN, OPEN_OF_TEAM
 from portal.models.prepared import Prepared
 from portal.models.queries import TokenQuerySet, number_of
@@ -15,7 +16,8 @@ from portal.policy.grants import Entitlement, TeamGrants
 
 
 def counted(workspaces: QuerySet[Workspace]) -> QuerySet[Any, Any]:
-    """Each with how many tokens fill its quota (``used``), and of these how many are expired."""
+    """Each with how many tokens of ours fill its quota (``used``), and of these how many are
+    expired; see ``count_foreign``."""
     here = Token.objects.filter(workspace=OuterRef("pk"))
     return workspaces.annotate(
         used=number_of(here.counting_at_aws(), by="workspace"),
@@ -23,12 +25,35 @@ def counted(workspaces: QuerySet[Workspace]) -> QuerySet[Any, Any]:
     )
 
 
-_quota = Prepared(
-    lambda workspace_id: counted(Workspace.objects.filter(pk=workspace_id)).values_list(
-        "used", "expired"
+def _with_foreign(workspace_id: int) -> Any:
+    others = (
+        ListedToken.objects.filter(drift=Drift.FOREIGN, service_account__workspace=OuterRef("pk"))
+        .order_by()
+        .values("service_account__workspace")
+        .annotate(number=Count("*"))
+        .values("number")
+    )
+    foreign = Coalesce(Subquery(others), 0, output_field=IntegerField())
+    row = counted(Workspace.objects.filter(pk=workspace_id)).annotate(foreign=foreign)
+    return row.values_list("used", "expired", "foreign")
+
+
+_quota = Prepared(_with_foreign, like=[-1])
+_foreign = Prepared(
+    lambda: (
+        ListedToken.objects.filter(drift=Drift.FOREIGN)
+        .order_by()
+        .values("service_account__workspace")
+        .annotate(number=Count("*"))
+        .values_list("service_account__workspace", "number")
     ),
-    like=[-1],
+    like=[],
 )
+
+
+def count_foreign() -> dict[int, int]:
+    """How many tokens of each workspace nobody here issued: they fill its quota, too."""
+    return dict(_foreign())
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,8 +202,8 @@ def _by_team(grants: Iterable[Grant]) -> dict[int, TeamGrants]:
 
 def _count_quota(found: Usage, workspaces: set[int]) -> None:
     for workspace in workspaces:
-        for used, expired in _quota(workspace):
-            found.by_workspace[workspace] = (used, expired)
+        for used, expired, foreign in _quota(workspace):
+            found.by_workspace[workspace] = (used + foreign, expired)
 
 
 def _tokens(count: int) -> str:

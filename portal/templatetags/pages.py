@@ -24,7 +24,7 @@ from portal.text import isolated, shown
 
 register = template.Library()
 
-_LINKED = ("tokens", "token-new", "audit", "inventory")
+_LINKED = ("tokens", "token-new", "access", "audit", "inventory")
 _PLACE, _NOW = "\0", "\1"
 """Where a page's form token and time go in its navigation; no address of a person holds either."""
 _NO_FORMS = SafeString(' data-taken="" data-turned-away=""')
@@ -106,6 +106,8 @@ def navigation(context: Context) -> SafeString:
     here = next((name for name in _LINKED if path == fixed_url(name)), "")
     if path.startswith(fixed_url("teams")):
         here = "teams"  # whichever of them
+    if path.startswith(fixed_url("access")):
+        here = "access"
     drawn = _navigation(
         user.pk, user.email, user.is_admin, reach, waiting, here, settings.PASSWORD_SIGN_IN
     )

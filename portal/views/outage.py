@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
+import structlog
 from django.core.exceptions import SuspiciousOperation
 from django.db import connection
 from django.http import HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
@@ -21,6 +22,8 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django_structlog import middlewares as django_structlog
 
 from portal import outage, requester
+from portal.observing import seen
+from portal.views import refusals
 
 RETRY_AFTER = 5
 """Seconds. A restart takes no longer, and a failover not much."""
@@ -56,7 +59,13 @@ class RequestMiddleware(django_structlog.RequestMiddleware):
         if not outage.is_outage(sys.exception()):
             super().process_got_request_exception(sender, request, **kwargs)
 
+    def process_exception(self, request: HttpRequest, exception: Exception) -> None:
+        refusals.note(request, exception)
+
     def handle_response(self, request: HttpRequest, response: Any) -> None:
+        if kind := refusals.kind_of(request, response):
+            seen.refusal(kind)
+            structlog.contextvars.bind_contextvars(refused=kind)
         if not response.streaming:
             super().handle_response(request, response)
             return

@@ -117,7 +117,7 @@ _Keys = Page[Any]
 
 def load_tokens(keys: list[Any]) -> Iterable[Token]:
     """Tokens with everything that a list names."""
-    rows = Token.objects.for_pages().with_successor()
+    rows = Token.objects.for_pages().with_successor().with_places()
     return rows.filter(pk__in=keys).order_by() if keys else ()
 
 

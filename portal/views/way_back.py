@@ -34,16 +34,17 @@ P = ParamSpec("P")
 View = Callable[Concatenate[HttpRequest, P], HttpResponseBase]
 
 
-def posted_from(page: str, *names: str) -> Callable[[View[P]], View[P]]:
+def posted_from(page: str, *names: str, bare: bool = False) -> Callable[[View[P]], View[P]]:
     """Mark an action, which takes POST alone: its form stands on ``page`` of portal.urls.
 
-    ``names`` are those parameters of the action that the page has too; without any, all of them.
+    ``names`` are those parameters of the action that the page has too; without any, all of them, or
+    none where it is ``bare``.
     Somebody who comes by GET (a reload, a bookmark, the way back from a sign-in) is sent there.
     """
 
     def mark(view: View[P]) -> View[P]:
         def place(parameters: dict[str, Any]) -> str:
-            kept = {name: parameters[name] for name in names or parameters}
+            kept = {} if bare else {name: parameters[name] for name in names or parameters}
             return reverse(page, kwargs=kept)
 
         @wraps(view)

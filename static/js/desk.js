@@ -48,13 +48,13 @@ function wire(form, all) {
 function offerAgain(place) {
   const found = draftOf(place);
   if (!found?.isUnsent) return;
-  const { token = [], person = [], reason = [] } = found.draft.values;
+  const { token = [], person = [], reason = [], notice = [] } = found.draft.values;
   const what = token.length ? `${token.length} token${token.length === 1 ? "" : "s"}` : `everything of ${person[0]}`;
   const why = reason[0] ? `, because: “${reason[0]}”` : "";
   const said = /** @type {HTMLElement} */ (place.querySelector("[data-end-said]"));
   const begin = found.isTurnedAway ? "Nothing has ended yet." : "You sent this, and no answer came.";
   said.textContent = `${begin} You had chosen ${what}${why}.`;
-  for (const [name, values] of Object.entries({ token, person: token.length ? [] : person, reason })) {
+  for (const [name, values] of Object.entries({ token, person: token.length ? [] : person, reason, notice })) {
     place.append(...values.map((value) => hidden(name, value)));
   }
   place.append(hidden("draft", found.draft.number ?? ""));

@@ -11,9 +11,10 @@ const NO_ADDRESS = "https://your-workspace.example.com";
  * Put the key on the page. It stands in no element before it is shown.
  * @param {HTMLElement} page
  * @param {string} secret
+ * @param {{propose: (place: string) => void}} places  where it is written down
  * @returns {{end: (why: string) => void}} takes the key away, since its token has ended
  */
-export function showKey(page, secret) {
+export function showKey(page, secret, places) {
   let key = secret;
   let isShown = false;
   let isTaken = false;
@@ -52,7 +53,7 @@ export function showKey(page, secret) {
     try {
       await navigator.clipboard.writeText(key);
       isTaken = true;
-      say("Copied. Put it where it belongs, then leave this page.");
+      say("Copied. Put it where it belongs, and write down below where that is.");
     } catch {
       show(true);
       getSelection()?.selectAllChildren(text);
@@ -67,6 +68,7 @@ export function showKey(page, secret) {
   async function copySnippet(snippet, code) {
     said.textContent = "";
     rememberSnippet(snippet.id);
+    places.propose(snippet.place(token));
     const without = "The key is not in it";
     try {
       await navigator.clipboard.writeText(snippet.text(token));

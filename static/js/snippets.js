@@ -52,6 +52,7 @@ const piped = (...command) =>
  * @property {string} title
  * @property {(token: Token) => string} text
  * @property {string} [note]  what else one has to know
+ * @property {(token: Token) => string} place  where the key lies then; what ends with a space is to be completed
  */
 
 /** @type {Snippet[]} */
@@ -59,6 +60,7 @@ export const SNIPPETS = [
   {
     id: "curl",
     title: "curl",
+    place: () => "a laptop",
     text: ({ address }) =>
       withKey(
         `printf 'Authorization: Bearer %s\\n' "$key" |`,
@@ -68,6 +70,7 @@ export const SNIPPETS = [
   {
     id: "terraform",
     title: "Terraform",
+    place: () => "Terraform ",
     text: ({ address }) =>
       [
         "# Run it in a shell that asks for the token:",
@@ -88,6 +91,7 @@ export const SNIPPETS = [
   {
     id: "python",
     title: "Python",
+    place: () => "a laptop",
     text: ({ address }) =>
       [
         "import os",
@@ -109,6 +113,7 @@ export const SNIPPETS = [
   {
     id: "env",
     title: ".env",
+    place: () => "a laptop",
     text: ({ address }) =>
       withKey(
         "umask 077 && touch .env && chmod 600 .env &&",
@@ -119,24 +124,28 @@ export const SNIPPETS = [
   {
     id: "github",
     title: "GitHub",
+    place: () => "GitHub ",
     text: () => piped("gh secret set GRAFANA_TOKEN"),
     note: "In a clone of the repository whose workflows use it.",
   },
   {
     id: "gitlab",
     title: "GitLab",
+    place: () => "GitLab ",
     text: () => piped("glab variable set GRAFANA_TOKEN --masked"),
     note: "In a clone of the project whose pipelines use it.",
   },
   {
     id: "kubernetes",
     title: "Kubernetes",
+    place: ({ name }) => `Kubernetes secret grafana-${asSlug(name)}`,
     text: ({ name }) =>
       piped(`kubectl create secret generic ${forShell(`grafana-${asSlug(name)}`)} --from-file=token=/dev/stdin`),
   },
   {
     id: "secrets-manager",
     title: "Secrets Manager",
+    place: ({ name }) => `Secrets Manager grafana/${asSlug(name)}`,
     text: ({ name }) =>
       piped(
         `aws secretsmanager create-secret --name ${forShell(`grafana/${asSlug(name)}`)} \\`,
@@ -147,6 +156,7 @@ export const SNIPPETS = [
   {
     id: "ssm",
     title: "Parameter Store",
+    place: ({ name }) => `Parameter Store /grafana/${asSlug(name)}`,
     text: ({ name }) =>
       piped(
         `aws ssm put-parameter --name ${forShell(`/grafana/${asSlug(name)}`)} --type SecureString \\`,
@@ -156,6 +166,7 @@ export const SNIPPETS = [
   {
     id: "vault",
     title: "Vault",
+    place: ({ name }) => `Vault secret/grafana/${asSlug(name)}`,
     text: ({ name }) => piped(`vault kv put -mount=secret ${forShell(`grafana/${asSlug(name)}`)} token=-`),
   },
 ];

@@ -14,6 +14,7 @@ import { askForSealed, bytes, confirmDelivery, openSeal, waitForSealed } from ".
 import { showKey } from "./key-view.js";
 import { deleteKey, keepCiphertext, obstacle, readKey } from "./keys.js";
 import { refreshParts, wireLongLists } from "./parts.js";
+import { wirePlaces } from "./places.js";
 import { MOVING, PENDING, wireProgress } from "./progress.js";
 import { ask, longQuestion, pause, persist } from "./server.js";
 
@@ -25,16 +26,18 @@ const WHILE_IT_LIVES = 20_000; // the same of any other
 const UNTIL_IT_LANDED = 60_000; // milliseconds between looks whether the key is in use by now
 
 const page = /** @type {HTMLElement} */ (document.querySelector("[data-token-page]"));
-const { tokenId = "", publicKeySha256 = "", statusUrl = "", sealedUrl = "", deliveredUrl = "", loginUrl = "" } = page.dataset;
+const { tokenId = "", publicKeySha256 = "", statusUrl = "", sealedUrl = "", deliveredUrl = "", firstUseUrl = "", loginUrl = "" } = page.dataset;
 const notice = /** @type {HTMLElement} */ (page.querySelector("[data-notice]"));
 const progress = wireProgress(page);
 const isRecipient = "isRecipient" in page.dataset;
 const early = new AbortController();
 let isWatching = false;
-let lookedAt = Date.now();
+let lookedAt = Date.now() - UNTIL_IT_LANDED;
+let hasLooked = false;
 /** @type {ReturnType<typeof showKey> | undefined} */
 let shownKey;
 
+const places = wirePlaces(page);
 wireLongLists(page);
 
 window.addEventListener("pageshow", (event) => { if (event.persisted) location.reload(); });
@@ -99,7 +102,7 @@ async function receive(first) {
   progress.show({ state: answer.body.state });
   progress.showStep("ready");
   progress.say("Ready. The key below is in this page only, until you leave it.");
-  shownKey = showKey(page, key);
+  shownKey = showKey(page, key, places);
   refreshParts(page).catch(() => undefined); // the record can wait for the next visit
   watch(); // not waited for: another tab may have the lock meanwhile
 }
@@ -181,18 +184,36 @@ async function watch() {
     if (answer.status !== 200) break;
     if (shownKey) showLife(answer.body, shownKey);
     else progress.show(answer.body);
-    if (progress.state !== seen || isToBeLookedAt()) await refreshParts(page).catch(() => undefined);
+    const isNews = progress.state !== seen || (seen === "active" && endsOtherwise(answer.body));
+    if (isNews || hasLooked) await refreshParts(page).catch(() => undefined);
     else if (Date.now() - asked < 1_000) await pause(1_000);
+    hasLooked = isToBeLookedAt() && await lookForUse();
   }
   isWatching = false;
 }
 
 /** Whether its recipient may want to know by now that something uses the key. */
 function isToBeLookedAt() {
-  const waits = isRecipient && progress.state === "active" && page.querySelector("[data-part=landed][hidden]");
+  const waits = isRecipient && progress.state === "active" && page.querySelector("[data-part=landed][data-waits]");
   if (!waits || Date.now() - lookedAt < UNTIL_IT_LANDED) return false;
   lookedAt = Date.now();
   return true;
+}
+
+/** Have AWS asked: what it says stands on the page a little later. */
+async function lookForUse() {
+  const options = { method: "POST", headers: { "X-CSRFToken": csrfToken() } };
+  await ask(firstUseUrl, options).catch(() => undefined);
+  return true;
+}
+
+/**
+ * Whether it ends at another time than the page says: somebody gave notice, kept it, or replaced it.
+ * @param {Record<string, any>} status
+ */
+function endsOtherwise(status) {
+  const shown = /** @type {HTMLElement | null} */ (page.querySelector("[data-ends]"));
+  return (shown?.dataset.ends ?? "") !== (status.expires_at ?? "");
 }
 
 /**

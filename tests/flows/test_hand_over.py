@@ -4,10 +4,12 @@ from collections.abc import Callable
 
 import pytest
 from django.core.exceptions import PermissionDenied
+from django.core.mail import EmailMessage
 from django.db import transaction
 from django.utils import timezone
 
 from portal import audit, notify, policy
+from portal.flows.answer_handover import accept
 from portal.flows.hand_over import HandOverRefusedError, hand_over
 from portal.life import WrongStateError
 from portal.models import (
@@ -34,7 +36,10 @@ def token(make_token: Callable[..., Token], engineer: User) -> Token:
 
 
 def give(token: Token, to: User, actor: User) -> Token:
-    hand_over(token.pk, to=to.email, actor=acting(actor), reason="moves to other work")
+    """Hand it over; whoever is asked accepts."""
+    given = hand_over(token.pk, to=to.email, actor=acting(actor), reason="moves to other work")
+    if not given.at_once:
+        accept(token.pk, actor=acting(to))
     return Token.objects.get(pk=token.pk)
 
 
@@ -57,7 +62,7 @@ def test_owner_lead_and_admin_give_a_token_to_somebody_else_of_the_team(
     assert given.owner == teammate
     changed = {name for name, value in before.items() if getattr(given, name) != value}
     assert changed == {"owner_id"}
-    event = AuditEvent.objects.get(action=Action.ACCESS_CHANGED)
+    event = AuditEvent.objects.filter(action=Action.ACCESS_CHANGED).latest("seq")
     assert (event.token_id, event.owner, event.reason) == (
         token.pk,
         "teammate@example.com",
@@ -77,22 +82,38 @@ def test_the_token_of_who_left_is_nobodys_left_one_any_more(
     assert policy.may_reissue(teammate, Token.objects.get(pk=token.pk))
 
 
-def test_both_and_the_leads_are_told(
+def mails(kind: NoticeKind) -> dict[User, EmailMessage]:
+    return {notice.recipient: notify.compose(notice) for notice in Notice.objects.filter(kind=kind)}
+
+
+def test_the_giver_and_the_leads_are_told_when_it_is_accepted(
     token: Token, engineer: User, teammate: User, lead: User
 ) -> None:
-    give(token, teammate, lead)
-    mails = {
-        notice.recipient: notify.compose(notice)
-        for notice in Notice.objects.filter(kind=NoticeKind.HANDED_OVER)
+    give(token, teammate, engineer)
+    assert set(mails(NoticeKind.HANDOVER_ASKED)) == {teammate}
+    told = mails(NoticeKind.HANDED_OVER)
+    assert {person: mail.subject for person, mail in told.items()} == {
+        engineer: "Handed over: ci",
+        lead: "Handed over: ci",
     }
-    assert {person: mail.subject for person, mail in mails.items()} == {
+    assert "teammate@example.com accepted this token from you" in told[engineer].body
+    assert "engineer@example.com made teammate@example.com the owner" in told[lead].body
+    for mail in told.values():
+        assert "moves to other work" in mail.body
+
+
+def test_all_are_told_of_what_a_lead_gives_of_who_left(
+    token: Token, engineer: User, teammate: User, lead: User
+) -> None:
+    engineer.memberships.all().delete()
+    give(token, teammate, lead)
+    told = mails(NoticeKind.HANDED_OVER)
+    assert {person: mail.subject for person, mail in told.items()} == {
         engineer: "Handed over: ci",
         lead: "Handed over: ci",
         teammate: "Yours now: ci",
     }
-    for mail in mails.values():
-        assert "lead@example.com made" in mail.body
-        assert "moves to other work" in mail.body
+    assert mails(NoticeKind.HANDOVER_ASKED) == {}
 
 
 @pytest.mark.parametrize("who", ["teammate", "outsider", "auditor"])
@@ -154,11 +175,11 @@ def test_who_took_the_key_stays_on_record(seen: Token, engineer: User, teammate:
 def test_the_new_owner_is_asked_to_renew_so_that_only_they_know_the_key(
     seen: Token, engineer: User, teammate: User
 ) -> None:
-    [notice] = Notice.objects.filter(kind=NoticeKind.HANDED_OVER, recipient=teammate)
+    [notice] = Notice.objects.filter(kind=NoticeKind.HANDOVER_ASKED, recipient=teammate)
     body = " ".join(notify.compose(notice).body.split())
     assert "engineer@example.com took the key and may still have it: renew the token" in body
     [notice] = Notice.objects.filter(kind=NoticeKind.HANDED_OVER, recipient=engineer)
-    assert "whose key you took" in notify.compose(notice).body
+    assert "You took its key" in notify.compose(notice).body
 
 
 def test_a_key_that_somebody_knows_who_left_stands_out_until_it_is_renewed(

@@ -14,7 +14,7 @@ from portal.audit.database import verify_database
 from portal.flows.prune_history import prune_history
 from portal.life import moves, work
 from portal.metrics import history
-from portal.models import Action, AuditEvent, Notice, NoticeKind, State, Token, User
+from portal.models import Action, AuditEvent, Handover, Notice, NoticeKind, State, Token, User
 from tests.conftest import Catalog, asked_for
 
 pytestmark = pytest.mark.django_db
@@ -40,6 +40,7 @@ def test_what_ended_long_ago_goes_and_its_events_stay(
     with work(SYSTEM) as unit:
         unit.move(unit.lock(token.pk), moves.CANCEL)
         unit.tell(NoticeKind.LAPSED, token, to=[engineer])
+    Handover.objects.create(token=token, giver=engineer, heir=engineer, renews=False)
     Token.objects.update(state_at=timezone.now() - LONG_AGO)
     events = AuditEvent.objects.count()
     out = StringIO()
@@ -47,6 +48,7 @@ def test_what_ended_long_ago_goes_and_its_events_stay(
     assert "tokens and requests: 1" in out.getvalue()
     assert not Token.objects.exists()
     assert not Notice.objects.exists()
+    assert not Handover.objects.exists()
     last = AuditEvent.objects.latest("seq")
     assert AuditEvent.objects.count() == events + 1
     assert (last.action, last.count) == (Action.HISTORY_PRUNED, 1)

@@ -9,6 +9,7 @@ import pytest
 from django.db import connection, transaction
 from django.utils import timezone
 
+from portal.flows.answer_handover import accept
 from portal.flows.deliver import Confirmation, deliver
 from portal.flows.hand_over import HandOverRefusedError, hand_over
 from portal.flows.reissue import ReissueTerms, reissue
@@ -58,7 +59,8 @@ def token(make_token: Callable[..., Token], engineer: User) -> Token:
 
 @pytest.fixture
 def given(token: Token, lead: User, teammate: User) -> Callable[[], object]:
-    return lambda: hand_over(token.pk, to=teammate.email, actor=acting(lead))
+    hand_over(token.pk, to=teammate.email, actor=acting(lead))
+    return lambda: accept(token.pk, actor=acting(teammate))
 
 
 def test_who_revokes_what_is_just_given_to_somebody_else_revokes_it(
@@ -116,8 +118,9 @@ def test_two_tokens_given_to_one_person_at_once_do_not_pass_the_limit(
 ) -> None:
     Grant.objects.update(max_live_per_person=1)
     other = make_token(engineer, state=State.ACTIVE)
+    hand_over(other.pk, to=teammate.email, actor=acting(lead))
     with uncommitted(given), pytest.raises(HandOverRefusedError):
-        hand_over(other.pk, to=teammate.email, actor=acting(lead))
+        accept(other.pk, actor=acting(teammate))
     assert Token.objects.filter(owner=teammate).count() == 1
 
 

@@ -12,6 +12,7 @@ from django.core.exceptions import PermissionDenied
 from django.db import connection
 from django.utils import timezone
 
+from portal.flows.answer_handover import accept
 from portal.flows.approve import approve
 from portal.flows.collect import collect
 from portal.flows.deliver import deliver
@@ -173,6 +174,7 @@ def test_a_lead_who_reissues_at_the_moment_of_a_hand_over_replaces_the_new_owner
 ) -> None:
     """The former owner, who asked for themselves, gets nothing."""
     hand_over(old.pk, to=teammate.email, actor=acting(engineer))
+    accept(old.pk, actor=acting(teammate))
     with pytest.raises(PermissionDenied):
         reissue(old.pk, plan, actor=acting(engineer))
     assert fresh(old).state == State.ACTIVE

@@ -22,6 +22,7 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from portal.audit import Actor
+from portal.flows.answer_handover import accept
 from portal.flows.hand_over import HandOverRefusedError, hand_over
 from portal.flows.reissue import ReissueTerms, reissue
 from portal.flows.request import RequestRefusedError
@@ -67,12 +68,8 @@ ACTS: dict[str, Act] = {
     "the lead ends many": lambda s, t: revoke_many(
         [t.pk], team=t.team, actor=acting(s.lead), reason="leaves"
     ),
-    "the owner hands it over": lambda s, t: hand_over(
-        t.pk, to=s.teammate.email, actor=acting(s.engineer)
-    ),
-    "the lead hands it over": lambda s, t: hand_over(
-        t.pk, to=s.teammate.email, actor=acting(s.lead)
-    ),
+    "a teammate accepts it": lambda s, t: accept(t.pk, actor=acting(s.teammate)),
+    "the lead takes it over": lambda s, t: hand_over(t.pk, to=s.lead.email, actor=acting(s.lead)),
     "the owner replaces it": lambda s, t: reissue(t.pk, s.terms(None), actor=acting(s.engineer)),
     "the owner rotates it": lambda s, t: reissue(t.pk, s.terms(600), actor=acting(s.engineer)),
     "the lead takes it": lambda s, t: reissue(t.pk, s.terms(None), actor=acting(s.lead)),
@@ -91,12 +88,14 @@ def stage(catalog: Catalog, engineer: User, teammate: User, lead: User, keys: Ke
 
 
 @pytest.fixture
-def new_token(make_token: Callable[..., Token], engineer: User) -> Callable[[], Token]:
+def new_token(
+    make_token: Callable[..., Token], engineer: User, teammate: User
+) -> Callable[[], Token]:
     numbers = itertools.count()
 
     def new() -> Token:
         number = next(numbers)
-        return make_token(
+        token = make_token(
             engineer,
             name=f"ci-{number:05}x",
             state=State.ACTIVE,
@@ -107,6 +106,8 @@ def new_token(make_token: Callable[..., Token], engineer: User) -> Callable[[], 
             delivered_at=timezone.now(),
             recipient=engineer,
         )
+        hand_over(token.pk, to=teammate.email, actor=acting(engineer))
+        return token
 
     return new
 
@@ -217,7 +218,7 @@ def test_an_act_that_asks_before_the_lock_is_noticed(
             raise PermissionDenied
         revoke(token.pk, actor=acting(stage.lead))
 
-    hands_over = ACTS["the owner hands it over"]
+    hands_over = ACTS["a teammate accepts it"]
     token = new_token()
     serial = {how_it_came_out(token, said(careless, stage, token), said(hands_over, stage, token))}
     token = new_token()

@@ -15,6 +15,11 @@ from tests.product import ROOT
 from tests.upgrade.installation import BEFORE, SET_PASSWORDS, Installation, commit_tree
 
 EDITOR = {"workspace": "g-1a2b3c4d5e", "seconds_to_live": "86400"}
+NOTICE_IS_OVER = """
+from django.db.models.functions import Now
+from portal.models import Token
+assert Token.objects.filter(pk="{}").update(revoke_at=Now(), notice_ends_at=Now()) == 1
+"""
 
 
 @dataclass
@@ -119,6 +124,17 @@ def test_nothing_is_lost(installation: Installation, old_tree: Path) -> None:
         [(fingerprint,)] = here.rows("SELECT fingerprint FROM portal_token WHERE id = %s", made)
         assert fingerprint == hashlib.sha256(key.encode()).hexdigest()
         taken.append(made)
+    # What the version before knows nothing of: it shows the token, and ends it in time.
+    noticed = ask(here, moved, work, "under-notice", "EDITOR")
+    moved.take(work.keys, noticed)
+    assert moved.post(f"/tokens/{noticed}/places/", place="eks-prod-7").status_code == 302
+    assert moved_lead.post(f"/tokens/{noticed}/notice/", notice="30m").status_code == 302
+    for path in (f"/tokens/{noticed}/", "/tokens/"):
+        assert engineer.get(path).status_code == 200
+    here.stop("new-scheduler")
+    here.manage(ROOT, "shell", "-c", NOTICE_IS_OVER.format(noticed))
+    assert here.becomes(noticed, "revoked")
+    here.start_scheduler(ROOT, "new-scheduler")
     assert here.manage(ROOT, "verify_audit").startswith("intact")
     assert here.manage(old_tree, "verify_audit").startswith("intact")
     assert "0 changes" in here.apply_access(ROOT) or "nothing" in here.apply_access(ROOT).lower()

@@ -35,6 +35,8 @@ OPEN_TO_ALL = {
     "accounts/password/reset/done/",
     "accounts/password/reset/key/x-x/",
     "accounts/password/reset/key/done/",
+    # For calendar programs: a key of its own.
+    "team/1/ends.ics",
 }
 """What belongs to signing in, and to monitors. Everything else wants a sign-in."""
 EXPRESSIONS = {
@@ -47,10 +49,10 @@ EXPRESSIONS = {
 }
 """Addresses that are regular expressions, and a path that each of them matches."""
 JSON = re.compile(
-    r"tokens/(name|accounts|workspaces|[^/]+/(status|sealed|delivered|possible-owners))/"
+    r"tokens/(name|accounts|workspaces|[^/]+/(status|sealed|delivered|first-use|print|possible-owners))/"
     r"|team/.*/(status|people|accounts)/"
     r"|audit/(teams|workspaces)/"
-    r"|inventory/workspaces/"
+    r"|inventory/(workspaces|progress)/"
 )
 STANDS_ON = {
     **{
@@ -61,14 +63,27 @@ STANDS_ON = {
             "collect",
             "deny",
             "hand-over",
+            "hand-over/accept",
+            "hand-over/decline",
+            "hand-over/withdraw",
             "revoke",
             "uses",
+            "notice",
+            "keep",
+            "places",
+            "places/remove",
             "remind",
             "approve/undo",
         )
     },
     "team/1/revoke/": "team/1/",
+    "team/1/calendar/": "team/1/",
     "accounts/sessions/end/": "accounts/sessions/",
+    "access/apply/": "access/plan/",
+    **dict.fromkeys(
+        ("inventory/read/", "inventory/revoke/", "inventory/1/adopt/", "inventory/1/revoke/"),
+        "inventory/",
+    ),
 }
 """Addresses that take POST alone, and the page that each one's form stands on."""
 

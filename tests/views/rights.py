@@ -39,6 +39,12 @@ POST token-revoke         active              302   404    404    403    302   3
 POST token-revoke         queued              302   404    404    403    409   409   409   403   409
 POST token-revoke         revoking            302   404    404    403    409   409   409   403   409
 POST token-revoke         revoked             302   404    404    403    409   409   409   403   409
+GET  token-print          active              401   404    404    200    200   200   200   200   200
+POST token-first-use      active              401   404    404    403    200   200   403   403   403
+POST token-notice         active              302   404    404    403    302   302   302   403   302
+POST token-notice         revoked             302   404    404    403    409   409   409   403   409
+POST token-keep           active              302   404    404    403    409   409   409   403   409
+POST token-keep           revoked             302   404    404    403    409   409   409   403   409
 POST token-cancel         awaiting_approval   302   404    404    403    302   302   302   403   302
 POST token-cancel         awaiting_recipient  302   404    404    403    302   302   302   403   302
 POST token-cancel         queued              302   404    404    403    302   302   302   403   302
@@ -58,8 +64,15 @@ POST token-reissue        active              302   404    404    403    302   4
 POST token-reissue        revoked             302   404    404    403    409   409   409   403   403
 POST token-uses           active              302   404    404    403    302   302   302   403   302
 POST token-uses           revoked             302   404    404    403    403   403   403   403   403
+POST token-places         active              302   404    404    403    302   302   302   403   302
+POST token-places         revoked             302   404    404    403    403   403   403   403   403
+POST token-places-remove  active              302   404    404    403    302   302   302   403   302
+POST token-places-remove  revoked             302   404    404    403    403   403   403   403   403
 POST token-hand-over      active              302   404    404    403    302   302   302   403   302
 POST token-hand-over      queued              302   404    404    403    409   409   409   403   409
+POST token-accept         active              302   404    404    409    409   409   409   409   409
+POST token-decline        active              302   404    404    409    409   409   409   409   409
+POST token-withdraw       active              302   404    404    403    409   409   409   403   409
 GET  token-possible-owners active             401   404    404    403    200   200   200   403   200
 
 GET  teams                -                   302   302    302    302    302   200   302   200   200
@@ -67,6 +80,8 @@ GET  team                 team                302   404    404    200    200   4
 GET  team                 closed              302   404    404    404    404   404   404   200   200
 GET  team-people          team                401   404    404    200    200   404   200   200   200
 GET  team-accounts        team                401   404    404    200    200   404   200   200   200
+GET  team-ends            team                404   404    404    404    404   404   404   404   404
+POST team-calendar        team                302   404    404    403    403   404   302   403   302
 POST team-revoke          team                302   404    404    403    403   404   302   403   302
 POST team-revoke          closed              302   404    404    404    404   404   404   403   302
 GET  team-hand-over       team                302   404    404    403    403   404   404   403   404
@@ -87,8 +102,22 @@ GET  audit-as-of          -                   302   403    403    403    403   4
 GET  audit-as-of-jsonl    -                   302   403    403    403    403   403   403   422   422
 GET  audit-story          active              302   403    403    403    403   403   403   200   200
 
-GET  inventory            -                   302   403    403    403    403   403   403   200   200
-GET  inventory-workspaces -                   401   403    403    403    403   403   403   200   200
+GET  access               -                   302   200    200    200    200   200   200   200   200
+GET  access-csv           -                   302   403    403    403    403   403   403   200   200
+GET  access-review        -                   302   403    403    403    403   403   403   200   200
+POST access-review        -                   302   403    403    403    403   403   403   302   302
+GET  access-plan          -                   302   403    403    403    403   403   403   403   200
+POST access-plan          -                   302   403    403    403    403   403   403   403   422
+GET  access-apply         -                   302   302    302    302    302   302   302   302   302
+POST access-apply         -                   302   403    403    403    403   403   403   403   422
+
+GET  inventory            -                   302   403    200    403    403   403   200   200   200
+GET  inventory-workspaces -                   401   403    200    403    403   403   200   200   200
+GET  inventory-progress   -                   401   403    200    403    403   403   200   200   200
+POST inventory-read       -                   302   403    302    403    403   403   302   403   302
+POST inventory-revoke     -                   302   403    422    403    403   403   422   403   422
+# Of entries that there are: tests/views/test_inventory_acts.py.
+POST listed-*             -                   302   403    404    403    403   403   404   403   404
 
 GET  way-back             -                   302   302    302    302    302   302   302   302   302
 
@@ -185,8 +214,12 @@ FIELDS: dict[tuple[str, str], dict[str, str]] = {
     ("token-reissue", "*"): {"mode": "replace", "recipient": "owner", "reason": "it leaked"},
     ("token-hand-over", "*"): {"person": "teammate@example.com", "reason": "moves to other work"},
     ("token-uses", "*"): {"uses": "deploys of acme/dash"},
+    ("token-places", "*"): {"place": "GitHub acme/dash"},
+    ("token-notice", "*"): {"notice": "10m", "reason": "no longer needed"},
     ("team-revoke", "*"): {"person": "engineer@example.com", "reason": "no longer needed"},
     ("audit-find", "*"): {"fingerprint": "0" * 64},
+    ("access-review", "*"): {"note": "as it should be"},
+    ("access-plan", "*"): {"file": "version: 2"},
 }
 
 

@@ -1,10 +1,10 @@
 """Whatever is typed into a form or a query, by whomever: never a 500.
 
-Hypothesis makes the values, for every name that a view reads (see test_extremes, which tries chosen
+Hypothesis makes the values, for every name that a view reads (tests/views/extremes.py tries chosen
 ones); often the usual value stands beside, so that what lies behind a check is reached too.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from typing import Any
 
 import pytest
@@ -12,24 +12,11 @@ from hypothesis import HealthCheck, Phase, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from portal.models import AuditEvent, State, Token
-from tests.person import KeyPair
-from tests.views.rights import FIELDS, PUBLIC_KEY
-from tests.views.test_extremes import (
-    ROLES,
-    Visitor,
-    _quiet,
-    _without_limits,
-    filled,
-    names_read,
-    pages_for,
-    row,
-    visitor,
-)
+from portal.models import State
+from tests.views.extremes import PARTS, Visitor, Walk
 from tests.views.test_rights import QUERY
 
-__all__ = ["_quiet", "_without_limits", "row", "visitor"]
-
+pytest_plugins = ["tests.views.walking"]
 pytestmark = pytest.mark.django_db(transaction=True)
 
 TRIES = 3
@@ -54,7 +41,7 @@ VALUES = st.one_of(
 )
 
 
-def fields(names: set[str], usual: Mapping[str, str]) -> st.SearchStrategy[dict[str, Any]]:
+def fields(names: Set[str], usual: Mapping[str, str]) -> st.SearchStrategy[dict[str, Any]]:
     """A value or several for each of these names, some left out."""
     one_or_more = st.one_of(VALUES, st.lists(VALUES, max_size=3))
     values = {
@@ -64,28 +51,19 @@ def fields(names: set[str], usual: Mapping[str, str]) -> st.SearchStrategy[dict[
     return st.fixed_dictionaries({}, optional=values)
 
 
-@pytest.mark.parametrize("role", ROLES)
-def test_nothing_that_is_typed_breaks_a_page(
-    visitor: Visitor,
-    row: tuple[Token, AuditEvent],
-    keys: KeyPair,
-    role: str,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    for path, url in pages_for(role).items():
-        address = filled(path, row)
-        said = {"get": QUERY.get(url, {}), "post": FIELDS.get((url, "*"), {})}
-        for method, usual in said.items():
-            usual = {name: keys.public if it == PUBLIC_KEY else it for name, it in usual.items()}
-            with names_read(monkeypatch) as names:
-                visitor.ask(method, address, usual)
-            _try(visitor, method, address, names | set(usual), usual)
-    assert visitor.broken == []
-    assert visitor.ask("get", "/tokens/", {}) == (302 if role == "anonymous" else 200)
+@pytest.mark.parametrize("part", range(PARTS))
+def test_nothing_that_is_typed_breaks_a_page(walk: Walk, part: int) -> None:
+    for path, url in walk.urls(part):
+        address = walk.filled(path)
+        for method, usual in (("get", QUERY.get(url, {})), ("post", walk.usual_form(url))):
+            for group in walk.answered_alike(method, path, address, usual):
+                for visitor in group.people:
+                    _try(visitor, method, address, group.names | set(usual), usual)
+    walk.assert_whole()
 
 
 def _try(
-    visitor: Visitor, method: str, address: str, names: set[str], usual: Mapping[str, str]
+    visitor: Visitor, method: str, address: str, names: Set[str], usual: Mapping[str, str]
 ) -> None:
     @hypothesis_settings(
         max_examples=TRIES,

@@ -13,7 +13,7 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from portal.models import Drift, ListedToken, ServiceAccount, State, Token, User
-from portal.views import inventory
+from portal.views.inventory import index as inventory
 from tests import big_catalog
 from tests.conftest import Catalog
 

@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from portal.flows.take_inventory import _foreign, _note_last_use, _vanished
 from portal.grafana.types import TokenSummary
-from portal.models import Grant, ServiceAccount, State, Team, Token, User
+from portal.models import Grant, ServiceAccount, State, Team, Token, TokenPlace, User
 from portal.models.states import ENDED, OPEN
 from portal.scheduler import run_all as sweep
 from tests.conftest import Catalog
@@ -27,7 +27,7 @@ WHOLE = (
     # person, a workspace ever had (U1 is an account that AWS has no more: that is asked seldom).
     re.compile(
         r"\bSCAN (?:portal_token|[UVT]\d+)\b(?! USING (?:COVERING )?INDEX "
-        r"(?:token_(?:not_deleted|ended|unresolved)|portal_(?!token)))"
+        r"(?:token_(?:not_deleted|ended|unresolved|live_by_end|live_by_true_end)|portal_(?!token)))"
     ),
     re.compile(
         r"(?:portal_token|U0) USING (?:COVERING )?INDEX "
@@ -112,6 +112,7 @@ PAGES = {
         "/tokens/new/?workspace=g-00000000a1&service_account=2",
         "/tokens/accounts/?workspace=g-00000000a1",
         "/tokens/name/?workspace=g-00000000a1&name=ci",
+        "/access/",
     ),
     "lead": (
         "/team/platform/",
@@ -122,8 +123,21 @@ PAGES = {
         "/team/platform/?state=revoked&page=2&ended=3",
         "/team/platform/people/?q=x",
         "/team/platform/accounts/?q=x",
+        "/access/",
+        "/inventory/",
     ),
-    "admin": ("/tokens/", "/team/", "/inventory/", "/audit/", "/audit/charts/"),
+    "admin": (
+        "/tokens/",
+        "/team/",
+        "/inventory/",
+        "/inventory/?workspace=g-00000000a1",
+        "/audit/",
+        "/audit/charts/",
+        "/access/",
+        "/access/?unused=1&team=platform",
+        "/access/?person=engineer@example.com",
+        "/access/review/",
+    ),
 }
 
 
@@ -196,3 +210,31 @@ def test_an_inventory_reads_what_is_not_deleted(catalog: Catalog) -> None:
 def test_a_plan_that_reads_everything_is_seen() -> None:
     with pytest.raises(AssertionError), nothing_is_read_whole():
         list(Token.objects.filter(reason="x").order_by())
+
+
+def test_places_are_found_by_their_indexes(
+    make_token: Callable[..., Token], engineer: User, lead: User, sign_in: Callable[[User], Client]
+) -> None:
+    """However many a team wrote down: those of a page's tokens, and the last to be offered."""
+    tokens = list(Token.objects.all()[:1000])
+    TokenPlace.objects.bulk_create(
+        TokenPlace(token=one, team=one.team, text=f"host-{n}", by=engineer)
+        for n, one in enumerate(tokens)
+    )
+    active = Token.objects.filter(state=State.ACTIVE).first()
+    assert active is not None
+    for who, path in (
+        (engineer, "/tokens/"),
+        (lead, "/team/platform/"),
+        (engineer, f"/tokens/{active.pk}/"),
+    ):
+        client = sign_in(who)
+        with CaptureQueriesContext(connection) as queries:
+            assert client.get(path).status_code == 200
+        asked = [one["sql"] for one in queries if "portal_tokenplace" in one["sql"]]
+        assert asked, path
+        for sql in asked:
+            found = plan(sql)
+            assert not re.search(
+                r"SCAN portal_tokenplace\b(?! USING)|Seq Scan on portal_tokenplace", found
+            ), f"{sql}\n{found}"

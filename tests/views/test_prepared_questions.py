@@ -93,6 +93,10 @@ def test_every_question_of_the_portal(
     catalog.workspace.connection.unread_since = at
     catalog.workspace.connection.save()
 
+    ListedToken.objects.create(
+        service_account=catalog.deployer, aws_id="10", name="by hand", drift=Drift.FOREIGN
+    )
+
     own = Client()
     post(own, "/accounts/login/", login=engineer.email, password=PASSWORD)
     ids = {"workspace": catalog.workspace.aws_id, "service_account": catalog.deployer.aws_id}

@@ -7,11 +7,11 @@ from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand
+from django.utils.module_loading import import_string
 
 from portal import gateway, tasks
 from portal.audit import SYSTEM
 from portal.checks import exit_unless_sound
-from portal.embedded import preparation
 from portal.flows.stream_audit import stream_audit
 from portal.flows.sync_catalog import sync_catalogs
 from portal.flows.take_inventory import take_inventory
@@ -54,7 +54,7 @@ def _once() -> None:
     ask_the_time()
     tasks.follow_up(run_all(TABLE))
     sync_catalogs(actor=SYSTEM)
-    preparation.follow_catalog()
+    _follow_catalog()
     if settings.INVENTORY_SECONDS:
         # Now, and so not by the workers.
         for pk in ServiceAccount.objects.to_list().values_list("pk", flat=True):
@@ -62,6 +62,12 @@ def _once() -> None:
     stream_audit()
     gateway.note_heard()
     aws.write()
+
+
+def _follow_catalog() -> None:
+    """By its name, for a production is installed without the embedded default."""
+    if settings.EMBEDDED:
+        import_string("portal.embedded.preparation.follow_catalog")()
 
 
 def _until_stopped(pause: float) -> None:
@@ -78,9 +84,7 @@ def _until_stopped(pause: float) -> None:
         sender = Beside(stream_audit, "send the audit log elsewhere")
         jobs.append(Job(f"begin to {sender.name}", sender.turn))
     if settings.EMBEDDED:
-        jobs.append(
-            Job("let the demo's grants follow the catalog", preparation.follow_catalog, 10.0)
-        )
+        jobs.append(Job("let the demo's grants follow the catalog", _follow_catalog, 10.0))
     scheduler = Scheduler(jobs)
     while not stop.wait(pause):
         scheduler.turn()

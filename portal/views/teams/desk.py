@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any
 
+from django.conf import settings
 from django.db.models import Count
 from django.db.models.functions import Now
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
@@ -26,6 +27,7 @@ from portal.models.states import LIVE, WAITING
 from portal.requester import answers_json
 from portal.views import paging
 from portal.views.paging import Page, Stretch, load_tokens
+from portal.views.refusals import HiddenError
 
 SHOWN_AFTER_THE_END = timedelta(days=30)
 MOST_APPROVALS = 25
@@ -100,11 +102,18 @@ def desk(request: HttpRequest, slug: str) -> HttpResponse:
             "ended": ended,
             "ended_count": _said(ended, ended_lately),
             "flags": [(flag, count) for flag, count in counted.flags.items() if count],
+            "calendar_link": "" if team.closed_at else _calendar_link(team),
             "outliving": policy.outliving(team),
             "left_behind": left_behind,
             "left_count": sum(count for _, count in left_behind),
         },
     )
+
+
+def _calendar_link(team: Team) -> str:
+    """The address for calendar programs."""
+    address = reverse("team-ends", args=[team.slug])
+    return f"{settings.PORTAL_ORIGIN}{address}?key={policy.calendar_key(team)}"
 
 
 def _answered(request: HttpRequest, team: Team) -> Token | None:
@@ -143,7 +152,7 @@ def _open_first_to_end(tokens: TokenQuerySet) -> list[Stretch[Token]]:
 
 
 def _load_flagged(keys: list[Any]) -> Iterable[Token]:
-    rows = Token.objects.for_pages().with_successor()
+    rows = Token.objects.for_pages().with_successor().with_places()
     return flagged(rows.filter(pk__in=keys)).order_by() if keys else ()
 
 
@@ -159,5 +168,5 @@ def find(request: HttpRequest, slug: str) -> Team:
     """The team, if the person may open its desk; otherwise the page does not exist."""
     team = policy.readable_teams(requester.person(request)).filter(slug=slug).first()
     if team is None:
-        raise Http404
+        raise HiddenError if Team.objects.filter(slug=slug).exists() else Http404
     return team

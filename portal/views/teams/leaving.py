@@ -58,7 +58,9 @@ def _who_left(request: HttpRequest, team: Team) -> User:
 
 
 def _tokens(team: Team, left: User) -> list[Token]:
-    theirs = Token.objects.filter(Q(owner=left) | Q(recipient=left), team=team).for_pages()
+    theirs = (
+        Token.objects.filter(Q(owner=left) | Q(recipient=left), team=team).for_pages().with_places()
+    )
     in_use_first = F("last_used_at").desc(nulls_last=True)
     live = theirs.filter(state__in=policy.CAN_BE_HANDED_OVER, revoke_at=None)
     return list(live.order_by(in_use_first, "name")[:MOST])

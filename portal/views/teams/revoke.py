@@ -12,6 +12,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from portal import policy, requester
+from portal.flows.give_notice import give_notice_of_many
 from portal.flows.revoke import EndedMany, revoke_many
 from portal.forms import EndForm
 from portal.limits import table
@@ -22,6 +23,7 @@ from portal.requester import answers_json
 from portal.tasks import follow_up
 from portal.views.accounts.step_up import require_step_up
 from portal.views.limiting import limited
+from portal.views.refusals import HiddenError
 from portal.views.teams import desk
 from portal.views.tokens import explain
 from portal.views.way_back import posted_from
@@ -42,13 +44,16 @@ def revoke(request: HttpRequest, slug: str) -> HttpResponse:
     policy.require(policy.may_manage, requester.person(request), the_team)
     chosen = _chosen(request, the_team)
     if request.POST.get("preview") == "1":
-        form = EndForm(initial={"reason": request.POST.get("reason", "")})
+        typed = {name: request.POST.get(name, "") for name in ("reason", "notice")}
+        form = EndForm(initial=typed)
         return _preview(request, the_team, chosen, form, status=200 if chosen else 422)
     form = EndForm(request.POST)
     if not form.is_valid() or not chosen:
         return _preview(request, the_team, chosen, form, status=422)
     if len(chosen) > 1:  # ending one must be quick
         require_step_up(request)
+    if form.cleaned_data["notice"]:
+        return _give_notice(request, the_team, chosen, form)
     done = revoke_many(
         [token.pk for token in chosen],
         team=the_team,
@@ -61,6 +66,29 @@ def revoke(request: HttpRequest, slug: str) -> HttpResponse:
     if done.too_late:
         messages.warning(request, _told(len(chosen), done))
     return redirect("team-ended", the_team.slug, min(done.events), max(done.events))
+
+
+def _give_notice(
+    request: HttpRequest, the_team: Team, chosen: list[Token], form: EndForm
+) -> HttpResponse:
+    """Have them end later, unless somebody keeps them; back at the desk, which says so."""
+    many = give_notice_of_many(
+        [token.pk for token in chosen],
+        form.cleaned_data["notice"],
+        team=the_team,
+        actor=requester.actor(request),
+        reason=form.cleaned_data["reason"],
+    )
+    follow_up(many.effects)
+    if many.given:
+        told = f"{len(many.given)} of {len(chosen)}: notice was given. Who may need them is mailed."
+        messages.success(request, told)
+    if many.left:
+        names = "; ".join(f"{token.name}: {why}" for token, why in many.left[:MOST_NAMES])
+        more = len(many.left) - MOST_NAMES
+        also = f"; and {more} more" if more > 0 else ""
+        messages.warning(request, f"Left alone: {names}{also}.")
+    return redirect("team", the_team.slug)
 
 
 @require_safe
@@ -90,7 +118,7 @@ def status(request: HttpRequest, slug: str, first: int, last: int) -> JsonRespon
 
 def _chosen(request: HttpRequest, the_team: Team) -> list[Token]:
     """The tokens that the form names, or all that can be ended of the person whom it names."""
-    rows = live_first(Token.objects.filter(team=the_team).for_pages())
+    rows = live_first(Token.objects.filter(team=the_team).for_pages().with_places())
     if names := request.POST.getlist("token"):
         try:
             wanted = {uuid.UUID(name) for name in names}
@@ -98,7 +126,9 @@ def _chosen(request: HttpRequest, the_team: Team) -> list[Token]:
             raise Http404 from None
         found = list(rows.filter(pk__in=wanted))
         if len(found) != len(wanted):
-            raise Http404
+            raise (
+                HiddenError if Token.objects.filter(pk__in=wanted).count() > len(found) else Http404
+            )
         return found
     if email := request.POST.get("person", "").strip():
         person = User.objects.by_address(email)
@@ -135,6 +165,7 @@ def _preview(
         {
             "team": the_team,
             "form": form,
+            "may_give_notice": any(one.state == State.ACTIVE for one in ending),
             "ending": (ending + withdrawing)[:BATCH_SIZE],
             "left_for_later": max(0, len(ending + withdrawing) - BATCH_SIZE),
             "in_use": sum(_last_used(one) > timezone.now() - IN_USE for one in ending),

@@ -26,6 +26,7 @@ from portal.views.tokens import page
 from portal.views.tokens.deliver import RECIPIENT_ALONE
 from portal.views.tokens.find import visible_token
 from portal.views.way_back import posted_from
+from portal.views.zones import note_zone
 
 
 @posted_from("token")
@@ -39,6 +40,7 @@ def approve(request: HttpRequest, token_id: uuid.UUID) -> HttpResponse:
         return page.page(request, token, status=422, approve_form=form)
     require_step_up(request)
     follow_up(approve_request(token.pk, actor=requester.actor(request), **form.cleaned_data))
+    note_zone(request)
     return _to_the_next(request, token)
 
 

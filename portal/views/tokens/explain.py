@@ -199,9 +199,18 @@ def message(token: Token) -> str:
         )
     if token.state in _ENDED:
         return _ended(token, _ENDED[State(token.state)])
+    return _works_until(token) or _MESSAGES[State(token.state)]
+
+
+def _works_until(token: Token) -> str:
+    """What ends a token that lives before its own end; empty for others."""
+    if token.is_under_notice and token.notice_ends_at is not None:
+        until = f"{token.notice_ends_at:%Y-%m-%d %H:%M} UTC"
+        ended = _ended(token, f"Its end on {until} was asked for")
+        return f"{ended} Until then whoever uses it can keep it."
     if token.is_in_overlap:
         return f"It was replaced, and works on until {token.ends_at:%Y-%m-%d %H:%M} UTC."
-    return _MESSAGES[State(token.state)]
+    return ""
 
 
 def _waits_its_turn(token: Token) -> str:

@@ -7,6 +7,7 @@ from django.http import Http404, HttpRequest
 
 from portal import policy, requester
 from portal.models import Token
+from portal.views.refusals import HiddenError
 
 
 def visible_token(request: HttpRequest, token_id: uuid.UUID) -> Token:
@@ -27,5 +28,5 @@ def _visible(
     except Token.DoesNotExist:
         raise Http404 from None
     if not policy.may_see(requester.person(request), token):
-        raise Http404
+        raise HiddenError
     return token

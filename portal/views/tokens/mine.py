@@ -9,6 +9,9 @@ from portal.models import Token
 from portal.views import paging
 from portal.views.paging import Stretch, load_tokens
 
+MOST_OFFERS = 20
+"""That are named at once; the others follow when these are answered."""
+
 
 @require_safe
 def index(request: HttpRequest) -> HttpResponse:
@@ -19,4 +22,6 @@ def index(request: HttpRequest) -> HttpResponse:
     waiting = (
         policy.approvable_tokens(user) if policy.reach(user).approves else Token.objects.none()
     )
-    return render(request, "tokens/index.html", {"page": page, "waiting": waiting.count()})
+    offers = policy.offered_to(user)[:MOST_OFFERS]
+    context = {"page": page, "waiting": waiting.count(), "offers": offers}
+    return render(request, "tokens/index.html", context)

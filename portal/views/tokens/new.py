@@ -21,6 +21,7 @@ from portal.views import limiting
 from portal.views.accounts.step_up import require_step_up_for
 from portal.views.tokens.catalog import catalog, offered_workspace
 from portal.views.unread import not_offered
+from portal.views.zones import note_zone
 
 PRESETS = (
     (3_600, "1 hour"),
@@ -45,6 +46,7 @@ def new(request: HttpRequest) -> HttpResponse:
             page = partial(_form_page, request, form, user)
             return limiting.answer(request, exceeded, page=page)
         if token is not None:
+            note_zone(request)
             return redirect("token", token.pk)
         return _form_page(request, form, user, status=422)
     given = request.GET

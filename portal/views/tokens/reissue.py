@@ -23,6 +23,7 @@ from portal.views.accounts.step_up import require_step_up_for
 from portal.views.limiting import limited
 from portal.views.tokens import new
 from portal.views.tokens.find import visible_token
+from portal.views.zones import note_zone
 
 OVERLAPS = (3_600, 86_400, 7 * 86_400)
 PREFILLABLE = ("mode", "overlap_seconds", "recipient", "seconds_to_live", "reason")
@@ -72,6 +73,7 @@ def _reissue(request: HttpRequest, form: ReissueForm) -> HttpResponse | None:
         form.add_error(refusal.field if refusal.field in form.fields else None, refusal.message)
         return None
     follow_up(requested.effects)
+    note_zone(request)
     return redirect("token", requested.token.pk)
 
 
