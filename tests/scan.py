@@ -103,6 +103,7 @@ def scan(role: str, wapiti: str, seconds: int) -> Iterator[Finding]:
             yield Finding("No session", "GET", "/tokens/", "the scanner was not signed in")
         if role != "anonymous" and person.get("/tokens/").status_code != 200:
             print(f"{role}: the scanner has lost its session on the way", file=sys.stderr)
+        report.with_suffix(".product.log").write_text(product.log())
         for line in product.log().splitlines():
             if "Internal Server Error" in line or "Traceback" in line:
                 yield Finding("Server error", "", "", line[:300])
