@@ -109,7 +109,20 @@ def test_an_adopted_token_has_a_page_and_a_place_on_the_desk(
     assert clients["member"].get(f"/tokens/{token.pk}/reissue/").status_code == 200
     late = post(clients["lead"], f"/inventory/{foreign.pk}/adopt/", **ADOPTION)
     assert late.status_code == 409
-    assert "has a record here by now" in late.content.decode()
+    assert "has a record here by now: active since 20" in late.content.decode()
+
+
+def test_who_comes_too_late_hears_who_did_what_when(
+    clients: dict[str, Client], post: Post, foreign: ListedToken, enqueued: list[Any]
+) -> None:
+    path = f"/inventory/{foreign.pk}/revoke/"
+    assert post(clients["admin"], path, reason="not ours").status_code == 302
+    for late in (
+        post(clients["lead"], path, reason="me too"),
+        post(clients["lead"], f"/inventory/{foreign.pk}/adopt/", **ADOPTION),
+    ):
+        assert late.status_code == 409
+        assert "admin@example.com asked to have it deleted at 20" in late.content.decode()
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from portal.flows.want_lists import want_lists
 from portal.forms import EndForm
 from portal.forms.fields import ReasonField
 from portal.limits import table
-from portal.models import ListedToken, ServiceAccount, Team, User
+from portal.models import ListedToken, ServiceAccount, Team, Token, User
 from portal.tasks import follow_up
 from portal.text import isolated
 from portal.views.accounts.step_up import require_step_up
@@ -25,6 +25,7 @@ from portal.views.inventory.index import Row, beside_ours, require_inventory
 from portal.views.limiting import limited
 from portal.views.way_back import posted_from
 
+MOMENT = "%Y-%m-%d %H:%M"
 BATCH_SIZE = 500
 """Entries on one page of those to end: below the number of fields that Django takes in a form."""
 
@@ -71,8 +72,8 @@ def _adopt(
     except AdoptionRefusedError as refused:
         form.add_error(refused.field or None, refused.message)
         return _again(request, entry, adoption=form)
-    except (NotForeignError, ListedToken.DoesNotExist) as late:
-        return _too_late(request, str(late) or "It is gone by now.")
+    except (NotForeignError, ListedToken.DoesNotExist):
+        return _too_late(request, _what_became_of(entry))
     follow_up(effects)
     messages.success(
         request, f"{isolated(token.name)} belongs to {owner.email} of team {team.slug} now."
@@ -90,7 +91,7 @@ def end_one(request: HttpRequest, item: int) -> HttpResponse:
         return _again(request, entry, ending=form)
     done = _end(request, [entry], form.cleaned_data["reason"])
     if not done.asked:
-        return _too_late(request, "It has ended, or somebody has asked for its end already.")
+        return _too_late(request, _what_became_of(entry))
     return _back(entry)
 
 
@@ -195,6 +196,22 @@ def _again(
 
 def _preview(request: HttpRequest, rows: list[Row], form: EndForm, *, status: int) -> HttpResponse:
     return render(request, "inventory/end.html", {"rows": rows, "form": form}, status=status)
+
+
+def _what_became_of(entry: ListedToken) -> str:
+    """Who has done what with it meanwhile, and when."""
+    now = ListedToken.objects.filter(pk=entry.pk).first()
+    if now is not None and now.end_asked_at is not None:
+        return f"{now.end_asked_by} asked to have it deleted at {now.end_asked_at:{MOMENT}} UTC."
+    account = entry.service_account
+    token = Token.objects.known_at_aws_as([account.workspace_id], [entry.aws_id]).first()
+    if token is not None:
+        by = f", by {token.ended_by}" if token.ended_by else ""
+        return (
+            f"It has a record here by now: {token.get_state_display()} since "
+            f"{token.state_at:{MOMENT}} UTC{by}."
+        )
+    return "It is gone by now: AMG lists it no more."
 
 
 def _too_late(request: HttpRequest, why: str) -> HttpResponse:
