@@ -56,7 +56,12 @@ class Finding(NamedTuple):
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--wapiti", default="wapiti", help="the program")
-    parser.add_argument("--seconds", type=int, default=240, help="for each role, at most")
+    parser.add_argument(
+        "--seconds",
+        type=int,
+        default=240,
+        help="to find pages; an eighth of it for each kind of attack",
+    )
     parser.add_argument("roles", nargs="*", default=ROLES)
     asked = parser.parse_args()
     unexplained = 0
@@ -82,22 +87,26 @@ def scan(role: str, wapiti: str, seconds: int) -> Iterator[Finding]:
         cookies = "; ".join(f"{one.name}={one.value}" for one in person.http.cookies)
         command = [
             *(wapiti, "-u", f"{product.url}/", "--scope", "folder", "-m", ",".join(MODULES)),
-            *("--max-scan-time", str(seconds), "--max-attack-time", str(max(20, seconds // 8))),
+            *("--max-scan-time", str(seconds), "--max-attack-time", str(seconds // 8)),
             *("--flush-session", "--store-session", scratch, "--store-config", scratch),
-            *("--no-bugreport", "-v", "0", "-f", "json", "-o", str(report), "-t", "20"),
+            *("--no-bugreport", "-v", "2", "-f", "json", "-o", str(report), "-t", "20"),
             *("-d", "3", "--max-links-per-page", "60", "--tasks", "2"),
             *(part for page in pages for part in ("-s", f"{product.url}{page}")),
             *(part for page in LEFT_OUT for part in ("-x", f"{product.url}{page}")),
-            *(("-C", cookies, "--drop-set-cookie") if cookies else ()),
+            *(("-C", cookies) if cookies else ()),
         ]
         environment = clean_environment() | {"HOME": scratch}
-        subprocess.run(command, check=True, timeout=seconds + 300, env=environment)
+        asked = report.with_suffix(".log")
+        with asked.open("w") as output:
+            subprocess.run(command, check=True, timeout=seconds * 5, env=environment, stdout=output)
+        if role != "anonymous" and "/accounts/login/?next=%2Ftokens%2F" in asked.read_text():
+            yield Finding("No session", "GET", "/tokens/", "the scanner was not signed in")
         if role != "anonymous" and person.get("/tokens/").status_code != 200:
             print(f"{role}: the scanner has lost its session on the way", file=sys.stderr)
-        broken = [line for line in product.log().splitlines() if '"code": 500' in line]
-        broken += [line for line in product.log().splitlines() if "request_failed" in line]
-        for line in broken:
-            yield Finding("Server error", "", "", line[:300])
+        report.with_suffix(".product.log").write_text(product.log())
+        for line in product.log().splitlines():
+            if "Internal Server Error" in line or "Traceback" in line:
+                yield Finding("Server error", "", "", line[:300])
     yield from _told(json.loads(report.read_text()))
 
 

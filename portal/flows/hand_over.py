@@ -30,10 +30,17 @@ class HandedOver:
 
 
 def hand_over(
-    token_id: uuid.UUID, *, to: str, actor: Actor, renews: bool = False, reason: str = ""
+    token_id: uuid.UUID,
+    *,
+    to: str,
+    actor: Actor,
+    asks: bool = True,
+    renews: bool = False,
+    reason: str = "",
 ) -> HandedOver:
     """Ask the person with the address ``to`` to own the token, or make them its owner at once.
 
+    ``asks`` is False for programs and for pages of older versions, which know no question.
     ``renews`` is for who accepts: their browser then gets a new key, which nobody else knows.
     Raises PermissionDenied, life.WrongStateError or HandOverRefusedError.
     """
@@ -48,7 +55,7 @@ def hand_over(
             raise HandOverRefusedError(f"Choose somebody else of team {token.team.name}.")
         require_room(token, heir)
         offer = policy.offered(token)
-        at_once = giver == heir or policy.may_hand_over_unasked(giver, token)
+        at_once = not asks or giver == heir or policy.may_hand_over_unasked(giver, token)
         if at_once:
             if offer is not None:
                 offer.close(HandoverAnswer.OVERTAKEN)

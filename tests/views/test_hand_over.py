@@ -129,7 +129,7 @@ def test_who_declines_says_why_and_the_offer_is_gone(
     token: Token, page: str, engineer: User, teammate: User, sign_in: SignIn, post: Post
 ) -> None:
     giver, heir = sign_in(engineer), sign_in(teammate)
-    post(giver, f"{page}hand-over/", person=teammate.email)
+    post(giver, f"{page}hand-over/", person=teammate.email, keys="keep")
     too_long = post(heir, f"{page}hand-over/decline/", reason="x" * 501)
     assert too_long.status_code == 422
     assert "x" * 501 in too_long.content.decode()
@@ -142,7 +142,7 @@ def test_who_declines_says_why_and_the_offer_is_gone(
 def test_what_stands_against_accepting_stands_on_the_page(
     token: Token, page: str, engineer: User, teammate: User, sign_in: SignIn, post: Post
 ) -> None:
-    post(sign_in(engineer), f"{page}hand-over/", person=teammate.email)
+    post(sign_in(engineer), f"{page}hand-over/", person=teammate.email, keys="keep")
     Grant.objects.update(max_live_per_person=0)
     answer = post(sign_in(teammate), f"{page}hand-over/accept/")
     assert answer.status_code == 422
@@ -167,3 +167,15 @@ def test_a_lead_reads_that_nobody_is_asked_for_what_somebody_left(
     token.refresh_from_db()
     assert token.owner == teammate
     assert Token.objects.get(replaces=token).owner == teammate
+
+
+def test_whoever_sends_person_and_reason_alone_asks_nobody(
+    token: Token, page: str, sign_in: SignIn, engineer: User, teammate: User
+) -> None:
+    """A program, and a page that the version before has drawn."""
+    form = {"person": teammate.email, "reason": "moves to other work"}
+    answer = sign_in(engineer).post(f"{page}hand-over/", form)
+    assert answer.status_code == 302
+    token.refresh_from_db()
+    assert token.owner == teammate
+    assert not token.handovers.exists()

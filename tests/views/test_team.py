@@ -15,7 +15,7 @@ from tests.conftest import Catalog
 pytestmark = pytest.mark.django_db
 
 DESK = "/team/platform/"
-MOST_QUERIES = 24
+MOST_QUERIES = 25
 DAY, WEEK = timedelta(days=1), timedelta(days=7)
 
 

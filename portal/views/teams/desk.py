@@ -26,7 +26,7 @@ from portal.models.queries import TokenQuerySet
 from portal.models.states import LIVE, WAITING
 from portal.requester import answers_json
 from portal.views import paging
-from portal.views.paging import Page, Stretch, load_tokens
+from portal.views.paging import Page, Stretch
 from portal.views.refusals import HiddenError
 
 SHOWN_AFTER_THE_END = timedelta(days=30)
@@ -82,7 +82,7 @@ def desk(request: HttpRequest, slug: str) -> HttpResponse:
     page = paging.page(_open_first_to_end(shown), request.GET.get("page"), _load_flagged)
     ended_lately = shown.filter(HAS_ENDED, state_at__gt=Now() - SHOWN_AFTER_THE_END)
     newest_first = [Stretch(ended_lately, ("-state_at", "-id"))]
-    ended = paging.page(newest_first, request.GET.get("ended"), load_tokens)
+    ended = paging.page(newest_first, request.GET.get("ended"), _load_ended)
     approvals = policy.approvable_tokens(user).filter(team=team).order_by("created_at", "pk")
     asked = list(approvals.for_pages()[: MOST_APPROVALS + 1])
     counted = count_open(team)
@@ -154,6 +154,11 @@ def _open_first_to_end(tokens: TokenQuerySet) -> list[Stretch[Token]]:
 def _load_flagged(keys: list[Any]) -> Iterable[Token]:
     rows = Token.objects.for_pages().with_successor().with_places()
     return flagged(rows.filter(pk__in=keys)).order_by() if keys else ()
+
+
+def _load_ended(keys: list[Any]) -> Iterable[Token]:
+    """Their list names no places: nothing stops there any more."""
+    return Token.objects.for_pages().filter(pk__in=keys).order_by() if keys else ()
 
 
 def _said(page: Page[Token], tokens: TokenQuerySet) -> str:

@@ -34,7 +34,8 @@ from portal.views.way_back import posted_from
 @posted_from("token")
 @limited(table.HANDOVERS)
 def hand_over(request: HttpRequest, token_id: uuid.UUID) -> HttpResponse:
-    """Ask somebody else of the team to own the token, or make them its owner."""
+    """Ask somebody else of the team to own the token; make them its owner where ``keys`` is not
+    sent, as by programs and by pages of before."""
     token = visible_token(request, token_id)
     policy.require(policy.may_hand_over, requester.person(request), token)
     form = HandOverForm(request.POST)
@@ -45,6 +46,7 @@ def hand_over(request: HttpRequest, token_id: uuid.UUID) -> HttpResponse:
                 token.pk,
                 to=wish["person"],
                 actor=requester.actor(request),
+                asks=bool(wish["keys"]),
                 renews=wish["keys"] == "renew",
                 reason=wish["reason"],
             )
