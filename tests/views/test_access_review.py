@@ -18,6 +18,7 @@ from portal import audit
 from portal.models import Action, AuditEvent, Grant, Membership, State, Token, User
 from portal.views.access import reviewing
 from tests.conftest import Catalog, acting
+from tests.reading import words
 from tests.views.conftest import Post
 
 pytestmark = pytest.mark.django_db
@@ -101,7 +102,7 @@ def test_what_was_not_shown_is_not_reviewed(
     Membership.objects.filter(user=engineer).delete()
     answer = post(client, "/access/review/", note="but access", seen=shown)
     assert answer.status_code == 409
-    assert "Access has changed since this page was shown to you" in answer.content.decode()
+    assert "Access has changed since this page was shown to you" in words(answer.content.decode())
     assert 'value="but access"' in answer.content.decode()
     for forged in ("", "nonsense", shown[:-1] + ("a" if shown[-1] != "a" else "b")):
         assert post(client, "/access/review/", note="x", seen=forged).status_code == 409
@@ -139,7 +140,7 @@ def test_what_changed_since_the_last_review_is_listed(
     html = client.get("/access/review/").content.decode()
     assert "before@example.com" not in html
     assert "after@example.com" in html
-    assert "1 change of access, 0 tokens made" in html
+    assert "1 change of access, 0 tokens made" in words(html)
 
 
 def test_the_page_holds_a_long_list_and_the_file_has_all(

@@ -95,9 +95,11 @@ OTHERWISE = {
     "accounts/saml/sso/finish/": (404,),
     "accounts/saml/sso/metadata/": (404,),
     "scim/v2/": (404,),
+    "team/1/ends.ics": (404,),
     "scim/v2/1": (404,),
 }
-"""Not for who comes without a provider's message; SAML and SCIM are not set up."""
+"""Not for who comes without a provider's message, or a calendar's key; SAML and SCIM are not set
+up."""
 
 
 def test_what_is_open_to_all_answers_without_a_sign_in() -> None:

@@ -16,6 +16,7 @@ from portal.models import Drift, ListedToken, ServiceAccount, State, Token, User
 from portal.views.inventory import index as inventory
 from tests import big_catalog
 from tests.conftest import Catalog
+from tests.reading import words
 
 pytestmark = pytest.mark.django_db
 
@@ -30,7 +31,7 @@ def page(
     def page(**query: Any) -> str:
         answer = client.get("/inventory/", query)
         assert answer.status_code == 200
-        return str(answer.content.decode())
+        return words(answer.content.decode())
 
     return page
 
@@ -180,5 +181,5 @@ def test_the_way_there_is_for_those_who_may_go(
     auditor: User, engineer: User, sign_in: Callable[[User], Client]
 ) -> None:
     for user, offered in ((auditor, True), (engineer, False)):
-        html = sign_in(user).get("/tokens/").content.decode()
+        html = words(sign_in(user).get("/tokens/").content.decode())
         assert ('href="/inventory/"' in html) == offered

@@ -9,6 +9,7 @@ from django.test import Client
 from django.utils import timezone
 
 from portal.models import AuditEvent, Grant, Membership, Role, State, Token, User
+from tests.reading import words
 from tests.views.conftest import Post
 
 pytestmark = pytest.mark.django_db
@@ -76,7 +77,7 @@ def test_who_left_is_one_line_and_acts_stand_there_only_for_who_may_do_them(
     leave(engineer)
     leave(teammate)
     page = as_lead.get(DESK).content.decode()
-    assert "2 people left the team</strong>, 4 tokens of theirs have not ended" in page
+    assert "2 people left the team</strong>, 4 tokens of theirs have not ended" in words(page)
     assert "button-danger" not in page.partition('id="left"')[2].partition("</details>")[0]
     assert "left the team" not in sign_in(stays).get(DESK).content.decode()
     assert sign_in(stays).get(f"{LEAVING}?person={engineer.email}").status_code == 403
@@ -95,8 +96,8 @@ def test_all_of_who_left_get_another_owner_with_new_keys_if_wanted(
     theirs = [active(engineer, name, reason="nightly backup") for name in ("a", "b")]
     leave(engineer)
     page = as_lead.get(LEAVING, {"person": engineer.email}).content.decode()
-    for words in ("taken-by-them", "nightly backup", "still knows the keys"):
-        assert words in page
+    for said in ("taken-by-them", "nightly backup", "still knows the keys"):
+        assert said in page
     form = {"person": engineer.email, "heir": teammate.email, "keys": wish, "reason": "moved on"}
     answer = post(as_lead, LEAVING, **form)
     assert (answer.status_code, answer.headers["Location"]) == (302, DESK)

@@ -56,7 +56,9 @@ def test_of_a_large_team_a_hundred_are_offered_and_the_others_found(
 @pytest.mark.usefixtures("large_team")
 def test_who_was_found_is_asked(token: Token, engineer: User, sign_in: SignIn) -> None:
     client = sign_in(engineer)
-    answer = client.post(f"/tokens/{token.pk}/hand-over/", {"person": "p299@example.com", "keys": "keep"})
+    answer = client.post(
+        f"/tokens/{token.pk}/hand-over/", {"person": "p299@example.com", "keys": "keep"}
+    )
     assert answer.status_code == 302
     assert token.handovers.get().heir.email == "p299@example.com"
 

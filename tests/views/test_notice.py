@@ -14,6 +14,7 @@ from portal.flows.mail import mail
 from portal.models import AuditEvent, Membership, Notice, State, Token, TokenPlace, User
 from portal.scheduler import run_all as sweep
 from tests.conftest import acting
+from tests.reading import words
 from tests.views.conftest import Post
 
 pytestmark = pytest.mark.django_db
@@ -85,8 +86,8 @@ def test_a_token_under_notice_works_on_and_says_until_when(
     assert "asked for by lead@example.com: the job is gone." in status["message"]
     assert "can keep it" in status["message"]
     page = owner.get(url(active)).content.decode()
-    assert "lead@example.com gave notice: the job is gone" in page
-    assert "Keep it: this is in use" in page
+    assert "lead@example.com gave notice: the job is gone" in words(page)
+    assert "Keep it: this is in use" in words(page)
     assert "It was replaced" not in page
     for client, path in ((owner, "/tokens/"), (leader, "/team/platform/")):
         listed = client.get(path).content.decode()
@@ -187,7 +188,7 @@ def test_whoever_wrote_a_place_down_can_keep_the_token_and_who_wanted_its_end_is
     told()
     outbox.outbox.clear()
     user = sign_in(teammate)
-    assert "Keep it: this is in use" in user.get(url(active)).content.decode()
+    assert "Keep it: this is in use" in words(user.get(url(active)).content.decode())
     assert post(user, url(active, "keep/")).status_code == 302
     active.refresh_from_db()
     assert (active.revoke_at, active.notice_ends_at, active.ended_by) == (None, None, "")
@@ -209,7 +210,7 @@ def test_a_teammate_who_has_no_part_in_it_can_neither_end_nor_keep_it(
 ) -> None:
     give(leader, active, post)
     user = sign_in(teammate)
-    assert "Keep it: this is in use" not in user.get(url(active)).content.decode()
+    assert "Keep it: this is in use" not in words(user.get(url(active)).content.decode())
     assert post(user, url(active, "keep/")).status_code == 403
     assert give(user, active, post).status_code == 403
 
@@ -377,5 +378,5 @@ def test_who_looks_again_finds_the_notice_that_they_had_chosen(
 ) -> None:
     fields = {"token": str(active.pk), "preview": "1", "reason": "moving", "notice": "1d"}
     page = post(leader, "/team/platform/revoke/", **fields).content.decode()
-    assert 'value="1d" id="notice-1d" checked' in page
+    assert 'value="1d" id="notice-1d" checked' in words(page)
     assert 'id="notice-none" checked' not in page

@@ -17,6 +17,7 @@ from portal.models import AuditEvent, Membership, State, Token, TokenPlace, User
 from portal.models.token_places import suggested
 from portal.scheduler import run_all as sweep
 from tests.person import KeyPair
+from tests.reading import words
 from tests.views.conftest import KEY, Post
 
 pytestmark = pytest.mark.django_db
@@ -160,7 +161,7 @@ def test_a_renewal_carries_the_places_over_as_what_has_to_be_replaced(
     active.change(expires_at=timezone.now() + timedelta(days=3))
     note(active, engineer, PLACE, "eks-prod-7")
     form = owner.get(url(active, "reissue/")).content.decode()
-    assert f"Has to be replaced at</strong> {PLACE}, eks-prod-7" in form
+    assert f"Has to be replaced at</strong> {PLACE}, eks-prod-7" in words(form)
     answer = post(
         owner,
         url(active, "reissue/"),
@@ -186,7 +187,7 @@ def test_a_renewal_carries_the_places_over_as_what_has_to_be_replaced(
     assert f">at {PLACE}</small>" in listed
     assert "to be replaced at eks-prod-7</small>" in listed
     again = owner.get(url(new, "reissue/")).content.decode()
-    assert f"Has to be replaced at</strong> {PLACE}, eks-prod-7" in again
+    assert f"Has to be replaced at</strong> {PLACE}, eks-prod-7" in words(again)
     assert dict(new.places.values_list("text", "is_due")) == {PLACE: False, "eks-prod-7": True}
     assert subjects(new) == [f"~ token ci-2: has been replaced at {PLACE}"]
     assert written(active) == [PLACE, "eks-prod-7"], "the old key is still there"

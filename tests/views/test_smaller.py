@@ -9,6 +9,7 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from portal.models import State, Token, User
+from tests.reading import words
 
 pytestmark = pytest.mark.django_db
 
@@ -22,8 +23,8 @@ def test_a_lead_without_tokens_is_led_to_what_waits(
     for _ in range(2):
         make_token(engineer, state=State.AWAITING_APPROVAL, public_key=b"")
     page = sign_in(lead).get("/tokens/").content.decode()
-    assert "2 requests wait for your approval." in page
-    assert page.index("wait for your approval") < page.index("No tokens yet")
+    assert "2 requests wait for your approval." in words(page)
+    assert words(page).index("wait for your approval") < words(page).index("No tokens yet")
     assert "for your approval" not in sign_in(engineer).get("/tokens/").content.decode()
 
 
@@ -60,8 +61,8 @@ def test_the_page_says_that_the_key_is_in_use_and_offers_to_end_the_old_one(
     old = make_token(engineer, state=State.ACTIVE, revoke_at=now + timedelta(hours=1))
     new = make_token(engineer, state=State.ACTIVE, replaces=old)
     browser = sign_in(engineer)
-    assert "In use:" not in browser.get(f"/tokens/{new.pk}/").content.decode()
+    assert "✓ In use" not in words(browser.get(f"/tokens/{new.pk}/").content.decode())
     new.change(last_used_at=now)
     page = browser.get(f"/tokens/{new.pk}/").content.decode()
-    assert "In use:" in page
-    assert f'<a href="/tokens/{old.pk}/">Revoke the old one</a>' in page
+    assert "✓ In use" in words(page)
+    assert f'href="/tokens/{old.pk}/"' in words(page)

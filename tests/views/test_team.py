@@ -11,6 +11,7 @@ from pytest_django import DjangoAssertNumQueries
 from portal.models import Membership, Role, State, Team, Token, User
 from portal.models.flags import Flag
 from tests.conftest import Catalog
+from tests.reading import words
 
 pytestmark = pytest.mark.django_db
 
@@ -195,7 +196,7 @@ def test_who_left_stands_out_with_what_they_left_behind(
     answer = as_lead.get(DESK)
     assert answer.context["left_behind"] == [(engineer, 2)]
     page = answer.content.decode()
-    assert "1 person left the team</strong>, 2 tokens of theirs have not ended" in page
+    assert "1 person left the team</strong>, 2 tokens of theirs have not ended" in words(page)
     assert page.count("Revoke those of engineer@example.com…") == 1
     assert sorted(names(as_lead, "flag=owner-left")) == ["a", "b"]
 

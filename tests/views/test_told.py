@@ -23,6 +23,7 @@ from portal.models import (
 from portal.models.catalog import Approval
 from portal.scheduler import run_all as sweep
 from tests.person import KeyPair
+from tests.reading import words
 from tests.views.conftest import Post
 
 pytestmark = pytest.mark.django_db
@@ -61,8 +62,8 @@ def test_page_and_mail_say_what_was_agreed_to_instead(
     asked: Token, leader: Client, owner: Client, post: Post
 ) -> None:
     post(leader, url(asked, "approve/"), lifetime="30m", reason="enough for a deploy")
-    page = owner.get(url(asked)).content.decode()
-    assert "lead@example.com agreed, for 30 minutes instead of 1 hour:" in " ".join(page.split())
+    page = words(owner.get(url(asked)).content.decode())
+    assert "lead@example.com agreed, for 30 minutes instead of 1 hour:" in page
     assert "“enough for a deploy”" in page
     assert "asks: do you agree?" not in page
     send_all()
@@ -77,8 +78,8 @@ def test_an_approver_stays_at_the_desk_where_the_next_request_stands(
     answer = post(leader, url(asked, "approve/"), seconds_to_live="1800")
     assert answer.headers["Location"] == f"/team/platform/?answered={asked.pk}#answered"
     answer = leader.get(answer.headers["Location"])
-    page = answer.content.decode()
-    assert "for 30 minutes instead of 1 hour" in " ".join(page.split())
+    page = words(answer.content.decode())
+    assert "for 30 minutes instead of 1 hour" in page
     assert f'action="{url(asked, "approve/undo/")}"' in page
     assert answer.context["approvals"] == [following]
 
@@ -125,7 +126,7 @@ def test_who_waits_sees_for_whom_and_has_them_reminded_after_an_hour(
     asked: Token, owner: Client, lead: User, post: Post
 ) -> None:
     Notice.objects.create(kind=NoticeKind.APPROVAL_ASKED, token=asked, recipient=lead)
-    page = owner.get(url(asked)).content.decode()
+    page = words(owner.get(url(asked)).content.decode())
     assert "<strong>lead@example.com</strong> has to agree" in page
     assert f'value="http://testserver{url(asked)}"' in page
     assert url(asked, "remind/") not in page
@@ -146,7 +147,7 @@ def test_a_lead_who_asks_is_told_who_decides(
         "<strong>admin@example.com</strong> has to agree" in leader.get(url(asked)).content.decode()
     )
     Membership.objects.filter(user=teammate).update(role=Role.LEAD)
-    page = leader.get(url(asked)).content.decode()
+    page = words(leader.get(url(asked)).content.decode())
     assert "<strong>teammate@example.com</strong> has to agree" in page
 
 
@@ -172,7 +173,7 @@ def test_why_a_token_is_renewed_leaves_what_uses_it_as_it_was(
     new = Token.objects.get(replaces=active)
     assert (new.reason, new.change_reason) == ("CI of grafana-backup-nightly", "Quarterly rotation")
     assert (new.overlap_seconds, new.seconds_to_live) == (86_400, 3600)
-    page = leader.get(url(new)).content.decode()
+    page = words(leader.get(url(new)).content.decode())
     assert "CI of grafana-backup-nightly" in page
     assert "Quarterly rotation" in page
     event = AuditEvent.objects.get(action="token.reissued")
@@ -210,8 +211,10 @@ def test_limits_reason_and_approval_stand_on_the_page_before_the_press(
     Grant.objects.update(
         max_ttl=8 * 3600, default_ttl=60, approval=Approval.ALWAYS, reason_required=True
     )
-    page = owner.get(url(active, "reissue/?mode=ask")).content.decode()
-    assert "The old token was for 7 days. Now at most 8 hours may be asked for here." in page
+    page = words(owner.get(url(active, "reissue/?mode=ask")).content.decode())
+    assert "The old token was for 7 days. Now at most 8 hours may be asked for here." in " ".join(
+        page.split()
+    )
     assert "Somebody has to agree first:</strong> lead@example.com" in page
     assert '<span class="optional">required</span>' in page
     assert " checked" not in page, "lost is not leaked: it asks which"
@@ -246,8 +249,8 @@ def test_a_lifetime_that_is_none_stands_there_as_it_was_typed(
 ) -> None:
     answer = post(owner, "/tokens/new/", workspace="g-00000000a1", lifetime="<soon>")
     assert answer.status_code == 422
-    page = answer.content.decode()
+    page = words(answer.content.decode())
     assert "Write how long" in page
     assert 'value="&lt;soon&gt;"' in page
-    page = owner.get("/tokens/new/?lifetime=2d").content.decode()
-    assert 'id="id_seconds_to_live" value="2d"' in " ".join(page.split())
+    page = words(owner.get("/tokens/new/?lifetime=2d").content.decode())
+    assert 'id="id_seconds_to_live" value="2d"' in page

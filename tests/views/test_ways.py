@@ -71,7 +71,11 @@ def test_no_address_answers_405_to_somebody_who_opens_it(
 ) -> None:
     browser = sign_in(everything)
     refused = [path for path in PATHS if browser.get(f"/{path}").status_code == 405]
-    for_programs = ["accounts/oidc/sso/logout/", f"tokens/{TOKEN_ID}/delivered/"]
+    for_programs = [
+        "accounts/oidc/sso/logout/",
+        f"tokens/{TOKEN_ID}/delivered/",
+        f"tokens/{TOKEN_ID}/first-use/",
+    ]
     assert refused == for_programs
 
 
