@@ -7,6 +7,7 @@ tries, and two of 5,000 tokens are more likely than not to share one. Find-by-ke
 whole digest.
 """
 
+from functools import cache
 from textwrap import wrap
 from typing import Final
 
@@ -40,6 +41,7 @@ def of(fingerprint: str) -> str:
     return "-".join(WORDS[byte] for byte in bytes.fromhex(fingerprint[:6]))
 
 
+@cache
 def command() -> str:
     """What bash or zsh runs to print the same words of a key that it asks for, or gets by a pipe.
 
