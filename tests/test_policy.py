@@ -231,7 +231,7 @@ def test_offering_takes_the_same_number_of_queries_for_many_accounts(
         )
         for n in range(50)
     )
-    with django_assert_num_queries(1):
+    with django_assert_num_queries(2):
         [workspace] = policy.offer(engineer).workspaces
     with django_assert_num_queries(2):
         assert len(policy.entitlements(engineer, workspace)) == 52

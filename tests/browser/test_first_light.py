@@ -40,13 +40,17 @@ def clipboard(page: Page) -> str:
 def is_legible(page: Page) -> bool:
     """Whether the screen shows anything of the key: whether it looks otherwise with another."""
     element = key_element(page)
-    looks, before = element.screenshot(), b""
-    while looks != before:  # until it is drawn as it stays
-        looks, before = element.screenshot(), looks
-    key = element.text_content()
-    element.evaluate("(element, other) => { element.textContent = other }", f"{key}"[::-1])
-    looks_with_another = element.screenshot()
-    element.evaluate("(element, key) => { element.textContent = key }", key)
+    key = f"{element.text_content()}"
+
+    def looks_with(text: str) -> bytes:
+        # Written anew each time: how the last pixels are drawn hangs on what was drawn before.
+        element.evaluate("(element, text) => { element.textContent = text }", text)
+        looks, before = element.screenshot(), b""
+        while looks != before:  # until it is drawn as it stays
+            looks, before = element.screenshot(), looks
+        return looks
+
+    looks_with_another, looks = looks_with(key[::-1]), looks_with(key)
     return looks != looks_with_another
 
 

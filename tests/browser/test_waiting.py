@@ -64,7 +64,7 @@ def test_of_two_tabs_one_shows_the_key_and_the_other_says_so(live: Live, enginee
     expect_state(engineer, "issuing")
     second = engineer.context.new_page()
     second.goto(engineer.url)
-    notice = second.get_by_role("alert")
+    notice = second.get_by_role("alert").filter(has_text="Another tab")
     expect(notice).to_have_text(
         "Another tab of this browser is opening the key. It is shown there."
     )
