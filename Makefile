@@ -8,7 +8,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install \
 
 IN_PARALLEL := -q -n 3 --dist loadfile --no-loadscope-reorder
 
-.PHONY: run test check bench chaos deploy-check lock clean
+.PHONY: run test check bench chaos deploy-check units-check lock clean
 
 run: $(VENV)/.run
 	@PORTAL_EMBEDDED=1 PYTHONUNBUFFERED=1 exec $(BIN)/python manage.py run
@@ -75,6 +75,10 @@ chaos: $(VENV)/.dev
 # Lints of the image, of Kubernetes' and Terraform's files and of the units; a minute the first time.
 deploy-check:
 	@PYTHON="$(PYTHON)" sh deploy/checks/run.sh
+
+# The units under a real systemd, booted as a container of this machine's Debian; wants root.
+units-check:
+	@sh deploy/checks/units.sh
 
 # Resolve the locks anew. The lock names no registry: pip uses the one it is set up for.
 lock: $(VENV)/.dev
