@@ -77,6 +77,7 @@ def test_a_place_is_written_down_and_removed_on_the_tokens_page(
     assert written(active) == [PLACE], "the same place twice is one"
     post(owner, url(active, "places/remove/"), place=PLACE)
     post(owner, url(active, "places/remove/"), place=PLACE)
+    assert post(owner, url(active, "places/remove/"), place="\0").status_code == 302
     assert written(active) == []
     assert subjects(active) == [
         f"~ token ci: lives at {PLACE}",

@@ -45,8 +45,11 @@ def note(request: HttpRequest, token_id: uuid.UUID) -> HttpResponse:
 def forget(request: HttpRequest, token_id: uuid.UUID) -> HttpResponse:
     """Remove a place."""
     token = visible_token(request, token_id)
+    policy.require(policy.may_describe, requester.person(request), token)
     place = request.POST.get("place", "")
-    follow_up(forget_place(token.pk, place, actor=requester.actor(request)))
+    # Looked for here: what somebody sends may be no text that PostgreSQL compares.
+    if place in [one.text for one in token.places.all()]:
+        follow_up(forget_place(token.pk, place, actor=requester.actor(request)))
     return _noted(request, token)
 
 
