@@ -3,7 +3,9 @@
 # stops nothing: a fault that became known today is no fault of today's change.
 set -eu
 
-service=${ADVISORIES:-https://pypi.org/pypi}
+# Where pip-audit itself asks.
+service=${ADVISORIES:-$(python -c "import inspect, re, pip_audit._service.pypi as asked
+print(re.search(r'https://[\w.]+/pypi', inspect.getsource(asked)).group())")}
 pip=$(sed -n 's/^pip==\([^ ]*\) .*/\1/p' requirements-pip.txt)
 # A mirror of the packages may answer here, and know of no advisories.
 if ! python -c "import json, sys, urllib.request as u
