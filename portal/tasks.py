@@ -130,6 +130,15 @@ _of_account = Prepared(
     like=[-1],
 )
 
+_of_listed = Prepared(
+    lambda pk: (
+        ListedToken.objects.filter(pk=pk)
+        .order_by()
+        .values_list("service_account__workspace__connection__name")
+    ),
+    like=[-1],
+)
+
 
 def _connection_of_token(token_id: str) -> str | None:
     found = _of_token.one(uuid.UUID(token_id))
@@ -138,6 +147,11 @@ def _connection_of_token(token_id: str) -> str | None:
 
 def _connection_of_account(service_account_id: int) -> str | None:
     found = _of_account.one(service_account_id)
+    return found[0] if found else None
+
+
+def _connection_of_listed(listed_id: int) -> str | None:
+    found = _of_listed.one(listed_id)
     return found[0] if found else None
 
 
@@ -207,6 +221,7 @@ def list_tokens(service_account_id: int) -> None:
 
 @app.task(name="portal.end_listed")
 @bears_outages
+@takes_a_place("portal.end_listed", _connection_of_listed)
 def end_listed_token(listed_id: int) -> None:
     follow_up(delete_listed(listed_id))
     gateway.note_heard()

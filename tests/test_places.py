@@ -13,7 +13,7 @@ from pytest_django import Settings
 
 from portal import places, tasks, valkey
 from portal.life import Effects
-from portal.models import Connection, ServiceAccount, Token, User, Workspace
+from portal.models import Connection, ListedToken, ServiceAccount, Token, User, Workspace
 from portal.places import few, most
 from portal.valkey import Server
 from tests.conftest import Catalog
@@ -199,7 +199,7 @@ def done(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, Any]]:
 
         return run
 
-    for name in ("issue", "delete_at_aws"):
+    for name in ("issue", "delete_at_aws", "delete_listed"):
         monkeypatch.setattr(tasks, name, flow(name, Effects()))
     for name in ("settle", "prune", "take_inventory"):
         monkeypatch.setattr(tasks, name, flow(name, 0))
@@ -224,6 +224,8 @@ def test_every_task_that_calls_aws_waits_for_a_place_and_comes_when_one_is_free(
     tasks.settle_token(pk)
     tasks.prune_account(other.pk)
     tasks.list_tokens(other.pk)
+    foreign = ListedToken.objects.create(service_account=other, aws_id="99", name="ci")
+    tasks.end_listed_token(foreign.pk)
     assert done == []
     tasks.issue_token(str(healthy.pk))
     assert done == [("issue", healthy.pk)], "the other connection has places of its own"

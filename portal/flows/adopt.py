@@ -56,7 +56,8 @@ def _require_possible(entry: ListedToken, team: Team, owner: User, actor: Actor)
     if entry.end_asked_at is not None:
         raise NotForeignError(f"{entry.end_asked_by} has asked to have this token deleted.")
     account = entry.service_account
-    if actor.user is None or not policy.adopting_teams(actor.user, account).filter(pk=team.pk):
+    teams = policy.adopting_teams_of(actor.user, [account]) if actor.user is not None else {}
+    if team not in teams.get(account.pk, []):
         raise AdoptionRefusedError(
             "team",
             f"Team {team.slug} has no grant for this account, or is not yours to choose for.",

@@ -14,7 +14,7 @@ from portal.audit import Actor
 from portal.flows.deadlines import LONGEST_WAIT_FOR_PEOPLE
 from portal.flows.hand_over import HandOverRefusedError, give, require_room
 from portal.life import Effects, Work, WrongStateError
-from portal.models import Action, Handover, HandoverAnswer, NoticeKind, Token
+from portal.models import Handover, HandoverAnswer, NoticeKind, Token
 from portal.models.queries import BATCH_SIZE
 
 
@@ -60,8 +60,7 @@ def decline(token_id: uuid.UUID, *, actor: Actor, reason: str = "") -> Effects:
         policy.require(policy.may_answer_offer, actor.user, offer)
         offer.close(HandoverAnswer.DECLINED)
         work.tell(NoticeKind.HANDOVER_DECLINED, token, to=[offer.giver], reason=reason)
-        subject = f"~ token {token.name}: {offer.heir.email} declined to own it"
-        work.record(Action.ACCESS_CHANGED, token=token, subject=subject, reason=reason)
+        work.record_change(token, f"{offer.heir.email} declined to own it", reason=reason)
     return work.effects
 
 
@@ -77,8 +76,7 @@ def withdraw(token_id: uuid.UUID, *, actor: Actor) -> Effects:
         if offer is None:
             raise WrongStateError(token, "taken back")
         offer.close(HandoverAnswer.WITHDRAWN)
-        subject = f"~ token {token.name}: no longer offered to {offer.heir.email}"
-        work.record(Action.ACCESS_CHANGED, token=token, subject=subject)
+        work.record_change(token, f"no longer offered to {offer.heir.email}")
     return work.effects
 
 
@@ -102,8 +100,7 @@ def end_offers() -> Effects:
         offer.close(HandoverAnswer.LAPSED)
         why = f"{offer.heir.email} did not answer within 7 days."
         work.tell(NoticeKind.HANDOVER_LAPSED, token, to=[offer.giver], reason=why)
-        subject = f"~ token {token.name}: no longer offered to {offer.heir.email}"
-        work.record(Action.ACCESS_CHANGED, token=token, subject=subject, reason=why)
+        work.record_change(token, f"no longer offered to {offer.heir.email}", reason=why)
 
     return life.work_on_each(Token.objects.filter(pk__in=tokens), Q(), end)
 

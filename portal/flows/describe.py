@@ -5,8 +5,6 @@ import uuid
 from portal import life, policy
 from portal.audit import Actor
 from portal.life import Effects
-from portal.models import Action
-from portal.text import isolated
 
 
 def describe(token_id: uuid.UUID, uses: str, *, actor: Actor) -> Effects:
@@ -16,6 +14,5 @@ def describe(token_id: uuid.UUID, uses: str, *, actor: Actor) -> Effects:
         policy.require(policy.may_describe, actor.user, token)
         if token.reason != uses:
             token.change(reason=uses)
-            subject = f"~ token {isolated(token.name)}: what uses it"
-            work.record(Action.ACCESS_CHANGED, token=token, subject=subject, reason=uses)
+            work.record_change(token, "what uses it", reason=uses)
     return work.effects

@@ -11,8 +11,7 @@ from datetime import timedelta
 from portal import life, policy
 from portal.audit import Actor
 from portal.life import Effects, Work, WrongStateError, moves
-from portal.models import Action, Team, Token, User
-from portal.text import isolated
+from portal.models import Team, Token, User
 
 SHORTEST, LONGEST = 300, 7 * 86_400
 """Seconds: time to read a mail, and what an overlap has by default."""
@@ -99,7 +98,9 @@ def _give(work: Work, token: Token, seconds: int, reason: str) -> None:
         notice_ends_at=ends,
         overlap_ends_at=token.revoke_at,
     )
-    _record(work, token, f"ends on {ends:%Y-%m-%d at %H:%M} UTC unless somebody keeps it", reason)
+    work.record_change(
+        token, f"ends on {ends:%Y-%m-%d at %H:%M} UTC unless somebody keeps it", reason=reason
+    )
 
 
 def keep(token_id: uuid.UUID, *, actor: Actor, reason: str = "") -> Effects:
@@ -123,10 +124,5 @@ def keep(token_id: uuid.UUID, *, actor: Actor, reason: str = "") -> Effects:
             to=told,
             revoke_at=token.overlap_ends_at if is_by_notice else token.revoke_at,
         )
-        _record(work, token, "kept, its end with notice is off", reason)
+        work.record_change(token, "kept, its end with notice is off", reason=reason)
     return work.effects
-
-
-def _record(work: Work, token: Token, what: str, reason: str) -> None:
-    subject = f"~ token {isolated(token.name)}: {what}"
-    work.record(Action.ACCESS_CHANGED, token=token, subject=subject, reason=reason)

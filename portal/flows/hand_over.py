@@ -11,7 +11,7 @@ from portal import life, mailbox, policy
 from portal.audit import Actor
 from portal.life import Effects, Work, WrongStateError
 from portal.logs import mask
-from portal.models import Action, Handover, HandoverAnswer, NoticeKind, Team, Token, User
+from portal.models import Handover, HandoverAnswer, NoticeKind, Team, Token, User
 
 HANDED_OVER = "handed over"
 
@@ -99,13 +99,11 @@ def give(work: Work, token: Token, heir: User, *, by: User | None = None, reason
     work.tell(
         NoticeKind.HANDED_OVER, token, to=told, by=by.email if by is not None else "", reason=reason
     )
-    subject = f"~ token {token.name}: owner {before.email} → {heir.email}"
-    work.record(Action.ACCESS_CHANGED, token=token, subject=subject, reason=reason)
+    work.record_change(token, f"owner {before.email} → {heir.email}", reason=reason)
 
 
 def _ask(work: Work, token: Token, offer: Handover, reason: str) -> None:
     offer.token, offer.reason = token, mask(reason)[:500]
     offer.save(force_insert=True)
     work.tell(NoticeKind.HANDOVER_ASKED, token, to=[offer.heir], reason=reason)
-    subject = f"~ token {token.name}: offered to {offer.heir.email}"
-    work.record(Action.ACCESS_CHANGED, token=token, subject=subject, reason=reason)
+    work.record_change(token, f"offered to {offer.heir.email}", reason=reason)

@@ -4,8 +4,8 @@ import uuid
 
 from portal import life, policy
 from portal.audit import Actor
-from portal.life import Effects, Work
-from portal.models import Action, Token, TokenPlace
+from portal.life import Effects
+from portal.models import TokenPlace
 from portal.text import isolated
 
 MOST_PLACES = 20
@@ -30,14 +30,14 @@ def note_place(token_id: uuid.UUID, text: str, *, actor: Actor) -> Effects:
             return work.effects
         if same.exists():
             same.update(is_due=False)
-            _record(work, token, f"has been replaced at {isolated(text)}")
+            work.record_change(token, f"has been replaced at {isolated(text)}")
         elif known.count() >= MOST_PLACES:
             raise PlaceRefusedError(
                 f"A token has at most {MOST_PLACES} places written down: remove one first."
             )
         else:
             TokenPlace.objects.create(token=token, team=token.team, text=text, by=person)
-            _record(work, token, f"lives at {isolated(text)}")
+            work.record_change(token, f"lives at {isolated(text)}")
     return work.effects
 
 
@@ -47,10 +47,5 @@ def forget_place(token_id: uuid.UUID, text: str, *, actor: Actor) -> Effects:
         token = work.lock(token_id)
         policy.require(policy.may_describe, actor.user, token)
         if TokenPlace.objects.filter(token=token, text=text).delete()[0]:
-            _record(work, token, f"lives no more at {isolated(text)}")
+            work.record_change(token, f"lives no more at {isolated(text)}")
     return work.effects
-
-
-def _record(work: Work, token: Token, what: str) -> None:
-    subject = f"~ token {isolated(token.name)}: {what}"
-    work.record(Action.ACCESS_CHANGED, token=token, subject=subject)

@@ -47,7 +47,9 @@ def prune(service_account_id: int) -> int:
                 if not _is_over(token, listed):
                     Token.objects.filter(pk=token.pk).update(not_before=Now() + LOOK_AGAIN_AFTER)
                     continue
-                request_id = _delete(token, gateway)
+                request_id = gateway.delete_token(
+                    account.workspace.aws_id, account.aws_id, token.aws_token_id
+                )
             _store(token, request_id)
             gone += 1
     except ResourceNotFoundException:
@@ -72,12 +74,6 @@ def _is_over(token: Token, listed: TokenList) -> bool:
         and listed.answered_at is not None
         and one.expires_at + SURELY_OVER <= listed.answered_at
         for one in listed.tokens
-    )
-
-
-def _delete(token: Token, gateway: Gateway) -> str:
-    return gateway.delete_token(
-        token.workspace.aws_id, token.service_account.aws_id, token.aws_token_id
     )
 
 

@@ -26,6 +26,7 @@ from portal.life.effects import Effects
 from portal.life.move import Move
 from portal.models import Action, AuditEvent, NoticeKind, State, Token, User
 from portal.models.queries import BATCH_SIZE, TokenQuerySet
+from portal.text import isolated
 
 _EVENT_ALONE = ("reason", "aws_request_id", "subject")
 """Fields of an event that are given with a move and need not stand in a column."""
@@ -104,6 +105,11 @@ class Work:
     def record(self, action: Action, *, by: Actor | None = None, **said: Any) -> None:
         """Have an event written beside those of the moves."""
         self.events.append(audit.compose(action, actor=by or self.actor, **said))
+
+    def record_change(self, token: Token, what: str, *, reason: str = "") -> None:
+        """Have an event written of what changed about a token that moves nowhere."""
+        subject = f"~ token {isolated(token.name)}: {what}"
+        self.record(Action.ACCESS_CHANGED, token=token, subject=subject, reason=reason)
 
     def _tell(
         self, token: Token, move: Move, actor: Actor, reason: str, to: Iterable[User] | None

@@ -7,7 +7,7 @@ from django.conf import settings
 from django.core.cache import cache
 from django.db.models import Case, Count, F, Value, When
 
-from portal.models.inventory import Drift, ListedToken
+from portal.models.inventory import ListedToken
 from portal.models.lookups import HOLDS_NAME
 from portal.models.states import LIVE, State
 from portal.models.tokens import Token
@@ -50,9 +50,8 @@ def count_by_workspace() -> Counts:
     counted = here.order_by().values_list(F("workspace") + 0, kind).annotate(number=Count("*"))
     for workspace, name, number in counted:
         found[workspace, name] = number
-    foreign = ListedToken.objects.filter(drift=Drift.FOREIGN).order_by()
-    by_workspace = foreign.values_list("service_account__workspace").annotate(number=Count("*"))
-    for workspace, number in by_workspace:
+    foreign = ListedToken.objects.count_foreign()
+    for workspace, number in foreign.values_list("service_account__workspace", "number"):
         found[workspace, "foreign"] = number
     return found
 

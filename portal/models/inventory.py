@@ -1,8 +1,9 @@
 """AMG's own lists of tokens, as they were last read, and where they differ from ours."""
 
-from typing import Self
+from typing import Any, Self
 
 from django.db import models
+from django.db.models import Count, QuerySet
 from django.utils import timezone
 
 from portal.models.catalog import ServiceAccount
@@ -22,6 +23,12 @@ class ListedTokenQuerySet(OutboxQuerySet["ListedToken"]):
     def to_end(self) -> Self:
         """Those that nobody here issued, and that somebody has asked to have deleted at AWS."""
         return self.filter(end_asked_at__isnull=False, drift=Drift.FOREIGN)
+
+    def count_foreign(self) -> QuerySet[Any, Any]:
+        """Of each workspace (``service_account__workspace``) the ``number`` of tokens that nobody
+        here issued."""
+        foreign = self.filter(drift=Drift.FOREIGN).order_by()
+        return foreign.values("service_account__workspace").annotate(number=Count("*"))
 
 
 class ListedToken(models.Model):

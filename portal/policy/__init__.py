@@ -46,7 +46,6 @@ from portal.policy.handover import (
 from portal.policy.inventory import (
     accounts_in_inventory,
     accounts_in_led_teams,
-    adopting_teams,
     adopting_teams_of,
     listed_in_inventory,
     may_act_on_inventory,
@@ -105,7 +104,6 @@ __all__ = [
     "accounts_in_inventory",
     "accounts_in_led_teams",
     "admins",
-    "adopting_teams",
     "adopting_teams_of",
     "approvable_tokens",
     "approvers_of",

@@ -54,44 +54,34 @@ def accounts_in_led_teams(user: User) -> QuerySet[ServiceAccount]:
     return ServiceAccount.objects.filter(_is_granted(_led(user)))
 
 
-def adopting_teams(user: User, account: ServiceAccount) -> QuerySet[Team]:
-    """The open teams for which ``user`` may adopt a token of an account: they are granted it."""
-    teams = Team.objects.filter(closed_at=None) if user.is_admin else led_by(user)
-    covering = _covering(account.pk, account.workspace_id)
-    return teams.filter(Exists(covering.filter(team=OuterRef("pk"))))
-
-
 def _led(user: User) -> list[int]:
     """Few, and asked for once: a question within a question would be asked for each row."""
     return list(led_by(user).values_list("pk", flat=True))
 
 
 def _is_granted(teams: list[int]) -> Exists:
-    """As policy.grants decides it, asked of the database about many accounts at once."""
-    pk, workspace = OuterRef("pk"), OuterRef("workspace")
-    return Exists(_covering(pk, workspace, OuterRef(OuterRef("pk"))).filter(team__in=teams))
+    """As policy.grants decides it, asked of the database about many accounts at once.
 
-
-def _covering(
-    account: int | OuterRef, workspace: int | OuterRef, outer: int | OuterRef | None = None
-) -> QuerySet[Grant]:
-    """Grants for an account. One of its own that is suspended grants nothing, and none that is
-    less specific steps into its place; no other is ever suspended."""
+    A grant of an account's own that is suspended grants nothing, and none that is less specific
+    steps into its place; no other is ever suspended.
+    """
     suspended = Grant.objects.filter(
         team=OuterRef("team"),
-        service_account=account if outer is None else outer,
+        service_account=OuterRef(OuterRef("pk")),
         suspended_at__isnull=False,
     )
-    return Grant.objects.filter(
+    covering = Grant.objects.filter(
         Q(workspace=None)
-        | Q(workspace=workspace, service_account=None)
-        | Q(service_account=account),
+        | Q(workspace=OuterRef("workspace"), service_account=None)
+        | Q(service_account=OuterRef("pk")),
         ~Exists(suspended),
     )
+    return Exists(covering.filter(team__in=teams))
 
 
 def adopting_teams_of(user: User, accounts: Iterable[ServiceAccount]) -> dict[int, list[Team]]:
-    """``adopting_teams`` for each of these accounts that has any, by their keys."""
+    """The open teams for which ``user`` may adopt a token of each of these accounts, by their keys:
+    those that are granted it."""
     accounts = list(accounts)
     if not accounts or not user.is_active:
         return {}

@@ -8,7 +8,7 @@ from django.conf import settings
 from django.db.models import Count, F, IntegerField, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 
-from portal.models import Drift, Grant, ListedToken, State, Token, User, Workspace
+from portal.models import Grant, ListedToken, State, Token, User, Workspace
 from portal.models.lookups import HOLDS_NAME, IS_OPEN, OPEN_OF_TEAM
 from portal.models.prepared import Prepared
 from portal.models.queries import TokenQuerySet, number_of
@@ -26,27 +26,15 @@ def counted(workspaces: QuerySet[Workspace]) -> QuerySet[Any, Any]:
 
 
 def _with_foreign(workspace_id: int) -> Any:
-    others = (
-        ListedToken.objects.filter(drift=Drift.FOREIGN, service_account__workspace=OuterRef("pk"))
-        .order_by()
-        .values("service_account__workspace")
-        .annotate(number=Count("*"))
-        .values("number")
-    )
-    foreign = Coalesce(Subquery(others), 0, output_field=IntegerField())
+    others = ListedToken.objects.filter(service_account__workspace=OuterRef("pk")).count_foreign()
+    foreign = Coalesce(Subquery(others.values("number")), 0, output_field=IntegerField())
     row = counted(Workspace.objects.filter(pk=workspace_id)).annotate(foreign=foreign)
     return row.values_list("used", "expired", "foreign")
 
 
 _quota = Prepared(_with_foreign, like=[-1])
 _foreign = Prepared(
-    lambda: (
-        ListedToken.objects.filter(drift=Drift.FOREIGN)
-        .order_by()
-        .values("service_account__workspace")
-        .annotate(number=Count("*"))
-        .values_list("service_account__workspace", "number")
-    ),
+    lambda: ListedToken.objects.count_foreign().values_list("service_account__workspace", "number"),
     like=[],
 )
 

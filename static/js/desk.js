@@ -5,6 +5,7 @@ import "./lifetime-field.js";
 import { enhanceAll } from "./combobox.js";
 import { draftOf, forget } from "./draft-store.js";
 import { hidden } from "./drafts.js";
+import { wirePickAll } from "./pick-all.js";
 
 enhanceAll();
 
@@ -13,32 +14,9 @@ if (again) offerAgain(again);
 
 const form = /** @type {HTMLFormElement | null} */ (document.querySelector("[data-pick-form]"));
 const all = /** @type {HTMLInputElement | null} */ (form?.querySelector("[data-pick-all]") ?? null);
-if (form && all) wire(form, all);
-
-/**
- * @param {HTMLFormElement} form
- * @param {HTMLInputElement} all
- */
-function wire(form, all) {
+if (form && all) {
   const boxes = /** @type {HTMLInputElement[]} */ ([...form.querySelectorAll("[name=token]")]);
-  const count = /** @type {HTMLElement} */ (form.querySelector("[data-pick-count]"));
-  const hint = count.textContent ?? "";
-
-  function show() {
-    const chosen = boxes.filter((box) => box.checked).length;
-    all.checked = chosen > 0 && chosen === boxes.length;
-    all.indeterminate = chosen > 0 && chosen < boxes.length;
-    count.textContent = chosen ? `${chosen} chosen. ${hint}` : hint;
-  }
-
-  all.hidden = boxes.length === 0;
-  all.addEventListener("change", () => {
-    for (const box of boxes) box.checked = all.checked;
-    show();
-  });
-  form.addEventListener("change", ({ target }) => { if (target !== all) show(); });
-  // The back button restores what was chosen.
-  window.addEventListener("pageshow", show);
+  wirePickAll(all, boxes, /** @type {HTMLElement} */ (form.querySelector("[data-pick-count]")));
 }
 
 /**

@@ -2,6 +2,7 @@
 
 import "./page.js";
 import { enhanceAll } from "./combobox.js";
+import { wirePickAll } from "./pick-all.js";
 
 /** Milliseconds between two looks at how far it has come. */
 const PAUSE = 2000;
@@ -9,28 +10,9 @@ const PAUSE = 2000;
 enhanceAll();
 
 const all = /** @type {HTMLInputElement | null} */ (document.querySelector("[data-pick-all]"));
-if (all) wire(all);
-
-/** @param {HTMLInputElement} all */
-function wire(all) {
+if (all) {
   const boxes = /** @type {HTMLInputElement[]} */ ([...document.querySelectorAll("input[name=item]")]);
-  const count = /** @type {HTMLElement} */ (document.querySelector("[data-pick-count]"));
-  const hint = count.textContent ?? "";
-
-  function show() {
-    const chosen = boxes.filter((box) => box.checked).length;
-    all.checked = chosen > 0 && chosen === boxes.length;
-    all.indeterminate = chosen > 0 && chosen < boxes.length;
-    count.textContent = chosen ? `${chosen} chosen. ${hint}` : hint;
-  }
-
-  all.hidden = boxes.length === 0;
-  all.addEventListener("change", () => {
-    for (const box of boxes) box.checked = all.checked;
-    show();
-  });
-  for (const box of boxes) box.addEventListener("change", show);
-  window.addEventListener("pageshow", show);
+  wirePickAll(all, boxes, /** @type {HTMLElement} */ (document.querySelector("[data-pick-count]")));
 }
 
 const note = /** @type {HTMLElement | null} */ (document.querySelector("[data-reading]"));

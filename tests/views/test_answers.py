@@ -343,4 +343,4 @@ def test_what_one_is_to_collect_names_what_it_replaces(
     post(leader, url(active, "reissue"), **fields())
     new = Token.objects.get(replaces=active)
     html = owner.get(f"/tokens/{new.pk}/").content.decode()
-    assert "which works on until 1 hour after you have taken the new key" in " ".join(html.split())
+    assert "which works on until 1 hour after you have taken the new key" in words(html)

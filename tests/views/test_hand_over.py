@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from portal.models import Grant, Handover, State, Token, User
 from tests.conftest import Catalog
+from tests.reading import words
 from tests.views.conftest import Post
 
 pytestmark = pytest.mark.django_db
@@ -33,7 +34,7 @@ def page(token: Token) -> str:
 
 
 def text(client: Client, page: str) -> str:
-    return " ".join(client.get(page).content.decode().split())
+    return words(client.get(page).content.decode())
 
 
 def test_renewing_is_what_the_form_offers_first(
@@ -60,14 +61,14 @@ def test_who_is_asked_accepts_on_a_page_and_collects_a_key_of_their_own(
     assert note in text(heir, "/tokens/")
     assert note not in text(giver, "/tokens/")
     asked = text(heir, page)
-    for words in (
+    for said in (
         "engineer@example.com asks: will you own this token?",
         "“new work”",
         "a new key is made for your browser, which nobody else knows",
         "Accept, and renew its key",
         "Decline…",
     ):
-        assert words in asked
+        assert said in asked
     answer = post(heir, f"{page}hand-over/accept/")
     new = Token.objects.get(replaces=token)
     assert (answer.status_code, answer.headers["Location"]) == (302, f"/tokens/{new.pk}/")

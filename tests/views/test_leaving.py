@@ -52,7 +52,7 @@ def test_the_preview_says_what_is_in_use_and_what_for_with_that_on_top(
     assert answer.context["ending"] == [busy, old, quiet]
     page = answer.content.decode()
     assert "nightly backup" in page
-    assert "1 of them was used within the last day." in " ".join(page.split())
+    assert "1 of them was used within the last day." in words(page)
     assert page.index("Last used</th>") < page.index("What uses it</th>") < page.index("Ends</th>")
     assert busy.expires_at is not None
     assert busy.expires_at.isoformat(timespec="seconds") in page

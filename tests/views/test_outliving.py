@@ -9,6 +9,7 @@ from django.test import Client
 from django.utils import timezone
 
 from portal.models import Drift, ListedToken, State, Token, User
+from tests.reading import words
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("enqueued")]
 SignIn = Callable[[User], Client]
@@ -45,7 +46,7 @@ def listed(ended: Token) -> Token:
 
 
 def text(answer: Any) -> str:
-    return " ".join(answer.content.decode().split())
+    return words(answer.content.decode())
 
 
 def test_what_is_over_at_aws_too_can_not_be_revoked(

@@ -12,6 +12,7 @@ from django.utils.html import escape
 from portal import lifetimes
 from portal.models import Action, AuditEvent, Grant, State, Token, User
 from tests.person import KeyPair
+from tests.reading import words
 from tests.views.conftest import Post
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("enqueued")]
@@ -138,8 +139,8 @@ def test_an_overlap_that_waits_is_cut_to_todays_maximum_when_it_begins(
         overlap_seconds=30 * DAY,
     )
     page = owner.get(f"/tokens/{new.pk}/").content.decode()
-    assert "works on until 7 days after" in " ".join(page.split())
-    assert "policy allows no more now, though 30 days was asked for" in " ".join(page.split())
+    assert "works on until 7 days after" in words(page)
+    assert "policy allows no more now, though 30 days was asked for" in words(page)
     new.change(state=State.SEALED, sealed_key=b"x", fingerprint="ab" * 32, public_key=b"key")
     path = f"/tokens/{new.pk}/delivered/"
     assert post(owner, path, fingerprint="ab" * 32).status_code == 200
@@ -156,7 +157,7 @@ def test_an_overlap_within_the_maximum_is_as_it_was_asked_for(
     assert post(leader, f"/tokens/{active.pk}/reissue/", **fields(7 * DAY)).status_code == 302
     new = Token.objects.get(replaces=active)
     page = owner.get(f"/tokens/{new.pk}/").content.decode()
-    assert "works on until 7 days after" in " ".join(page.split())
+    assert "works on until 7 days after" in words(page)
     assert "was asked for" not in page
     new.change(
         state=State.SEALED, sealed_key=b"x", fingerprint="ab" * 32, public_key=keys.public.encode()

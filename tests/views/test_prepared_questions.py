@@ -125,6 +125,7 @@ def test_every_question_of_the_portal(
     assert policy.outlives_its_end(ended)
     of_token, of_account = tasks._connection_of_token, tasks._connection_of_account
     assert of_token(str(left.pk)) == of_account(left.service_account_id) == "main"
+    assert tasks._connection_of_listed(ListedToken.objects.latest("pk").pk) == "main"
     for _ in range(table.RESETS.burst + 2):
         use.add(table.RESETS, "somebody")
     with pytest.raises(use.LimitExceededError):

@@ -101,9 +101,10 @@ def page(request: HttpRequest) -> HttpResponse:
     form, sheet = NoteForm(request.POST), Sheet.read(request)
     if not form.is_valid():
         return _show(request, sheet, form, status=422)
-    now = Token.objects.database_now()
-    reviewed, access = Reviewed(sheet.sha256, sheet.size, now), ""
-    if "seen" in request.POST:
+    access = ""
+    if "seen" not in request.POST:
+        reviewed = Reviewed(sheet.sha256, sheet.size, Token.objects.database_now())
+    else:
         try:
             digest, count, at, access = signing.loads(
                 request.POST["seen"], salt=_SALT, max_age=SEEN_FOR

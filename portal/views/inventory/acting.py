@@ -48,9 +48,9 @@ def adopt_one(request: HttpRequest, item: int) -> HttpResponse:
     entry = _find(user, [str(item)])[0]
     form = AdoptForm(request.POST)
     if form.is_valid():
-        team = policy.adopting_teams(user, entry.service_account).filter(
-            slug=form.cleaned_data["team"]
-        ).first()  # fmt: skip
+        account = entry.service_account
+        teams = policy.adopting_teams_of(user, [account]).get(account.pk, [])
+        team = next((one for one in teams if one.slug == form.cleaned_data["team"]), None)
         owner = User.objects.by_address(form.cleaned_data["owner"].strip())
         if team is None:
             form.add_error("team", "That team has no grant for this account, or is not yours.")

@@ -139,6 +139,6 @@ def _waits_for(token: Token) -> dict[str, Any]:
 
 def _replacements(token: Token) -> list[Token]:
     """What was to take its place. While a browser waits for the key there is none to look for."""
-    if token.waits_for_key or token.state in (State.AWAITING_APPROVAL, State.AWAITING_RECIPIENT):
+    if token.waits_for_key or token.state in AWAITING_PEOPLE:
         return []
     return Token.objects.replacing(token)

@@ -46,9 +46,9 @@ def forget(request: HttpRequest, token_id: uuid.UUID) -> HttpResponse:
     """Remove a place."""
     token = visible_token(request, token_id)
     policy.require(policy.may_describe, requester.person(request), token)
-    place = request.POST.get("place", "")
-    # Looked for here: what somebody sends may be no text that PostgreSQL compares.
-    if place in [one.text for one in token.places.all()]:
+    form = PlaceForm(request.POST)
+    if form.is_valid():  # else there is no such place
+        place = form.cleaned_data["place"]
         follow_up(forget_place(token.pk, place, actor=requester.actor(request)))
     return _noted(request, token)
 
