@@ -58,7 +58,8 @@ def _judged(page: Page) -> AxeResults:
 
 def tab_to(page: Page, selector: str) -> None:
     """Press Tab until the element has the focus, as somebody without a mouse does."""
-    for _ in range(60):
+    stops = page.locator("a[href], button, input, select, textarea, summary, [tabindex]").count()
+    for _ in range(stops + 1):
         page.keyboard.press("Tab")
         if page.evaluate("selector => document.activeElement.matches(selector)", selector):
             return

@@ -50,7 +50,9 @@ def is_legible(page: Page) -> bool:
             looks, before = element.screenshot(), looks
         return looks
 
-    looks_with_another, looks = looks_with(key[::-1]), looks_with(key)
+    looks, looks_with_another = looks_with(key), looks_with(key[::-1])
+    while looks != (again := looks_with(key)):  # something else on the page was still moving
+        looks, looks_with_another = again, looks_with(key[::-1])
     return looks != looks_with_another
 
 
