@@ -15,6 +15,7 @@ from tests.browser.steps import (
     expect_state,
     fill_in,
     new_name,
+    open_act,
     open_form,
     request_token,
     submit,
@@ -104,7 +105,7 @@ def test_a_revocation_survives_a_sign_in_in_between(live: Live, signed_in: Page)
     request_token(page)
     key, address = take_key(page), page.url
     page.reload()
-    page.get_by_text("Revoke…").click()
+    open_act(page, "Revoke…")
     page.locator("#revoke-reason").fill("it leaked")
     end_session(page)
     page.get_by_role("button", name="Revoke this token").click()
@@ -155,8 +156,7 @@ def test_a_hand_over_survives_a_sign_in_in_between(live: Live, engineer: Page, l
     request_token(engineer)
     take_key(engineer)
     lead.goto(engineer.url)
-    lead.get_by_text("More", exact=True).click()
-    lead.get_by_text("Hand over…").click()
+    open_act(lead, "Hand over…")
     lead.get_by_label("New owner", exact=True).select_option("teammate@example.com")
     lead.locator("#hand-over-reason").fill("moves to other work")
     end_session(lead)
@@ -170,8 +170,7 @@ def test_a_hand_over_survives_a_sign_in_in_between(live: Live, engineer: Page, l
     expect(lead.get_by_role("heading", name="Offered to teammate@example.com")).to_be_visible()
     assert drafts(lead) == "{}"
     lead.get_by_role("button", name="Take the offer back").click()
-    lead.get_by_text("More", exact=True).click()
-    lead.get_by_text("Hand over…").click()
+    open_act(lead, "Hand over…")
     expect(lead.locator("#hand-over-reason")).to_have_value("")
     expect(lead.get_by_text("Not handed over yet")).to_have_count(0)
 

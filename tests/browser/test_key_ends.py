@@ -16,6 +16,7 @@ from tests.browser.steps import (
     key_element,
     key_on,
     new_name,
+    open_act,
     open_form,
     request_token,
     submit,
@@ -40,7 +41,7 @@ def over(page: Page, why: str | re.Pattern[str]) -> None:
 
 
 def revoke(page: Page, reason: str) -> None:
-    page.get_by_text("Revoke…").click()
+    open_act(page, "Revoke…")
     page.locator("#revoke-reason").fill(reason)
     page.get_by_role("button", name="Revoke this token").click()
     expect_state(page, "revoked")
