@@ -8,6 +8,7 @@ from portal import policy, requester
 from portal.models import Token
 from portal.views import paging
 from portal.views.paging import Stretch, load_tokens
+from portal.views.tokens.new import try_again_url
 
 MOST_OFFERS = 20
 """That are named at once; the others follow when these are answered."""
@@ -23,5 +24,11 @@ def index(request: HttpRequest) -> HttpResponse:
         policy.approvable_tokens(user) if policy.reach(user).approves else Token.objects.none()
     )
     offers = policy.offered_to(user)[:MOST_OFFERS]
-    context = {"page": page, "waiting": waiting.count(), "offers": offers}
+    last = page.object_list[0] if page.object_list and not page.previous else None
+    context = {
+        "page": page,
+        "waiting": waiting.count(),
+        "offers": offers,
+        "same_url": try_again_url(last) if last is not None else "",
+    }
     return render(request, "tokens/index.html", context)
