@@ -26,9 +26,9 @@ PICTURES = Path(__file__).resolve().parents[1] / "docs" / "pictures"
 WIDTHS = (360, 768, 1280)
 SCHEMES = ("light", "dark")
 HEIGHT = 900
-TALLEST = 2400
+TALLEST = 2000
 """Pixels: the end of a long list says nothing that its beginning does not."""
-QUALITY = 0.72
+QUALITY = 0.55
 TO_WEBP = """
 async ([png, quality]) => {
   const image = await createImageBitmap(await (await fetch(`data:image/png;base64,${png}`)).blob());

@@ -19,7 +19,7 @@ filters.addEventListener("submit", (event) => {
   if (withKey) {
     event.preventDefault();
     withKey.value = "";
-    warning.textContent = "That was a key, and a search stands in the address. Nothing was sent: “Find by key” looks it up safely.";
+    warning.textContent = "That was a key, and what you search for becomes part of the address. Nothing was sent: “Find by key” looks it up safely.";
     return;
   }
   beforeSending();

@@ -225,7 +225,7 @@ function showLife(status, view) {
   notice.hidden = true; // signed in again
   const isOver = status.expires_at && Date.parse(status.expires_at) <= now();
   if (status.state === "active" && !isOver) return;
-  view.end(isOver ? "The token’s time is over." : status.message);
+  view.end(isOver ? "The token has expired." : status.message);
   shownKey = undefined;
   progress.show(status);
 }

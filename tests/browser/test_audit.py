@@ -165,7 +165,8 @@ def test_who_held_what_at_a_moment_is_listed_by_role(engineer: Page, auditor: Pa
     auditor.get_by_text("Filters", exact=True).click()
     auditor.get_by_label("As of").fill(
         auditor.evaluate(
-            "new Date(Date.now() - new Date().getTimezoneOffset() * 60000).toISOString().slice(0, 19)"
+            "new Date(Date.now() - new Date().getTimezoneOffset() * 60000)"
+            ".toISOString().slice(0, 19)"
         )
     )
     auditor.get_by_label("Role").select_option("EDITOR")

@@ -35,7 +35,7 @@ def page(new_context: Callable[..., BrowserContext], live: Live) -> Page:
 
 def over(page: Page, why: str | re.Pattern[str]) -> None:
     """The key was taken away, and the page says why."""
-    said = page.get_by_role("alert").filter(has_text="This key works no more")
+    said = page.get_by_role("alert").filter(has_text="This key no longer works")
     expect(said).to_contain_text(why)
     expect_no_key(page)
 
@@ -71,7 +71,7 @@ def test_a_key_is_taken_away_when_its_time_is_over(page: Page) -> None:
     page.get_by_label("Lifetime", exact=True).fill("15")
     submit(page)
     key_on(page)
-    over(page, "time is over.")
+    over(page, "The token has expired.")
 
 
 def test_a_page_that_shows_no_key_learns_it_too(

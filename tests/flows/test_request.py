@@ -131,7 +131,7 @@ def test_a_full_workspace_is_said_before_aws_says_it(
     refusal = refusal_of(wish, engineer)
     assert (refusal.field, refusal.message) == (
         "workspace",
-        "This workspace is full: it has 2 of AMG's 2 tokens. A token there has to be revoked "
+        "This workspace is full: 2 of 2 tokens are used. A token there has to be revoked "
         "first. All of its tokens are in use: one has to be revoked by its owner, lead or an "
         "admin.",
     )

@@ -32,7 +32,7 @@ def auditors_only(view: View[P]) -> View[P]:
     def guarded(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
         if not policy.may_audit(requester.person(request)):
             raise PermissionDenied(
-                "The audit log opens to auditors and admins alone: ask an admin of this portal."
+                "Only auditors and admins can open the audit log. Ask an admin of this portal."
             )
         return view(request, *args, **kwargs)
 

@@ -150,7 +150,7 @@ def reading(user: User) -> dict[str, int]:
 def require_inventory(user: User) -> None:
     """Raises PermissionDenied for who has no inventory."""
     if not policy.may_see_inventory(user):
-        raise PermissionDenied("The inventory opens to auditors, admins and team leads.")
+        raise PermissionDenied("Only auditors, admins and team leads can open the inventory.")
 
 
 def of_kind(entries: QuerySet[ListedToken], kind: str) -> QuerySet[ListedToken]:

@@ -81,7 +81,7 @@ def _give_notice(
     )
     follow_up(many.effects)
     if many.given:
-        told = f"{len(many.given)} of {len(chosen)}: notice was given. Who may need them is mailed."
+        told = f"{len(many.given)} of {len(chosen)}: notice was given, and those who may need them were mailed."
         messages.success(request, told)
     if many.left:
         names = "; ".join(f"{token.name}: {why}" for token, why in many.left[:MOST_NAMES])
