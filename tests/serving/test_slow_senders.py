@@ -104,7 +104,7 @@ def test_a_request_that_does_not_come_whole_in_time_is_told_so_and_closed(
         answer = read(sock).decode()
         assert SECONDS - 0.5 < time.monotonic() - began < SECONDS + 3
     assert answer.startswith("HTTP/1.1 408 Request Timeout\r\n")
-    assert "took too long to send that" in answer
+    assert "took too long to send this" in answer
     assert "Cache-Control: no-store" in answer
 
 

@@ -9,6 +9,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, render
+from django.views.decorators.gzip import gzip_page
 from django.views.decorators.http import require_safe
 
 from portal import policy, requester
@@ -39,6 +40,7 @@ def auditors_only(view: View[P]) -> View[P]:
     return guarded
 
 
+@gzip_page
 @require_safe
 @auditors_only
 def index(request: HttpRequest) -> HttpResponse:
@@ -56,6 +58,7 @@ def index(request: HttpRequest) -> HttpResponse:
     )
 
 
+@gzip_page
 @require_safe
 @auditors_only
 def charts(request: HttpRequest) -> HttpResponse:

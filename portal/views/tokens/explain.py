@@ -118,8 +118,8 @@ _CREDENTIAL_CODES = frozenset(
 
 
 _MESSAGES = {
-    State.AWAITING_APPROVAL: "This request needs approval, and whoever can give it was mailed. Without "
-    "an answer it lapses after 7 days.",
+    State.AWAITING_APPROVAL: "This request needs approval, and whoever can give it was mailed. "
+    "Without an answer it lapses after 7 days.",
     State.AWAITING_RECIPIENT: "Nothing is made yet: the token is made when its recipient "
     "opens this page and asks for the key. After 7 days it lapses.",
     State.QUEUED: "Waiting for a worker to take the request.",
