@@ -27,7 +27,7 @@ export function wireLastRequest(form, choose) {
   const isFresh = !field(form, "workspace").value && !document.getElementById("error-summary") && !draftOf(form);
   if (!last || !isFresh || !isOffered(field(form, "workspace"), last.workspace)) return;
   chooseAccount(form, choose, last);
-  const again = /** @type {HTMLElement} */ (form.querySelector("[data-same-again]"));
+  const again = /** @type {HTMLElement} */ (document.querySelector("[data-same-again]"));
   again.hidden = false;
   again.addEventListener("click", async () => {
     await chooseAccount(form, choose, last);
