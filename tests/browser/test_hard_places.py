@@ -65,6 +65,7 @@ def test_one_long_word_makes_no_page_scroll(
     page.goto(f"{live.url}/team/platform/")
     page.locator(f"[name=token][value='{alive}']").check()
     page.get_by_role("button", name="Revoke the chosen…").click()
+    expect(page.get_by_role("heading", name="Revoke 1 token?")).to_be_visible()
     page.set_viewport_size({"width": NARROW[0], "height": 800})
     if (needed := page.evaluate("document.documentElement.scrollWidth")) > NARROW[0]:
         too_wide.append(("preview", NARROW[0], needed))
