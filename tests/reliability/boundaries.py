@@ -116,7 +116,7 @@ def watched_boundaries(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterato
 
     def watched_command(self: Any, packed: Any, *rest: Any, **how: Any) -> None:
         points.reach("Redis")
-        command(self, packed, *rest, **how)
+        command(self, packed, *rest, **how)  # type: ignore[no-untyped-call]
 
     def message(delay: Any, argument: Any) -> bool:
         points.reach("message")
