@@ -147,10 +147,10 @@ def take(page: Page, canvas: Page, name: str) -> None:
     for width in WIDTHS:
         page.set_viewport_size({"width": width, "height": HEIGHT})
         for scheme in SCHEMES:
-            page.emulate_media(color_scheme=scheme, reduced_motion="reduce")  # type: ignore[arg-type]
+            page.emulate_media(color_scheme=scheme, reduced_motion="reduce")  # type: ignore[arg-type]  # one of its words
             tall: int = page.evaluate("document.documentElement.scrollHeight")
             clip = {"x": 0, "y": 0, "width": width, "height": min(max(tall, 500), TALLEST)}
-            png = page.screenshot(full_page=True, clip=clip)  # type: ignore[arg-type]
+            png = page.screenshot(full_page=True, clip=clip)  # type: ignore[arg-type]  # one of its words
             webp = canvas.evaluate(TO_WEBP, [base64.b64encode(png).decode(), QUALITY])
             (PICTURES / f"{name}-{width}-{scheme}.webp").write_bytes(base64.b64decode(webp))
     page.set_viewport_size({"width": WIDTHS[-1], "height": HEIGHT})

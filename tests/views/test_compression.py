@@ -28,8 +28,9 @@ def test_pages_without_a_secret_are_compressed(
     browser = sign_in(engineer)
     for path in ("/tokens/", f"/tokens/{active.pk}/", "/access/"):
         assert encoding(browser, path) == "gzip", path
+    assert encoding(browser, "/team/platform/") == "gzip"
     browser = sign_in(auditor)
-    for path in ("/audit/", "/audit/charts/"):
+    for path in ("/audit/", "/audit/charts/", "/inventory/"):
         assert encoding(browser, path) == "gzip", path
 
 

@@ -12,6 +12,7 @@ from django.db.models.functions import Now
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.utils import timezone
+from django.views.decorators.gzip import gzip_page
 from django.views.decorators.http import require_safe
 
 from portal import policy, requester
@@ -58,6 +59,7 @@ class Row:
         return self.token is None or policy.is_revocable(self.token)
 
 
+@gzip_page
 @require_safe
 def index(request: HttpRequest) -> HttpResponse:
     """What differs first, then everything that AMG lists; of one workspace where it is named."""
