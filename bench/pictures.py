@@ -7,6 +7,7 @@ done by them a moment before. Chromium itself makes WebP of what it has drawn.
 import base64
 import sys
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 from playwright.sync_api import Page, expect
@@ -119,7 +120,7 @@ def of_an_admin(here: Stage) -> Iterator[Scene]:
     page = here.list_of(ADMIN)
     for name, path in (
         ("audit", "/audit/"),
-        ("audit-as-of", "/audit/?as_of=today"),
+        ("audit-as-of", f"/audit/?as_of={datetime.now(UTC):%Y-%m-%dT%H:%M:%S}&time_zone=UTC"),
         ("inventory", "/inventory/"),
         ("access", "/access/"),
         ("access-plan", "/access/plan/"),
