@@ -51,9 +51,17 @@ _IPV4_IN_IPV6 = tuple(
 )
 """Each names an IPv4 address in another spelling (RFC 4291, 2765, 6052, 8215, 3056). A receiver on
 the internet has one of its own."""
-_TEREDO = ip_network("2001::/32")
-_ALSO_CLOSED = tuple(map(ip_network, ("192.88.99.0/24", "fec0::/10")))
-"""Anycast of 6to4 relays and site-local addresses: deprecated, and not in every Python's table."""
+_ALSO_CLOSED = tuple(
+    map(
+        ip_network,
+        (
+            *("192.0.0.0/24", "192.88.99.0/24", "100::/64", "2001::/23", "3fff::/20", "5f00::/16"),
+            "fec0::/10",
+        ),
+    )
+)
+"""For protocols, relays, examples and routers, and site-local addresses (IANA's registries of
+special addresses): not every Python's table has them all."""
 
 _URL = re.compile(r"[!#-;=?-\[\]_a-z~]+")
 """What may stand in a URL (RFC 3986), letters of A to Z included."""
@@ -166,7 +174,7 @@ def is_public(address: Address) -> bool:
         address.is_global
         and not address.is_multicast
         and not address.is_reserved
-        and not any(_within(address, one) for one in (*_IPV4_IN_IPV6, _TEREDO, *_ALSO_CLOSED))
+        and not any(_within(address, one) for one in (*_IPV4_IN_IPV6, *_ALSO_CLOSED))
     )
 
 
