@@ -10,7 +10,7 @@ from portal import audit, policy
 from portal.audit import Actor
 from portal.models import Action, Team, Webhook
 from portal.text import isolated
-from portal.webhooks import places, signing
+from portal.webhooks import places, signing, telling
 
 MOST = 20
 """Webhooks of one team."""
@@ -37,7 +37,7 @@ def add_webhook(
             address=signing.lock(url),
             format=form,
             kinds=list(kinds),
-            after_event=0,
+            after_event=telling.last_event(),
             created_by=person.email,
             secret=signing.lock(signing.new_secret()),
             shown_to=person,
@@ -46,7 +46,5 @@ def add_webhook(
         )
         what = f"added, to {webhook.host}, for {', '.join(webhook.kinds)}"
         subject = f"webhook {isolated(webhook.name)}: {what}"
-        event = audit.record(Action.SETTINGS_CHANGED, actor=actor, subject=subject, team=team)
-        # Nobody else sees the row before this is committed: it hears of what comes after.
-        Webhook.objects.filter(pk=webhook.pk).update(after_event=event.seq)
+        audit.record(Action.SETTINGS_CHANGED, actor=actor, subject=subject, team=team)
     return webhook

@@ -7,8 +7,8 @@ for webhooks, and a portal that was away misses no event.
 
 from django.db import transaction
 
-from portal.models import AuditEvent, AuditHead, Tally, Webhook, WebhookDelivery
-from portal.webhooks.telling import ACTIONS, messages_of
+from portal.models import AuditEvent, Tally, Webhook, WebhookDelivery
+from portal.webhooks.telling import ACTIONS, last_event, messages_of
 
 AT_ONCE = 500
 """Events of one turn of the scheduler."""
@@ -23,7 +23,7 @@ def tell_webhooks() -> int:
         return 0
     before = Tally.objects.number(*_READ)
     begin = max(int(before), min(one.after_event for one in webhooks))
-    head = AuditHead.objects.values_list("seq", flat=True).get()
+    head = last_event()
     if begin >= head:
         return 0
     rows = AuditEvent.objects.filter(seq__gt=begin, seq__lte=head, action__in=ACTIONS)

@@ -66,8 +66,8 @@ class Webhook(models.Model):
     """Where a team is told of what happens.
 
     ``address`` and the secrets are locked (portal.webhooks); ``host`` is what of the address may be
-    shown. ``after_event`` is the audit log's event that tells of its making: it hears of what comes
-    after. ``secret_before`` signs too until ``before_until``.
+    shown. ``after_event`` is the last event of the audit log when it was made: it hears of what
+    comes after. ``secret_before`` signs too until ``before_until``.
     """
 
     team = models.ForeignKey(Team, on_delete=models.CASCADE, related_name="webhooks")

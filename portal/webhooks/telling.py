@@ -31,6 +31,11 @@ ACTIONS = tuple(_KINDS)
 """Events that a webhook may be told of."""
 
 
+def last_event() -> int:
+    """The number of the audit log's last event; 0 where there is none."""
+    return AuditEvent.objects.order_by("-seq").values_list("seq", flat=True).first() or 0
+
+
 def messages_of(events: Sequence[AuditEvent], webhooks: Sequence[Webhook]) -> list[WebhookDelivery]:
     """What these webhooks are told of these events; each hears of what came after its making."""
     wanted = [(event, kind) for event in events if (kind := kind_of(event)) is not None]

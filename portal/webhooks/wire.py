@@ -25,6 +25,7 @@ from portal.webhooks.places import Address, Place
 SECONDS = 10.0
 """For the whole of it: connecting, TLS, sending and the answer's head."""
 CONNECT_SECONDS = 4.0
+_LATE = f"It did not answer within {SECONDS:.0f} s."
 USER_AGENT = "grafana-token-portal"
 _NEVER_AGAIN = Retry(total=0, read=False, redirect=False, respect_retry_after_header=False)
 
@@ -57,7 +58,11 @@ def post(
                 headers={"User-Agent": USER_AGENT, **headers, "Host": place.header},
             ).prepare()
             try:
-                return _send(adapter, request)
+                answer = _send(adapter, request)
+                if line.is_cut:
+                    # What was cut off in its head looks like a head that has ended there.
+                    raise NoAnswerError(_LATE)
+                return answer
             except NoConnectionError as error:
                 if not _has_not_left(error) or address == addresses[-1]:
                     raise NoAnswerError(_said(error, line)) from None
@@ -167,7 +172,7 @@ def _has_not_left(error: NoConnectionError) -> bool:
 def _said(error: Exception, line: _Line) -> str:
     """What happened, without what came over the wire."""
     if line.is_cut or isinstance(error, Timeout):
-        return f"It did not answer within {SECONDS:.0f} s."
+        return _LATE
     if isinstance(error, SSLError):
         return "Its certificate is not valid for its name, or TLS failed."
     if isinstance(error, NoConnectionError) and _has_not_left(error):
