@@ -5,7 +5,7 @@ refuses by itself waits alone.
 """
 
 import uuid
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Self
 
 from django.db import models
@@ -18,6 +18,8 @@ TEST = "webhook.test"
 """The kind of a message that tells of nothing."""
 LEASE = timedelta(seconds=60)
 """How long a worker holds a webhook: longer than a task may run (30 s)."""
+FAILS_FOR_LONG = timedelta(minutes=10)
+"""From then on the team's desk says so."""
 LONGEST_NAME = 80
 
 
@@ -50,6 +52,10 @@ class WebhookQuerySet(models.QuerySet["Webhook"]):
         """With a message that may go now, and held by no worker, by the database's clock."""
         waiting = WebhookDelivery.objects.filter(webhook=OuterRef("pk")).due()
         return self.heard().filter(_CALLABLE, Exists(waiting))
+
+    def failing_of(self, team: Team) -> int:
+        """How many of a team's have failed with every call for a while."""
+        return self.filter(team=team, failing_since__lt=Now() - FAILS_FOR_LONG).count()
 
     def claim(self, pk: int) -> bool:
         """Take a webhook for calling; False when another worker has it, or it has to wait."""
@@ -167,3 +173,16 @@ class WebhookDelivery(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} {self.message_id} to {self.webhook_id}"
+
+    @property
+    def is_waiting(self) -> bool:
+        return self.taken_at is None and self.dropped_at is None
+
+    @property
+    def next_try(self) -> datetime | None:
+        """Not before this moment; None is at once."""
+        return max(filter(None, (self.not_before, self.webhook.not_before)), default=None)
+
+    @property
+    def is_test(self) -> bool:
+        return self.kind == TEST

@@ -82,15 +82,15 @@ def test_each_message_comes_at_least_once_under_one_id_and_none_later_than_its_r
     days = Days(receiver, monkeypatch)
     happened: dict[int, timedelta] = {}
     outages: list[tuple[timedelta, timedelta]] = []
-    for half_day in range(180):
-        if half_day % 20 == 7:
+    for day in range(90):
+        if day % 10 == 3:
             days.away_until = days.now + HOUR
             outages.append((days.now, days.away_until))
         with transaction.atomic():
             event = audit.record(Action.TOKEN_UNCLAIMED, actor=SYSTEM, token=token)
         happened[event.seq] = days.now
         days.turn()
-        left = timedelta(hours=12)
+        left = timedelta(hours=24)
         while WebhookDelivery.objects.waiting().exists():
             days.wait(STEP)
             left -= STEP

@@ -28,6 +28,7 @@ from portal.models import (
     WebhookDelivery,
     WebhookKind,
 )
+from portal.webhooks import telling
 from tests.conftest import Catalog, acting
 
 pytestmark = pytest.mark.django_db
@@ -37,7 +38,7 @@ KEY = f"glsa_{'k' * 32}_00000000"
 
 def happen(action: Action, token: Token | None = None, **said: Any) -> None:
     with transaction.atomic():
-        audit.record(action, actor=SYSTEM, **({"token": token} if token else {}), **said)
+        audit.record(action, actor=SYSTEM, **(said | ({"token": token} if token else {})))
 
 
 def told(webhook: Webhook) -> list[tuple[str, Any]]:
@@ -193,7 +194,7 @@ def test_of_two_schedulers_that_read_the_same_one_writes(
 ) -> None:
     webhook = make_webhook()
     happen(Action.TOKEN_UNCLAIMED, token)
-    real = flow.messages_of
+    real = telling.messages_of
 
     def and_so_does_another(*arguments: Any) -> Any:
         with monkeypatch.context() as one:

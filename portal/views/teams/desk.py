@@ -18,7 +18,7 @@ from portal import policy, requester
 from portal.forms import DeskForm
 from portal.forms.desk import account_choices, people_choices
 from portal.forms.selects import found, typed
-from portal.models import State, Team, Token
+from portal.models import State, Team, Token, Webhook
 from portal.models.desk import accounts_on_desk, people_on_desk
 from portal.models.flags import count_open, flagged
 from portal.models.lookups import HAS_ENDED, IS_LIVE, IS_OPEN, TRUE_END
@@ -86,6 +86,7 @@ def desk(request: HttpRequest, slug: str) -> HttpResponse:
     approvals = policy.approvable_tokens(user).filter(team=team).order_by("created_at", "pk")
     asked = list(approvals.for_pages()[: MOST_APPROVALS + 1])
     counted = count_open(team)
+    may_manage = policy.may_manage(user, team)
     left_behind = counted.left_behind(policy.ENDABLE)
     return render(
         request,
@@ -93,7 +94,8 @@ def desk(request: HttpRequest, slug: str) -> HttpResponse:
         {
             "team": team,
             "answered": _answered(request, team),
-            "may_manage": policy.may_manage(user, team),
+            "may_manage": may_manage,
+            "failing_webhooks": Webhook.objects.failing_of(team) if may_manage else 0,
             "approvals": asked[:MOST_APPROVALS],
             "approvals_count": len(asked) if len(asked) <= MOST_APPROVALS else approvals.count(),
             "form": form,
