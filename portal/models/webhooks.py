@@ -53,9 +53,10 @@ class WebhookQuerySet(models.QuerySet["Webhook"]):
         waiting = WebhookDelivery.objects.filter(webhook=OuterRef("pk")).due()
         return self.heard().filter(_CALLABLE, Exists(waiting))
 
-    def failing_of(self, team: Team) -> int:
-        """How many of a team's have failed with every call for a while."""
-        return self.filter(team=team, failing_since__lt=Now() - FAILS_FOR_LONG).count()
+    def failing_of_the_team(self) -> Exists:
+        """Whether one of a team's has failed with every call for a while: part of a question for
+        teams."""
+        return Exists(self.filter(team=OuterRef("pk"), failing_since__lt=Now() - FAILS_FOR_LONG))
 
     def claim(self, pk: int) -> bool:
         """Take a webhook for calling; False when another worker has it, or it has to wait."""

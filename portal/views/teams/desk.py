@@ -86,7 +86,6 @@ def desk(request: HttpRequest, slug: str) -> HttpResponse:
     approvals = policy.approvable_tokens(user).filter(team=team).order_by("created_at", "pk")
     asked = list(approvals.for_pages()[: MOST_APPROVALS + 1])
     counted = count_open(team)
-    may_manage = policy.may_manage(user, team)
     left_behind = counted.left_behind(policy.ENDABLE)
     return render(
         request,
@@ -94,8 +93,7 @@ def desk(request: HttpRequest, slug: str) -> HttpResponse:
         {
             "team": team,
             "answered": _answered(request, team),
-            "may_manage": may_manage,
-            "failing_webhooks": Webhook.objects.failing_of(team) if may_manage else 0,
+            "may_manage": policy.may_manage(user, team),
             "approvals": asked[:MOST_APPROVALS],
             "approvals_count": len(asked) if len(asked) <= MOST_APPROVALS else approvals.count(),
             "form": form,
@@ -173,7 +171,8 @@ def _said(page: Page[Token], tokens: TokenQuerySet) -> str:
 
 def find(request: HttpRequest, slug: str) -> Team:
     """The team, if the person may open its desk; otherwise the page does not exist."""
-    team = policy.readable_teams(requester.person(request)).filter(slug=slug).first()
+    teams = policy.readable_teams(requester.person(request)).filter(slug=slug)
+    team = teams.annotate(has_failing_webhook=Webhook.objects.failing_of_the_team()).first()
     if team is None:
         raise HiddenError if Team.objects.filter(slug=slug).exists() else Http404
     return team
