@@ -24,7 +24,7 @@ from portal.webhooks.places import Address, Place
 
 SECONDS = 10.0
 """For the whole of it: connecting, TLS, sending and the answer's head."""
-CONNECT_SECONDS = 4.0
+CONNECT_SECONDS = 3.0
 _LATE = f"It did not answer within {SECONDS:.0f} s."
 USER_AGENT = "grafana-token-portal"
 _NEVER_AGAIN = Retry(total=0, read=False, redirect=False, respect_retry_after_header=False)

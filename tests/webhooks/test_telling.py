@@ -102,14 +102,15 @@ def test_each_kind_of_news_is_told_once(
     assert f"/tokens/{token.pk}/" in issued["url"]
 
 
-def test_a_request_that_waits_is_told_by_the_move_itself(
+def test_a_request_that_waits_is_told_by_the_move_itself_which_asks_nothing_for_it(
     make_webhook: Callable[..., Webhook], make_token: Callable[..., Token], engineer: User
 ) -> None:
     """The audit log's word for it is the one that is looked for."""
     webhook = make_webhook()
     waiting = make_token(engineer, state=State.AWAITING_RECIPIENT)
-    with life.work(acting(engineer)) as work:
+    with CaptureQueriesContext(connection) as queries, life.work(acting(engineer)) as work:
         work.move(work.lock(waiting.pk), moves.ASK_APPROVAL)
+    assert not any("portal_webhook" in one["sql"] for one in queries)
     tell_webhooks()
     assert [kind for kind, _ in told(webhook)] == [WebhookKind.APPROVAL_WANTED]
 
