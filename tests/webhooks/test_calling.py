@@ -92,7 +92,7 @@ def test_after_a_rotation_both_secrets_sign_for_a_day(
     [posted] = receiver.posted
     for secret in (before, after):
         Verifier(secret).verify(posted.body, posted.headers)
-    pass_time(timedelta(hours=24))
+    pass_time(timedelta(hours=24, minutes=10))
     write(webhook)
     call_webhook(webhook.pk)
     Verifier(after).verify(receiver.posted[1].body, receiver.posted[1].headers)
