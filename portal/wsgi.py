@@ -48,7 +48,7 @@ class WholeBodies:
 application = WholeBodies(get_wsgi_application())
 
 from portal.checks import exit_unless_sound  # noqa: E402 (there are models only now)
-from portal.metrics import aws  # noqa: E402
+from portal.metrics import aws  # noqa: E402 (as above)
 
 exit_unless_sound()
 prepare_pages()

@@ -22,7 +22,10 @@ admin.site.site_url = "/tokens/"
 
 @secure_admin_login  # type: ignore[untyped-decorator]  # of a library without types
 @login_not_required  # it sends the anonymous to the front door itself
-def to_the_index(request: HttpRequest, extra_context: object = None) -> HttpResponse:  # noqa: ARG001
+def to_the_index(
+    request: HttpRequest,  # noqa: ARG001 (Django's signature)
+    extra_context: object = None,  # noqa: ARG001 (Django's)
+) -> HttpResponse:
     """Django's own sign-in neither limits tries nor records them, and not even an admin may use it
     to try other people's passwords: everybody comes by the front door."""
     return redirect("admin:index")

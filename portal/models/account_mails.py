@@ -10,7 +10,7 @@ from portal.models.people import User
 class AccountMailKind(models.TextChoices):
     """What a mail tells; each has its text in templates/mail."""
 
-    PASSWORD_CHANGED = "password_changed"  # noqa: S105 (of a mail)
+    PASSWORD_CHANGED = "password_changed"  # noqa: S105 (the name of a mail)
     FACTOR_CHANGED = "factor_changed"
     FACTOR_RESET = "factor_reset"
     ADDRESS_CHANGED = "address_changed"

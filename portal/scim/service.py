@@ -65,7 +65,7 @@ def _operations(payload: Any) -> list[Any] | None:
 SERVICE = Service(PROVIDER)
 KEPT = (
     parametrize(ListResponse, Union[tuple(SERVICE.get_models())]),  # noqa: UP007 (of a tuple)
-    parametrize(SearchRequest, Union[tuple(SERVICE.get_models())]),  # noqa: UP007
+    parametrize(SearchRequest, Union[tuple(SERVICE.get_models())]),  # noqa: UP007 (of a tuple)
     *(parametrize(PatchOp, model) for model in SERVICE.get_models()),
 )
 """pydantic forgets a class of messages that nobody holds, and each search would make its own anew,

@@ -125,8 +125,8 @@ def unavailable(request: HttpRequest, error: BaseException) -> HttpResponse:
             status=503,
         )
     response.headers["Retry-After"] = str(RETRY_AFTER)
-    # Django's mark, for its own logger: the incident has its line.
-    response._has_been_logged = True  # type: ignore[attr-defined]
+    # So that Django's own logger is silent: the incident has its line.
+    response._has_been_logged = True  # type: ignore[attr-defined]  # Django's private mark
     return response
 
 

@@ -95,8 +95,7 @@ def _check_signed(text: str, provider: IdentityProvider) -> None:
         response.is_valid(asked, raise_exceptions=True)
     except OneLogin_Saml2_ValidationError as wrong:
         raise error(_CODES.get(wrong.code, "invalid")) from None
-    except Exception:  # noqa: BLE001
-        # The library raises bare exceptions, and trips over what it has not checked yet.
+    except Exception:  # noqa: BLE001 (it raises bare ones, and trips over what it has not checked)
         raise error("invalid") from None
 
 

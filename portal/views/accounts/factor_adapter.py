@@ -43,7 +43,10 @@ class FactorAdapter(DefaultMFAAdapter):
     def decrypt(self, encrypted_text: str) -> str:
         return factors.open_seed(encrypted_text)
 
-    def can_delete_authenticator(self, authenticator: Authenticator) -> bool:  # noqa: ARG002
+    def can_delete_authenticator(
+        self,
+        authenticator: Authenticator,  # noqa: ARG002 (allauth's signature)
+    ) -> bool:
         """By portal.flows.change_factor alone."""
         return False
 

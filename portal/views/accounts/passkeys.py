@@ -67,7 +67,7 @@ class _Asking:
     """What the pages share that ask for a factor: 422 where it was wrong, and the host's name."""
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        found: dict[str, Any] = super().get_context_data(**kwargs)  # type: ignore[misc]
+        found: dict[str, Any] = super().get_context_data(**kwargs)  # type: ignore[misc]  # of allauth's view
         found["host"] = relying_party()
         return found
 
