@@ -92,6 +92,7 @@ POST team-webhook-new     team                302   404    404    403    403   4
 GET  team-webhook         team                302   404    404    403    403   404   404   403   404
 GET  team-webhook-messages team               302   404    404    403    403   404   404   403   404
 POST team-webhook         team                302   404    404    403    403   404   404   403   404
+POST team-webhook-messages team               302   405    405    405    405   405   405   405   405
 POST team-webhook-*       team                302   404    404    403    403   404   404   403   404
 GET  team-hand-over       team                302   404    404    403    403   404   404   403   404
 GET  team-ended           team                302   404    404    200    200   404   200   200   200
