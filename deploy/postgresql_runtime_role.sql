@@ -68,6 +68,8 @@ BEGIN
         portal_tokenplace,
         portal_user,
         portal_usersession,
+        portal_webhook,
+        portal_webhookdelivery,
         portal_workspace,
         socialaccount_socialaccount,
         socialaccount_socialtoken

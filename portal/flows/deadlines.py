@@ -14,6 +14,7 @@ from portal.models import Notice, NoticeKind, State, Token, User
 from portal.models.lookups import TRUE_END
 from portal.models.notices import WARNINGS
 from portal.models.states import AWAITING_PEOPLE
+from portal.webhooks import telling
 
 LONGEST_WAIT_FOR_PEOPLE = timedelta(days=7)
 
@@ -75,6 +76,7 @@ def warn_of_ends() -> Effects:
 
         def warn(work: Work, token: Token, kind: NoticeKind = kind) -> None:
             work.tell(kind, token, to=[token.owner, *policy.responsible_for(token.team)])
+            telling.tell_of_end(token, kind)
 
         effects += life.work_on_each(Token.objects.alias(ends=TRUE_END), condition, warn)
     return effects

@@ -28,6 +28,7 @@ from portal.models.states import State
 from portal.models.tallies import Tally
 from portal.models.token_places import LONGEST_PLACE, TokenPlace
 from portal.models.tokens import Token
+from portal.models.webhooks import Webhook, WebhookDelivery, WebhookFormat, WebhookKind
 
 __all__ = [
     "LONGEST_PLACE",
@@ -73,5 +74,9 @@ __all__ = [
     "TokenPlace",
     "User",
     "UserSession",
+    "Webhook",
+    "WebhookDelivery",
+    "WebhookFormat",
+    "WebhookKind",
     "Workspace",
 ]
