@@ -24,6 +24,7 @@ from portal.flows import deadlines, sweep
 from portal.flows.answer_handover import end_offers
 from portal.flows.end_access import end_access
 from portal.flows.end_provider_sessions import forget_provider_sessions
+from portal.flows.end_quiet import end_quiet
 from portal.flows.end_sessions import end_sessions
 from portal.flows.forget_sessions import forget_sessions
 from portal.flows.note_recipients import note_recipients
@@ -91,6 +92,7 @@ MOVES_AND_MESSAGES = (
     ),
     Job("end offers of tokens that nobody answered in a week", end_offers, 10.0, _REQUESTS),
     Job("revoke replaced tokens whose overlap is over", deadlines.end_overlaps, may_run=_TOKENS),
+    Job("revoke replaced tokens that nothing uses any more", end_quiet, 30.0, _TOKENS),
     Job("mail owners whose token ends soon", deadlines.warn_of_ends, 10.0, _TOKENS),
     Job("follow groups whose change was left half done", follow_changed_groups, 60.0),
     Job("note the recipients of keys that an older version delivered", note_recipients, 10.0),
@@ -98,6 +100,12 @@ MOVES_AND_MESSAGES = (
     Job("have revoked tokens deleted at AWS", sweep.tokens_to_delete),
     Job("have creates of unknown outcome settled", sweep.tokens_to_settle),
     Job("have expired tokens pruned at AWS", sweep.accounts_to_prune),
+    Job(
+        "have expired tokens pruned that nobody here issued, where that is permitted",
+        sweep.accounts_with_foreign_tokens_to_prune,
+        60.0,
+        _TOKENS,
+    ),
     Job("have mails sent", sweep.mails_to_send),
     Job("have links to set a password sent", sweep.password_mails_to_send),
     Job("have mails about accounts sent", sweep.account_mails_to_send),

@@ -13,7 +13,7 @@ from portal.views.access import planning, reviewing
 from portal.views.accounts import confirm, invitation, openid, sign_in, sign_out
 from portal.views.accounts import sessions as own
 from portal.views.audit import evidence, export, find, log, suggestions
-from portal.views.inventory import acting
+from portal.views.inventory import acting, permitting
 from portal.views.inventory import index as inventory
 from portal.views.teams import calendar, desk, leaving
 from portal.views.teams import revoke as revoke_many
@@ -111,6 +111,8 @@ urlpatterns = [
     path("inventory/progress/", inventory.progress, name="inventory-progress"),
     path("inventory/read/", acting.read_now, name="inventory-read"),
     path("inventory/revoke/", acting.end_many, name="inventory-revoke"),
+    path("inventory/permit/", permitting.permit, name="inventory-permit"),
+    path("inventory/forbid/", permitting.forbid, name="inventory-forbid"),
     path("inventory/<number:item>/adopt/", acting.adopt_one, name="listed-adopt"),
     path("inventory/<number:item>/revoke/", acting.end_one, name="listed-revoke"),
     path("scim/v2/", scim.endpoint, name="scim-root"),

@@ -46,6 +46,7 @@ class TokenRequest:
     recipient: User | None = None
     replaces: Token | None = None
     overlap_seconds: int | None = None
+    quiet_seconds: int | None = None
     change_reason: str = ""
     """Why it takes another's place."""
     says_until: bool = False
@@ -134,6 +135,7 @@ def insert(work: Work, wanted: TokenRequest, entitlement: Entitlement) -> Token:
         replaces=wanted.replaces,
         lineage_name=wanted.replaces.first_name if wanted.replaces else "",
         overlap_seconds=wanted.overlap_seconds,
+        quiet_seconds=wanted.quiet_seconds,
     )
     needs_approval = entitlement.limits.needs_approval
     if needs_approval and owner != asker and policy.may_approve(asker, token):

@@ -81,7 +81,10 @@ STANDS_ON = {
     "accounts/sessions/end/": "accounts/sessions/",
     "access/apply/": "access/plan/",
     **dict.fromkeys(
-        ("inventory/read/", "inventory/revoke/", "inventory/1/adopt/", "inventory/1/revoke/"),
+        (
+            *("inventory/read/", "inventory/revoke/", "inventory/permit/", "inventory/forbid/"),
+            *("inventory/1/adopt/", "inventory/1/revoke/"),
+        ),
         "inventory/",
     ),
 }

@@ -116,6 +116,8 @@ GET  inventory-workspaces -                   401   403    200    403    403   4
 GET  inventory-progress   -                   401   403    200    403    403   403   200   200   200
 POST inventory-read       -                   302   403    302    403    403   403   302   403   302
 POST inventory-revoke     -                   302   403    422    403    403   403   422   403   422
+POST inventory-permit     -                   302   403    403    403    403   403   403   403   404
+POST inventory-forbid     -                   302   403    403    403    403   403   403   403   404
 # Of entries that there are: tests/views/test_inventory_acts.py.
 POST listed-*             -                   302   403    404    403    403   403   404   403   404
 
