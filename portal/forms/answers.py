@@ -133,8 +133,8 @@ class ReissueForm(FormWithLifetimes):
         quiet = cast(LifetimeField, self.fields["quiet_seconds"])
         quiet.most = max(self.longest_overlap, policy.SHORTEST_QUIET)
         quiet.wanted = (
-            f"Write {in_words(policy.SHORTEST_QUIET)} to {in_words(quiet.most)}: the old token ends "
-            "by then in any case."
+            f"Write {in_words(policy.SHORTEST_QUIET)} to {in_words(quiet.most)}: the old token "
+            "ends by then in any case."
         )
 
     @property

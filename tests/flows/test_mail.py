@@ -1,5 +1,6 @@
 """Mails: written with what they tell of, sent once, and without a key."""
 
+import re
 import smtplib
 import threading
 from collections.abc import Callable
@@ -142,7 +143,12 @@ def test_every_mail_says_what_it_is_about(
     assert message.to == ["lead@example.com"]
     assert "None" not in message.body
     assert "{" not in message.body
-    assert "\n\n\n\n" not in message.body
+    assert "\n\n\n" not in message.body
+    assert len(re.findall(r"https?://", message.body)) == 1, "one link each"
+    [(html, kind_of_part)] = message.alternatives
+    assert kind_of_part == "text/html"
+    assert len(re.findall(r"href=", html)) == 1
+    assert "&lt;ci&gt;" in html or kind == NoticeKind.REPLACED
 
 
 # -- Sending ------------------------------------------------------------------------------------
