@@ -227,13 +227,13 @@ def _tried(attempt: Attempt, created: CreatedToken) -> dict[str, str]:
     return {"smoke_test": smoke.try_key(attempt.token.workspace.address, created.key)}
 
 
-def _seal_and_store(attempt: Attempt, created: CreatedToken, **more: str) -> Effects:
+def _seal_and_store(attempt: Attempt, created: CreatedToken, **tried: str) -> Effects:
     token = attempt.token
     sealed = _seal(created, token)
     if sealed is None:
         is_deleted = _delete_in_hand(token, created)
         return fail(attempt, ErrorCode.CANNOT_SEAL, is_known=is_deleted)
-    effects = _store(attempt, created, *sealed, **more)
+    effects = _store(attempt, created, *sealed, tried)
     if effects is None:
         # Somebody else has the row by now: nobody will ever get this key.
         _delete_in_hand(token, created)
@@ -251,7 +251,11 @@ def _seal(created: CreatedToken, token: Token) -> tuple[bytes, str] | None:
 
 
 def _store(
-    attempt: Attempt, created: CreatedToken, sealed_key: bytes, fingerprint: str, **more: str
+    attempt: Attempt,
+    created: CreatedToken,
+    sealed_key: bytes,
+    fingerprint: str,
+    tried: dict[str, str],
 ) -> Effects | None:
     """Keep the sealed key; None when the attempt was lost, and the token in hand is nobody's."""
     token = attempt.token
@@ -268,7 +272,7 @@ def _store(
         issued_at=issued_at,
         expires_at=issued_at + timedelta(seconds=token.seconds_to_live),
         **attempt.knowledge(exists=True),
-        **more,
+        **tried,
     )
 
 

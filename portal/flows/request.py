@@ -117,7 +117,7 @@ def insert(work: Work, wanted: TokenRequest, entitlement: Entitlement) -> Token:
         message = limit_reached.message
         if limit_reached.field == "workspace":
             could_go = policy.who_could_go(asker, wanted.service_account.workspace)
-            message = f"{message} {could_go}"
+            message = f"{message} {could_go}".strip()
         raise RequestRefusedError(limit_reached.field, message)
     token = Token(
         owner=owner,

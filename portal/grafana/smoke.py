@@ -52,7 +52,7 @@ def _ask(request: PreparedRequest, seconds: float) -> str:
     try:
         with Session() as session, closing(OneAttemptAdapter()) as adapter:
             url = request.url or ""
-            around = session.merge_environment_settings(url, {}, True, None, None)
+            around = session.merge_environment_settings(url, {}, True, True, None)
             with closing(adapter.send(request, timeout=(seconds, seconds), **around)) as answer:
                 return _meaning(answer.status_code)
     except (Timeout, ConnectTimeout, TimeoutError):

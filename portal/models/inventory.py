@@ -81,6 +81,11 @@ class ListedToken(models.Model):
             models.Index(fields=["drift", "-found_at"], name="listed_by_drift"),
             models.Index(fields=["service_account", "name"], name="listed_by_name"),
             models.Index(
+                fields=["-found_at", "-id"],
+                name="listed_by_found",
+                condition=models.Q(found_at__isnull=False),
+            ),
+            models.Index(
                 fields=["end_asked_at"],
                 name="listed_to_end",
                 condition=models.Q(end_asked_at__isnull=False),

@@ -72,7 +72,7 @@ class World:
             raise smtplib.SMTPServerDisconnected
         if self.chance.random() < 0.05:
             raise Killed
-        self.taken.append((self.now, message.to[0], message.subject))
+        self.taken.append((self.now, message.to[0], str(message.subject)))
         return 1
 
 

@@ -18,6 +18,7 @@ from portal.flows.mail import mail
 from portal.flows.mail_account import mail_account
 from portal.flows.mail_lead import mail_lead
 from portal.models import (
+    AccountMail,
     AccountMailKind,
     Action,
     AuditEvent,
@@ -258,7 +259,7 @@ def test_a_mail_that_was_given_up_is_named_and_nothing_that_the_server_said(
     long_ago = timezone.now() - timedelta(days=3, minutes=1)
     notice = Notice.objects.get()
     Notice.objects.update(created_at=long_ago)
-    notify.AccountMail.objects.update(created_at=long_ago)
+    AccountMail.objects.update(created_at=long_ago)
     assert not mail(notice.pk)
     assert not mail_account(number)
     found = list(LostMail.objects.order_by("pk").values_list("kind", "recipient", "about"))

@@ -55,7 +55,7 @@ def _waiting() -> Iterator[Waiting]:
     for what, rows in (
         ("about tokens", Notice.objects.filter(_UNSENT)),
         ("to leads", LeadMail.objects.filter(_UNSENT)),
-        ("about people’s accounts", AccountMail.objects.all()),
+        ("about accounts", AccountMail.objects.all()),
         ("links to set a password", PasswordMail.objects.exclude(person=None)),
     ):
         found = rows.order_by().aggregate(
