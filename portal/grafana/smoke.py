@@ -7,6 +7,7 @@ user (AMG pricing, "active users").
 import threading
 from contextlib import closing
 from http.client import HTTPException
+from typing import Any
 
 from requests import PreparedRequest, Request, Session
 from requests.exceptions import ConnectTimeout, RequestException, SSLError, Timeout
@@ -52,7 +53,7 @@ def _ask(request: PreparedRequest, seconds: float) -> str:
     try:
         with Session() as session, closing(OneAttemptAdapter()) as adapter:
             url = request.url or ""
-            around = session.merge_environment_settings(url, {}, True, True, None)
+            around: Any = session.merge_environment_settings(url, {}, True, True, None)
             with closing(adapter.send(request, timeout=(seconds, seconds), **around)) as answer:
                 return _meaning(answer.status_code)
     except (Timeout, ConnectTimeout, TimeoutError):

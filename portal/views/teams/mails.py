@@ -27,7 +27,7 @@ def notice_days(request: HttpRequest, slug: str) -> HttpResponse:
         except ValueError as wrong:
             error = f"Write {wrong}, or nothing for the usual ones."
         else:
-            messages.success(request, "Kept. The mails of the team’s tokens go out so from now on.")
+            messages.success(request, "Kept. The mails go out so from now on.")
             return redirect("team", team.slug)
     usual = ",".join(map(str, settings.EXPIRY_NOTICE_DAYS))
     context = {"team": team, "days": text, "error": error, "usual": usual}
