@@ -8,6 +8,7 @@ from portal.letters import as_html
 from tests.browser.looks import assert_looks_right, tab_to
 from tests.browser.steps import request_token, take_key
 from tests.browser.test_unseen_look import page_as, picture
+from tests.browser.watch import Watch
 from tests.grafana.sandbox_process import PROD
 
 __all__ = ["page_as"]
@@ -72,7 +73,10 @@ def test_whether_mails_go_out_looks_right(page_as: Callable[[str], Page]) -> Non
     picture(page, "sending")
 
 
-def test_a_team_s_days_are_mended_beside_their_field(page_as: Callable[[str], Page]) -> None:
+def test_a_team_s_days_are_mended_beside_their_field(
+    page_as: Callable[[str], Page], watch: Watch
+) -> None:
+    watch.expect_status(422)
     page = page_as("lead@example.com")
     page.goto("/team/platform/")
     page.get_by_role("link", name="Mails before an end").click()
@@ -90,7 +94,7 @@ def test_a_permission_is_given_and_withdrawn(page_as: Callable[[str], Page]) -> 
     page = page_as("admin@example.com")
     page.goto(f"/inventory/?workspace={PROD}")
     gauge = page.get_by_test_id("quota")
-    gauge.get_by_text("Have expired ones that nobody here issued removed").click()
+    gauge.get_by_text("Remove expired ones by itself").click()
     assert_looks_right(page)
     picture(page, "permission")
     gauge.get_by_role("button", name="Permit it").click()
