@@ -4,7 +4,7 @@ memory, and what a second reading that finds everything as it was writes.
 PostgreSQL and Redis are real; AWS is a stand-in that knows 50 accounts by their roles and refuses
 what goes over a limit. AWS documents 5 calls per second, account and region for ListWorkspaces and
 DescribeWorkspace, and no number for the others: the stand-in takes 10 of those together. Catalogs
-are read as the scheduler does it, a thread for each connection; lists of tokens by as many threads
+are read as the scheduler does it, twelve connections at once; lists of tokens by as many threads
 as a worker has processes. ``python -m bench.inventory --docs`` writes docs/PERFORMANCE.md.
 """
 
@@ -12,7 +12,6 @@ import argparse
 import json
 import os
 import re
-import resource
 import shutil
 import subprocess
 import sys
@@ -20,8 +19,7 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -40,6 +38,7 @@ WORKERS = 12
 LIMITS = {"ListWorkspaces": 5.0, "DescribeWorkspace": 5.0}
 OTHERS = 10.0
 ROOT = Path(__file__).resolve().parents[1]
+TIMES = Path(__file__).with_name("inventorytimes.py")
 
 
 # -- AWS's place --------------------------------------------------------------------------------
@@ -161,97 +160,13 @@ def _workspace(account: int, number: int) -> dict[str, Any]:
     }
 
 
-# -- The readings -------------------------------------------------------------------------------
-
-
-class Writes:
-    """Counts what is written, by table."""
-
-    def __init__(self) -> None:
-        self.count: Counter[str] = Counter()
-
-    def __call__(self, execute: Callable[..., Any], sql: Any, *rest: Any) -> Any:
-        found = re.match(r'\s*(INSERT INTO|UPDATE|DELETE FROM)\s+"?(\w+)', str(sql))
-        if found:
-            self.count[f"{found[1].split()[0]} {found[2]}"] += 1
-        return execute(sql, *rest)
-
-
-def measure() -> None:
-    """Twice, and prints what each reading took as JSON."""
-    import django
-
-    django.setup()
-    from django.core.management import call_command
-    from django.db import connection
-
-    from portal.audit import SYSTEM
-    from portal.flows.sync_catalog import sync_catalog
-    from portal.flows.take_inventory import take_inventory
-    from portal.models import Connection, ListedToken, ServiceAccount, Workspace
-
-    call_command("migrate", verbosity=0)
-    Connection.objects.bulk_create(
-        Connection(
-            name=f"account-{one}",
-            region="eu-west-1",
-            role_arn=f"arn:aws:iam::{100_000_000_000 + one}:role/portal-{one}",
-            external_id="of the benchmark",
-        )
-        for one in range(1, CONNECTIONS + 1)
-    )
-    found = []
-    for _ in range(2):
-        writes, began = Writes(), time.monotonic()
-
-        def with_writes(work: Callable[[Any], object], one: Any, writes: Writes = writes) -> object:
-            try:
-                with connection.execute_wrapper(writes):
-                    return work(one)
-            finally:
-                connection.close()
-
-        def read(row: Any) -> None:
-            while sync_catalog(row, actor=SYSTEM).unread:
-                time.sleep(1)
-
-        def list_one(pk: int) -> None:
-            while not take_inventory(pk):
-                time.sleep(0.2)
-
-        with ThreadPoolExecutor(CONNECTIONS) as threads:
-            list(threads.map(lambda one: with_writes(read, one), Connection.objects.all()))
-        catalog = time.monotonic() - began
-        # In turns of the connections, as the scheduler's order is that of the last reading.
-        pks = ServiceAccount.objects.order_by("aws_id", "workspace__aws_id").values_list(
-            "pk", flat=True
-        )
-        mixed = sorted(pks, key=lambda pk: (pk * 7_919) % 10_007)
-        with ThreadPoolExecutor(WORKERS) as threads:
-            list(threads.map(lambda pk: with_writes(list_one, pk), mixed))
-        found.append(
-            {
-                "catalog": catalog,
-                "all": time.monotonic() - began,
-                "megabytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
-                "writes": dict(writes.count),
-            }
-        )
-    rows = [model.objects.count() for model in (Workspace, ServiceAccount, ListedToken)]
-    print(json.dumps({"readings": found, "rows": rows}))
-
-
 # -- What it says -------------------------------------------------------------------------------
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--docs", action="store_true", help="write docs/PERFORMANCE.md")
-    parser.add_argument("--measure", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
-    if options.measure:
-        measure()
-        return
     load = report.Load()
     server = ThreadingHTTPServer(("127.0.0.1", 0), StandIn)
     server.daemon_threads = True
@@ -260,7 +175,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="portal-inventory-") as home:
         for database, broker in _servers(Path(home)):
             done = subprocess.run(
-                [sys.executable, "-m", "bench.inventory", "--measure"],
+                [sys.executable, str(TIMES), str(CONNECTIONS), str(WORKERS)],
                 cwd=ROOT,
                 env=_environment(Path(home) / "data", database, broker, url),
                 stdout=subprocess.PIPE,
@@ -299,6 +214,7 @@ def _environment(home: Path, database: str, broker: str, aws: str) -> dict[str, 
     return {
         **{name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ},
         "DJANGO_SETTINGS_MODULE": "portal.settings",
+        "PYTHONPATH": str(ROOT),
         "PORTAL_DATA_DIR": str(home),
         "PORTAL_EMBEDDED": "1",
         "PORTAL_GRAFANA": "aws",

@@ -134,6 +134,9 @@ PAUSE_AFTER_ERROR = 60.0
 """Seconds for which a job rests that met an error of ours; the others go on."""
 READ_AGAIN_SECONDS = 15.0
 """After the start, and after a reading that missed a part; twice as long each time it does so."""
+MOST_READERS = 12
+"""Catalogs that are read at once: each holds a connection of the database's, of which a process has
+20 (portal/postgresql/pool.py)."""
 
 
 def run_all(jobs: tuple[Job, ...] = MOVES_AND_MESSAGES) -> Effects:
@@ -198,6 +201,10 @@ class _Reader:
     again: float = READ_AGAIN_SECONDS
     """The pause after a reading that misses a part."""
 
+    @property
+    def is_at_work(self) -> bool:
+        return self.thread is not None and self.thread.is_alive()
+
 
 @dataclass(slots=True)
 class CatalogReaders:
@@ -209,12 +216,17 @@ class CatalogReaders:
     def turn(self) -> None:
         """Start what is due. Raises DatabaseError or InterfaceError."""
         now = time.monotonic()
+        first = now + READ_AGAIN_SECONDS
+        waiting = []
         for row in Connection.objects.all():
-            first = _Reader(due=now + READ_AGAIN_SECONDS)
-            reader = self._readers.setdefault(row.pk, first)
-            if (reader.thread is None or not reader.thread.is_alive()) and now >= reader.due:
-                reader.thread = threading.Thread(target=_read, args=(row, reader), daemon=True)
-                reader.thread.start()
+            reader = self._readers.setdefault(row.pk, _Reader(due=first))
+            if not reader.is_at_work and now >= reader.due:
+                waiting.append((reader, row))
+        at_work = sum(reader.is_at_work for reader in self._readers.values())
+        waiting.sort(key=lambda pair: pair[0].due)
+        for reader, row in waiting[: max(0, MOST_READERS - at_work)]:
+            reader.thread = threading.Thread(target=_read, args=(row, reader), daemon=True)
+            reader.thread.start()
 
 
 @dataclass(slots=True)
