@@ -27,6 +27,7 @@ from portal.flows.mail_account import mail_account
 from portal.flows.mail_lead import mail_lead
 from portal.flows.mail_password import mail_password
 from portal.flows.prune import prune
+from portal.flows.prune_foreign import prune_foreign
 from portal.flows.recover import settle
 from portal.flows.revoke import delete_at_aws
 from portal.flows.take_inventory import take_inventory
@@ -183,6 +184,7 @@ def settle_token(token_id: str) -> None:
 @takes_a_place("portal.prune", _connection_of_account)
 def prune_account(service_account_id: int) -> None:
     prune(service_account_id)
+    prune_foreign(service_account_id)
     gateway.note_heard()
 
 
