@@ -8,7 +8,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install \
 
 IN_PARALLEL := -q -n 3 --dist loadfile --no-loadscope-reorder
 
-.PHONY: run test check bench chaos deploy-check units-check lock clean
+.PHONY: run test check bench pictures chaos deploy-check units-check lock clean
 
 run: $(VENV)/.run
 	@PORTAL_EMBEDDED=1 PYTHONUNBUFFERED=1 exec $(BIN)/python manage.py run
@@ -57,6 +57,11 @@ check: $(VENV)/.dev
 bench: $(VENV)/.dev
 	@sh tests/install-servers.sh
 	@for bench in bench/*_*.py; do $(BIN)/python -m bench.$$(basename $$bench .py) || exit 1; done
+
+# Every page in both themes at three widths, into docs/pictures; a quarter of an hour.
+pictures: $(VENV)/.dev
+	@sh tests/install-servers.sh
+	@$(BIN)/python -m bench.pictures $(ARGS)
 
 # The faults in their full length and the storm, on both stacks; writes docs/RELIABILITY.md. Leave
 # the machine to it, for three quarters of an hour.

@@ -2,7 +2,7 @@
 
 import html
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import timedelta
 from ipaddress import ip_network
 from typing import Any
@@ -25,7 +25,7 @@ from tests.webhooks.waiting import pass_time, write
 pytestmark = pytest.mark.django_db
 NEW = "/team/platform/webhooks/new/"
 URL = "https://hooks.slack.com/services/T0/B0/verysecretpart"
-EVERY: Mapping[str, str | list[str]] = {
+EVERY: dict[str, str | list[str]] = {
     "url": URL,
     "format": "slack",
     "events": list(WebhookKind.values),
