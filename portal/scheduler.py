@@ -24,7 +24,9 @@ from portal.flows import deadlines, sweep
 from portal.flows.answer_handover import end_offers
 from portal.flows.end_access import end_access
 from portal.flows.end_provider_sessions import forget_provider_sessions
+from portal.flows.end_quiet import end_quiet
 from portal.flows.end_sessions import end_sessions
+from portal.flows.forget_messages import forget_messages
 from portal.flows.forget_sessions import forget_sessions
 from portal.flows.note_recipients import note_recipients
 from portal.flows.provision_groups import follow_changed_groups
@@ -32,6 +34,7 @@ from portal.flows.refuse import forget_old_uses, record_counted_refusals
 from portal.flows.sign_in import record_counted_failures
 from portal.flows.spend_assertion import forget_spent_assertions
 from portal.flows.sync_catalog import SYNC_SECONDS, sync_catalog
+from portal.flows.tell_webhooks import tell_webhooks
 from portal.flows.watch_quota import watch_quota
 from portal.flows.write_digests import write_digests
 from portal.incidents import Incident
@@ -91,6 +94,7 @@ MOVES_AND_MESSAGES = (
     ),
     Job("end offers of tokens that nobody answered in a week", end_offers, 10.0, _REQUESTS),
     Job("revoke replaced tokens whose overlap is over", deadlines.end_overlaps, may_run=_TOKENS),
+    Job("revoke replaced tokens that nothing uses any more", end_quiet, 30.0, _TOKENS),
     Job("mail owners whose token ends soon", deadlines.warn_of_ends, 10.0, _TOKENS),
     Job("follow groups whose change was left half done", follow_changed_groups, 60.0),
     Job("note the recipients of keys that an older version delivered", note_recipients, 10.0),
@@ -98,12 +102,20 @@ MOVES_AND_MESSAGES = (
     Job("have revoked tokens deleted at AWS", sweep.tokens_to_delete),
     Job("have creates of unknown outcome settled", sweep.tokens_to_settle),
     Job("have expired tokens pruned at AWS", sweep.accounts_to_prune),
+    Job(
+        "have expired tokens pruned that nobody here issued, where that is permitted",
+        sweep.accounts_with_foreign_tokens_to_prune,
+        60.0,
+        _TOKENS,
+    ),
     Job("have mails sent", sweep.mails_to_send),
     Job("have links to set a password sent", sweep.password_mails_to_send),
     Job("have mails about accounts sent", sweep.account_mails_to_send),
     Job("tell leads of workspaces that are nearly full", watch_quota, 60.0),
     Job("write the digests of the week", write_digests, 300.0),
     Job("have mails to leads sent", sweep.lead_mails_to_send),
+    Job("write the messages of webhooks from the audit log", tell_webhooks),
+    Job("have webhooks called", sweep.webhooks_to_call),
     Job("have AMG's own lists of tokens read", sweep.accounts_to_list),
     Job("have tokens deleted that nobody here issued", sweep.listed_tokens_to_end),
     Job("record refused sign-ins as one event each", record_counted_failures),
@@ -112,6 +124,7 @@ MOVES_AND_MESSAGES = (
     Job("forget sign-ins at the provider whose session is over", forget_provider_sessions, 300.0),
     Job("forget answers of SAML whose time is over", forget_spent_assertions, 300.0),
     Job("forget what was shown of sessions that are over", forget_sessions, 300.0),
+    Job("forget messages of webhooks after a month", forget_messages, 300.0),
 )
 TABLE = (
     # First, because it is what tells of a log that takes no events any more.
@@ -126,6 +139,9 @@ PAUSE_AFTER_ERROR = 60.0
 """Seconds for which a job rests that met an error of ours; the others go on."""
 READ_AGAIN_SECONDS = 15.0
 """After the start, and after a reading that missed a part; twice as long each time it does so."""
+MOST_READERS = 12
+"""Catalogs that are read at once: each holds a connection of the database's, of which a process has
+20 (portal/postgresql/pool.py)."""
 
 
 def run_all(jobs: tuple[Job, ...] = MOVES_AND_MESSAGES) -> Effects:
@@ -190,6 +206,10 @@ class _Reader:
     again: float = READ_AGAIN_SECONDS
     """The pause after a reading that misses a part."""
 
+    @property
+    def is_at_work(self) -> bool:
+        return self.thread is not None and self.thread.is_alive()
+
 
 @dataclass(slots=True)
 class CatalogReaders:
@@ -201,12 +221,17 @@ class CatalogReaders:
     def turn(self) -> None:
         """Start what is due. Raises DatabaseError or InterfaceError."""
         now = time.monotonic()
+        first = now + READ_AGAIN_SECONDS
+        waiting = []
         for row in Connection.objects.all():
-            first = _Reader(due=now + READ_AGAIN_SECONDS)
-            reader = self._readers.setdefault(row.pk, first)
-            if (reader.thread is None or not reader.thread.is_alive()) and now >= reader.due:
-                reader.thread = threading.Thread(target=_read, args=(row, reader), daemon=True)
-                reader.thread.start()
+            reader = self._readers.setdefault(row.pk, _Reader(due=first))
+            if not reader.is_at_work and now >= reader.due:
+                waiting.append((reader, row))
+        at_work = sum(reader.is_at_work for reader in self._readers.values())
+        waiting.sort(key=lambda pair: pair[0].due)
+        for reader, row in waiting[: max(0, MOST_READERS - at_work)]:
+            reader.thread = threading.Thread(target=_read, args=(row, reader), daemon=True)
+            reader.thread.start()
 
 
 @dataclass(slots=True)

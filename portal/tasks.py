@@ -17,6 +17,7 @@ from portal import gateway, outage, places, valkey, wakeup
 from portal.audit import Actor
 from portal.celery import app
 from portal.checks import exit_unless_sound
+from portal.flows.call_webhook import call_webhook
 from portal.flows.end_access import end_access
 from portal.flows.end_listed import delete_listed
 from portal.flows.end_sessions import end_sessions
@@ -26,6 +27,7 @@ from portal.flows.mail_account import mail_account
 from portal.flows.mail_lead import mail_lead
 from portal.flows.mail_password import mail_password
 from portal.flows.prune import prune
+from portal.flows.prune_foreign import prune_foreign
 from portal.flows.recover import settle
 from portal.flows.revoke import delete_at_aws
 from portal.flows.take_inventory import take_inventory
@@ -94,10 +96,8 @@ Task = Callable[[Any], None]
 
 
 def takes_a_place(task: str, connection_of: Callable[[Any], str | None]) -> Callable[[Task], Task]:
-    """A task that calls AWS, for a connection that may have filled its share of the places.
-
-    ``connection_of`` names that of the task's argument; None where there is nothing to do.
-    """
+    """A task that calls AWS, for a connection that may have filled its share of the places:
+    ``connection_of`` names that of the task's argument, None where there is nothing to do."""
 
     def decorate(run: Task) -> Task:
         @functools.wraps(run)
@@ -184,6 +184,7 @@ def settle_token(token_id: str) -> None:
 @takes_a_place("portal.prune", _connection_of_account)
 def prune_account(service_account_id: int) -> None:
     prune(service_account_id)
+    prune_foreign(service_account_id)
     gateway.note_heard()
 
 
@@ -209,6 +210,12 @@ def send_account_mail(mail_id: int) -> None:
 @bears_outages
 def send_lead_mail(mail_id: int) -> None:
     mail_lead(mail_id)
+
+
+@app.task(name="portal.webhook")
+@bears_outages
+def call_receiver(webhook_id: int) -> None:
+    call_webhook(webhook_id)
 
 
 @app.task(name="portal.inventory")
@@ -262,6 +269,7 @@ def follow_up(effects: Effects) -> None:
         *((send_lead_mail.delay, mail_id) for mail_id in effects.lead_mail),
         *((list_tokens.delay, account_id) for account_id in effects.inventory),
         *((end_listed_token.delay, listed_id) for listed_id in effects.end_listed),
+        *((call_receiver.delay, webhook_id) for webhook_id in effects.webhook),
     ]
     # Where one message fails, the others would: nobody must wait for each of them.
     if not all(_send(delay, argument) for delay, argument in messages):

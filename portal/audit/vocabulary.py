@@ -51,7 +51,9 @@ FIELDS = {
     ),
     Action.TOKEN_REISSUED: _fields("token subject", "reason"),
     Action.TOKEN_EXPIRED: _fields("token"),
-    Action.TOKEN_PRUNED: _fields("token aws_request_id"),
+    Action.TOKEN_PRUNED: _fields(
+        "aws_request_id", "token reason service_account aws_token_id subject"
+    ),
     Action.TOKEN_UNCLAIMED: _fields("token", "reason"),
     Action.TOKEN_ORPHAN_REMOVED: _fields("token aws_token_id aws_request_id"),
     Action.TOKEN_DRIFT_FOUND: _fields(

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
-from portal.models import Grant, ListedToken, ServiceAccount, Team, Token, User
+from portal.models import Grant, ListedToken, ServiceAccount, Team, Token, User, Workspace
 from portal.policy.auditing import may_audit
 from portal.policy.grants import TeamGrants
 from portal.policy.leads import led_by
@@ -47,6 +47,12 @@ def may_act_on_inventory(user: User, account: ServiceAccount) -> bool:
 def may_read_again(user: User) -> bool:
     """Whether ``user`` may have lists read now: who may act on what they say."""
     return user.is_active and (user.is_admin or led_by(user).exists())
+
+
+def may_permit_pruning(user: User, _: Workspace | None) -> bool:
+    """Whether ``user`` may permit, once for all that come, that expired tokens which nobody here
+    issued are deleted in a workspace, and withdraw it: other teams may have made them."""
+    return user.is_active and user.is_admin
 
 
 def accounts_in_led_teams(user: User) -> QuerySet[ServiceAccount]:
@@ -97,3 +103,12 @@ def adopting_teams_of(user: User, accounts: Iterable[ServiceAccount]) -> dict[in
         one.pk: [team for team, rows in granted if rows.limits(one) is not None] for one in accounts
     }
     return {pk: teams_of_it for pk, teams_of_it in found.items() if teams_of_it}
+
+
+def granted_among(teams: Iterable[int], account: ServiceAccount) -> set[int]:
+    """Which of these teams are granted an account."""
+    grants = Grant.objects.filter(Q(workspace=None) | Q(workspace=account.workspace_id))
+    by_team: dict[int, list[Grant]] = {}
+    for grant in grants.filter(team__in=list(teams)):
+        by_team.setdefault(grant.team_id, []).append(grant)
+    return {pk for pk, rows in by_team.items() if TeamGrants(rows).limits(account) is not None}

@@ -35,6 +35,8 @@ OPEN_TO_ALL = {
     "accounts/password/reset/done/",
     "accounts/password/reset/key/x-x/",
     "accounts/password/reset/key/done/",
+    # For mail programs: what is signed says who.
+    "accounts/mails/stop/1/",
     # For calendar programs: a key of its own.
     "team/1/ends.ics",
 }
@@ -78,10 +80,18 @@ STANDS_ON = {
     },
     "team/1/revoke/": "team/1/",
     "team/1/calendar/": "team/1/",
+    **{
+        f"team/1/webhooks/1/{action}/": "team/1/webhooks/1/"
+        for action in ("stored", "test", "rotate", "delete")
+    },
+    "team/1/webhooks/1/deliveries/1/again/": "team/1/webhooks/1/deliveries/",
     "accounts/sessions/end/": "accounts/sessions/",
     "access/apply/": "access/plan/",
     **dict.fromkeys(
-        ("inventory/read/", "inventory/revoke/", "inventory/1/adopt/", "inventory/1/revoke/"),
+        (
+            *("inventory/read/", "inventory/revoke/", "inventory/permit/", "inventory/forbid/"),
+            *("inventory/1/adopt/", "inventory/1/revoke/"),
+        ),
         "inventory/",
     ),
 }

@@ -19,7 +19,7 @@ from portal import policy, requester
 from portal.forms import DeskForm
 from portal.forms.desk import account_choices, people_choices
 from portal.forms.selects import found, typed
-from portal.models import State, Team, Token
+from portal.models import State, Team, Token, Webhook
 from portal.models.desk import accounts_on_desk, people_on_desk
 from portal.models.flags import count_open, flagged
 from portal.models.lookups import HAS_ENDED, IS_LIVE, IS_OPEN, TRUE_END
@@ -175,7 +175,8 @@ def _said(page: Page[Token], tokens: TokenQuerySet) -> str:
 
 def find(request: HttpRequest, slug: str) -> Team:
     """The team, if the person may open its desk; otherwise the page does not exist."""
-    team = policy.readable_teams(requester.person(request)).filter(slug=slug).first()
+    teams = policy.readable_teams(requester.person(request)).filter(slug=slug)
+    team = teams.annotate(has_failing_webhook=Webhook.objects.failing_of_the_team()).first()
     if team is None:
         raise HiddenError if Team.objects.filter(slug=slug).exists() else Http404
     return team

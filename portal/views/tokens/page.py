@@ -23,6 +23,7 @@ from portal.text import without_unseen
 from portal.views.compression import compressed
 from portal.views.tokens import explain, new
 from portal.views.tokens.find import visible_token
+from portal.views.tokens.tried import tried
 
 NOTICE = 1_800
 NOTICES = [(lifetimes.written(one), lifetimes.in_words(one)) for one in (NOTICE, 7_200, 86_400)]
@@ -54,6 +55,8 @@ def page(request: HttpRequest, token: Token, *, status: int = 200, **more: Any) 
             "message": explain.message(token),
             "trouble": explain.error(token),
             "is_recipient": is_recipient,
+            "tried": tried(token.smoke_test),
+            "quiet": policy.quiet_of(token),
             "may_revoke": may_revoke,
             "may_cancel": policy.is_cancellable(token) and policy.may_revoke(user, token),
             "may_answer": token.state == State.AWAITING_APPROVAL
