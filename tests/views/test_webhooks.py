@@ -25,7 +25,11 @@ from tests.webhooks.waiting import pass_time, write
 pytestmark = pytest.mark.django_db
 NEW = "/team/platform/webhooks/new/"
 URL = "https://hooks.slack.com/services/T0/B0/verysecretpart"
-EVERY = {"url": URL, "format": "slack", "events": list(WebhookKind.values)}
+EVERY: dict[str, str | list[str]] = {
+    "url": URL,
+    "format": "slack",
+    "events": list(WebhookKind.values),
+}
 
 
 @pytest.fixture
@@ -131,8 +135,7 @@ def test_a_mistake_stands_beside_its_field_and_what_was_typed_is_kept(
 
 
 def test_a_team_has_twenty_at_most(client: Client, post: Post, webhook: Webhook) -> None:
-    kept = Webhook.objects.values().get()
-    del kept["id"]
+    kept = {name: it for name, it in Webhook.objects.values().get().items() if name != "id"}
     Webhook.objects.bulk_create(Webhook(**kept) for _ in range(19))
     answer = post(client, NEW, **EVERY)
     assert answer.status_code == 422
@@ -146,7 +149,12 @@ def test_a_team_has_twenty_at_most(client: Client, post: Post, webhook: Webhook)
 def test_a_change_is_an_event_and_an_empty_address_keeps_the_one_it_has(
     client: Client, post: Post, webhook: Webhook
 ) -> None:
-    fields = {"url": "", "name": "ops", "format": "slack", "events": ["token.revoked"]}
+    fields: dict[str, str | list[str]] = {
+        "url": "",
+        "name": "ops",
+        "format": "slack",
+        "events": ["token.revoked"],
+    }
     assert post(client, path(webhook), **fields).status_code == 302
     after = Webhook.objects.get()
     assert (after.name, after.kinds) == ("ops", ["token.revoked"])
