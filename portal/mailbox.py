@@ -91,6 +91,9 @@ def sender(text: str) -> str:
     return text
 
 
+SEVERAL = "mail addresses, separated by commas"
+
+
 def several(text: str) -> list[str]:
     """Addresses as they stand, separated by commas; may be none. Raises ValueError."""
     found = environment.words(text) if text else []

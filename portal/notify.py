@@ -4,6 +4,7 @@ Call ``tell`` inside the transaction that does what the mail tells of: what did 
 to nobody, and what happened is told even if the mail server is away. No mail ever holds a key.
 """
 
+import re
 import smtplib
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -14,13 +15,13 @@ from typing import Any
 from allauth.account.forms import default_token_generator
 from allauth.account.utils import user_pk_to_url_str
 from django.conf import settings
-from django.core.mail import EmailMessage
+from django.core.mail import EmailMessage, EmailMultiAlternatives
 from django.db import transaction
 from django.db.models import QuerySet
 from django.db.models.functions import Now
 from django.template.loader import render_to_string
 
-from portal import clock, mailbox
+from portal import clock, letters, mailbox
 from portal.audit import Actor
 from portal.logs import mask
 from portal.models import (
@@ -28,11 +29,14 @@ from portal.models import (
     AccountMailKind,
     Heartbeat,
     LeadMail,
+    LeadMailKind,
+    MailTopic,
     Notice,
-    NoticeKind,
     Token,
     User,
 )
+from portal.models.notices import days_before_end
+from portal.stopping import stop_path
 
 SENT, NOT_SENT = "mail", "mail_trouble"
 """Heartbeats: when the mail server last took a mail, and when it last could not be spoken to."""
@@ -61,9 +65,7 @@ class Patience:
         return row.none() if clock.is_off() else row.filter(created_at__lt=Now() - self.in_all)
 
 
-def tell(
-    kind: NoticeKind, *, token: Token, to: Iterable[User], by: str = "", reason: str = ""
-) -> None:
+def tell(kind: str, *, token: Token, to: Iterable[User], by: str = "", reason: str = "") -> None:
     """Have each of these people mailed once the transaction is committed.
 
     ``by`` is the label of who did it. A mail of a kind that goes out once is not written twice.
@@ -123,9 +125,11 @@ def compose_account_mail(mail: AccountMail) -> EmailMessage:
 
 def compose(notice: Notice) -> EmailMessage:
     """The mail: its text's first line is the subject."""
+    days = days_before_end(notice.kind)
     text = render_to_string(
-        f"mail/{notice.kind}.txt",
+        f"mail/{notice.kind if days is None else 'expires'}.txt",
         {
+            "days": days,
             "token": notice.token,
             "recipient": notice.recipient,
             "successor": _successor(notice.token),
@@ -154,7 +158,15 @@ def compose_lead_mail(mail: LeadMail, content: dict[str, Any]) -> EmailMessage:
         f"mail/{mail.kind}.txt",
         {"recipient": mail.recipient, "origin": settings.PORTAL_ORIGIN, **content},
     )
-    return _message(text, mail.recipient.email)
+    headers = None
+    if mail.kind == LeadMailKind.DIGEST:
+        # RFC 8058: a mail program's own button, which asks no person to sign in.
+        link = f"{settings.PORTAL_ORIGIN}{stop_path(mail.recipient, MailTopic.DIGEST)}"
+        headers = {
+            "List-Unsubscribe": f"<{link}>",
+            "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
+        }
+    return _message(text, mail.recipient.email, headers)
 
 
 def compose_password_link(person: User) -> EmailMessage:
@@ -188,6 +200,13 @@ def send(message: EmailMessage) -> None:
     Heartbeat.beat(SENT)
 
 
-def _message(text: str, recipient: str) -> EmailMessage:
+def _message(
+    text: str, recipient: str, headers: dict[str, str] | None = None
+) -> EmailMultiAlternatives:
+    """The mail, in text and in HTML of the same words."""
     subject, _, body = mask(text).strip().partition("\n")
-    return EmailMessage(subject, body.strip() + "\n", to=[recipient])
+    body = re.sub(r"\n{3,}", "\n\n", body.strip()) + "\n"
+    message = EmailMultiAlternatives(subject, body, to=[recipient], headers=headers)
+    html = letters.as_html(subject, body, links_to=settings.PORTAL_ORIGIN)
+    message.attach_alternative(html, "text/html")
+    return message

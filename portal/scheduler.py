@@ -24,6 +24,7 @@ from portal.flows import deadlines, sweep
 from portal.flows.answer_handover import end_offers
 from portal.flows.end_access import end_access
 from portal.flows.end_provider_sessions import forget_provider_sessions
+from portal.flows.end_quiet import end_quiet
 from portal.flows.end_sessions import end_sessions
 from portal.flows.forget_messages import forget_messages
 from portal.flows.forget_sessions import forget_sessions
@@ -93,6 +94,7 @@ MOVES_AND_MESSAGES = (
     ),
     Job("end offers of tokens that nobody answered in a week", end_offers, 10.0, _REQUESTS),
     Job("revoke replaced tokens whose overlap is over", deadlines.end_overlaps, may_run=_TOKENS),
+    Job("revoke replaced tokens that nothing uses any more", end_quiet, 30.0, _TOKENS),
     Job("mail owners whose token ends soon", deadlines.warn_of_ends, 10.0, _TOKENS),
     Job("follow groups whose change was left half done", follow_changed_groups, 60.0),
     Job("note the recipients of keys that an older version delivered", note_recipients, 10.0),
@@ -100,6 +102,12 @@ MOVES_AND_MESSAGES = (
     Job("have revoked tokens deleted at AWS", sweep.tokens_to_delete),
     Job("have creates of unknown outcome settled", sweep.tokens_to_settle),
     Job("have expired tokens pruned at AWS", sweep.accounts_to_prune),
+    Job(
+        "have expired tokens pruned that nobody here issued, where that is permitted",
+        sweep.accounts_with_foreign_tokens_to_prune,
+        60.0,
+        _TOKENS,
+    ),
     Job("have mails sent", sweep.mails_to_send),
     Job("have links to set a password sent", sweep.password_mails_to_send),
     Job("have mails about accounts sent", sweep.account_mails_to_send),
@@ -131,6 +139,9 @@ PAUSE_AFTER_ERROR = 60.0
 """Seconds for which a job rests that met an error of ours; the others go on."""
 READ_AGAIN_SECONDS = 15.0
 """After the start, and after a reading that missed a part; twice as long each time it does so."""
+MOST_READERS = 12
+"""Catalogs that are read at once: each holds a connection of the database's, of which a process has
+20 (portal/postgresql/pool.py)."""
 
 
 def run_all(jobs: tuple[Job, ...] = MOVES_AND_MESSAGES) -> Effects:
@@ -195,6 +206,10 @@ class _Reader:
     again: float = READ_AGAIN_SECONDS
     """The pause after a reading that misses a part."""
 
+    @property
+    def is_at_work(self) -> bool:
+        return self.thread is not None and self.thread.is_alive()
+
 
 @dataclass(slots=True)
 class CatalogReaders:
@@ -206,12 +221,17 @@ class CatalogReaders:
     def turn(self) -> None:
         """Start what is due. Raises DatabaseError or InterfaceError."""
         now = time.monotonic()
+        first = now + READ_AGAIN_SECONDS
+        waiting = []
         for row in Connection.objects.all():
-            first = _Reader(due=now + READ_AGAIN_SECONDS)
-            reader = self._readers.setdefault(row.pk, first)
-            if (reader.thread is None or not reader.thread.is_alive()) and now >= reader.due:
-                reader.thread = threading.Thread(target=_read, args=(row, reader), daemon=True)
-                reader.thread.start()
+            reader = self._readers.setdefault(row.pk, _Reader(due=first))
+            if not reader.is_at_work and now >= reader.due:
+                waiting.append((reader, row))
+        at_work = sum(reader.is_at_work for reader in self._readers.values())
+        waiting.sort(key=lambda pair: pair[0].due)
+        for reader, row in waiting[: max(0, MOST_READERS - at_work)]:
+            reader.thread = threading.Thread(target=_read, args=(row, reader), daemon=True)
+            reader.thread.start()
 
 
 @dataclass(slots=True)

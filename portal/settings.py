@@ -9,7 +9,17 @@ import os
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
-from portal import accounts, content_security, endpoints, environment, hosts, mailbox, streams
+from portal import (
+    accounts,
+    content_security,
+    endpoints,
+    environment,
+    hosts,
+    mailbox,
+    notice_days,
+    streams,
+    traces,
+)
 from portal.environment import read, refuse
 from portal.openid_settings import settings as openid
 from portal.saml_settings import saml
@@ -65,6 +75,10 @@ else:
 INVENTORY_SECONDS = environment.number("PORTAL_INVENTORY_SECONDS", 0, 86_400, default=900)
 CONTACT = environment.text("PORTAL_CONTACT")
 TOKEN_QUOTA = environment.number("PORTAL_TOKEN_QUOTA", 1, 100_000, default=100)
+SMOKE_TEST = environment.on_or_off("PORTAL_SMOKE_TEST", default="off")
+EXPIRY_NOTICE_DAYS = read(
+    "PORTAL_EXPIRY_NOTICE_DAYS", notice_days.parse, default="7,1", wanted=notice_days.WANTED
+)
 UNCLAIMED_SECONDS = environment.number("PORTAL_UNCLAIMED_SECONDS", 1, 86_400, default=900)
 RATE_LIMITS = environment.on_or_off("PORTAL_RATE_LIMITS", default="on")
 REQUESTS_PER_HOUR = environment.number("PORTAL_REQUESTS_PER_HOUR", 1, 100_000, default=60)
@@ -75,10 +89,7 @@ AUDIT_HEAD_FILE = environment.text(
     "PORTAL_AUDIT_HEAD_FILE", default=str(DATA_DIR / "audit-heads.jsonl") if EMBEDDED else ""
 )
 AUDIT_HEAD_MAIL = read(
-    "PORTAL_AUDIT_HEAD_MAIL",
-    mailbox.several,
-    default="",
-    wanted="mail addresses, separated by commas",
+    "PORTAL_AUDIT_HEAD_MAIL", mailbox.several, default="", wanted=mailbox.SEVERAL
 )
 AUDIT_HEAD_SECONDS = environment.number("PORTAL_AUDIT_HEAD_SECONDS", 1, 86_400, default=3600)
 AUDIT_STREAM = read("PORTAL_AUDIT_STREAM", streams.parse, default="", wanted=streams.A_STREAM)
@@ -89,6 +100,7 @@ if not EMBEDDED:
     environment.require_strong(SECRET_KEY, AUDIT_KEY, MONITOR_TOKEN, SCIM_TOKEN)
 PASSWORD_SIGN_IN = environment.on_or_off("PORTAL_PASSWORD_SIGN_IN", default="on")
 SAML = saml(origin=PORTAL_ORIGIN)
+TRACES = traces.endpoint()
 OPENID, SIGN_IN_PORT, HAS_OWN_PROVIDER = openid(
     port=PORT, beside_sandbox=EMBEDDED and GRAFANA == "sandbox" and SAML is None
 )

@@ -13,7 +13,7 @@ from django.db import DatabaseError, InterfaceError
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
-from portal import gateway, outage, places, valkey, wakeup
+from portal import gateway, outage, places, traces, valkey, wakeup
 from portal.audit import Actor
 from portal.celery import app
 from portal.checks import exit_unless_sound
@@ -27,6 +27,7 @@ from portal.flows.mail_account import mail_account
 from portal.flows.mail_lead import mail_lead
 from portal.flows.mail_password import mail_password
 from portal.flows.prune import prune
+from portal.flows.prune_foreign import prune_foreign
 from portal.flows.recover import settle
 from portal.flows.revoke import delete_at_aws
 from portal.flows.take_inventory import take_inventory
@@ -51,6 +52,11 @@ _incident = Incident("broker")
 @worker_init.connect
 def check_before_the_first_task(**_: Any) -> None:
     exit_unless_sound()
+
+
+@worker_init.connect
+def begin_traces(**_: Any) -> None:
+    traces.begin("worker")
 
 
 @worker_init.connect
@@ -183,6 +189,7 @@ def settle_token(token_id: str) -> None:
 @takes_a_place("portal.prune", _connection_of_account)
 def prune_account(service_account_id: int) -> None:
     prune(service_account_id)
+    prune_foreign(service_account_id)
     gateway.note_heard()
 
 

@@ -10,12 +10,21 @@ from portal.scim import endpoint as scim
 from portal.views import health, way_back
 from portal.views.access import index as access
 from portal.views.access import planning, reviewing
-from portal.views.accounts import confirm, invitation, openid, sign_in, sign_out
+from portal.views.accounts import (
+    confirm,
+    invitation,
+    mails,
+    openid,
+    sending,
+    sign_in,
+    sign_out,
+)
 from portal.views.accounts import sessions as own
 from portal.views.audit import evidence, export, find, log, suggestions
-from portal.views.inventory import acting
+from portal.views.inventory import acting, permitting
 from portal.views.inventory import index as inventory
 from portal.views.teams import calendar, desk, leaving, webhook_messages, webhooks
+from portal.views.teams import mails as team_mails
 from portal.views.teams import revoke as revoke_many
 from portal.views.tokens import (
     approve,
@@ -77,6 +86,7 @@ urlpatterns = [
     path("team/<slug:slug>/accounts/", desk.accounts, name="team-accounts"),
     path("team/<slug:slug>/ends.ics", calendar.ends, name="team-ends"),
     path("team/<slug:slug>/calendar/", calendar.renew, name="team-calendar"),
+    path("team/<slug:slug>/mails/", team_mails.notice_days, name="team-mails"),
     path("team/<slug:slug>/revoke/", revoke_many.revoke, name="team-revoke"),
     path("team/<slug:slug>/webhooks/", webhooks.index, name="team-webhooks"),
     path("team/<slug:slug>/webhooks/new/", webhooks.new, name="team-webhook-new"),
@@ -129,6 +139,8 @@ urlpatterns = [
     path("inventory/progress/", inventory.progress, name="inventory-progress"),
     path("inventory/read/", acting.read_now, name="inventory-read"),
     path("inventory/revoke/", acting.end_many, name="inventory-revoke"),
+    path("inventory/permit/", permitting.permit, name="inventory-permit"),
+    path("inventory/forbid/", permitting.forbid, name="inventory-forbid"),
     path("inventory/<number:item>/adopt/", acting.adopt_one, name="listed-adopt"),
     path("inventory/<number:item>/revoke/", acting.end_one, name="listed-revoke"),
     path("scim/v2/", scim.endpoint, name="scim-root"),
@@ -146,6 +158,9 @@ urlpatterns = [
     path("accounts/oidc/sso/login/callback/", openid.callback, name="openid-callback"),
     path("accounts/oidc/sso/logout/", openid.back_channel_sign_out, name="openid-sign-out"),
     path("accounts/back/<slug:number>/", way_back.back, name="way-back"),
+    path("accounts/mails/", mails.choose, name="mails"),
+    path("accounts/mails/sending/", sending.sending, name="mails-sending"),
+    path("accounts/mails/stop/<str:said>/", mails.stop, name="mails-stop"),
     path("accounts/sessions/", own.own_sessions, name="sessions"),
     path("accounts/sessions/end/", own.end_session, name="session-end"),
     path("accounts/2fa/", include("portal.views.accounts.factor_urls")),

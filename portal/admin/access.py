@@ -154,7 +154,7 @@ class UserAdmin(SignInActions, AccessAdmin):
         if form.changed_data:
             self.record(request, _changes_of_person(obj, form.changed_data, is_new=not change))
 
-    @admin.action(description="Let go of the account at single sign-on", permissions=["change"])
+    @admin.action(description="Unlink the single sign-on account", permissions=["change"])
     def release_identity(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
         people = list(queryset.values_list("pk", flat=True))
         released = release_identity(people, actor=requester.actor(request))

@@ -3,6 +3,7 @@
 Jobs of the sweep, each conditional on the state that it read.
 """
 
+from collections.abc import Iterator
 from datetime import timedelta
 
 from django.db.models import Exists, OuterRef, Q
@@ -10,9 +11,9 @@ from django.db.models.functions import Now
 
 from portal import life, policy
 from portal.life import Effects, Work, moves
-from portal.models import Notice, NoticeKind, State, Token, User
+from portal.models import Notice, State, Team, Token, User
 from portal.models.lookups import TRUE_END
-from portal.models.notices import WARNINGS
+from portal.models.notices import days_of, warnings
 from portal.models.states import AWAITING_PEOPLE
 from portal.webhooks import telling
 
@@ -62,21 +63,34 @@ def warn_of_ends() -> Effects:
     has just taken the new key knows.
     """
     effects = Effects()
-    for kind, least, most in WARNINGS:
+    for kind, least, most, whose in _schedules():
         warned = Notice.objects.filter(token=OuterRef("pk"), kind=kind)
         is_worth_a_mail = Q(revoke_at=None) | Q(revoke_at__gt=Now() + SHORT_OVERLAP)
-        condition = is_worth_a_mail & Q(
-            ~Exists(warned),
-            notice_ends_at=None,  # they have been told
-            state=State.ACTIVE,
-            seconds_to_live__gt=int(most.total_seconds()),
-            ends__gt=Now() + least,
-            ends__lte=Now() + most,
+        condition = (
+            whose
+            & is_worth_a_mail
+            & Q(
+                ~Exists(warned),
+                notice_ends_at=None,  # they have been told
+                state=State.ACTIVE,
+                seconds_to_live__gt=int(most.total_seconds()),
+                ends__gt=Now() + least,
+                ends__lte=Now() + most,
+            )
         )
 
-        def warn(work: Work, token: Token, kind: NoticeKind = kind) -> None:
+        def warn(work: Work, token: Token, kind: str = kind) -> None:
             work.tell(kind, token, to=[token.owner, *policy.responsible_for(token.team)])
             telling.tell_of_end(token, kind)
 
         effects += life.work_on_each(Token.objects.alias(ends=TRUE_END), condition, warn)
     return effects
+
+
+def _schedules() -> Iterator[tuple[str, timedelta, timedelta, Q]]:
+    """Each warning, and of which teams: few have chosen other days than the portal's."""
+    own = set(Team.objects.exclude(notice_days="").values_list("notice_days", flat=True).order_by())
+    for text in sorted({"", *own}):
+        whose = Q(team__notice_days=text) if own else Q()
+        for kind, least, most in warnings(days_of(Team(notice_days=text))):
+            yield kind, least, most, whose

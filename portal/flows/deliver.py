@@ -72,8 +72,11 @@ def _begin_overlap(work: Work, replaced: Token, token: Token, overlap: int) -> N
         return
     # An end, and so in AWS's time, whatever the database's clock says.
     begun = token.delivered_at - clock.ahead()
-    over = begun + timedelta(seconds=overlap)
-    over = min(over, replaced.expires_at)
+    over = min(begun + timedelta(seconds=overlap), replaced.expires_at)
+    hold = policy.longest_hold(token, overlap)
+    if hold is not None:
+        replaced.change(quiet_from=over)
+        over = min(begun + timedelta(seconds=hold), replaced.expires_at)
     if replaced.notice_ends_at is None:
         replaced.change(revoke_at=over)
     else:

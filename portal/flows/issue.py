@@ -6,9 +6,11 @@ again (docs/RELIABILITY.md, "The recovery rule").
 """
 
 import logging
+import time
 import uuid
 from datetime import timedelta
 
+from django.conf import settings
 from django.utils import timezone
 
 from portal import policy, sealing
@@ -18,6 +20,7 @@ from portal.flows import recover
 from portal.flows.attempt import Attempt, claim, fail, finish, finish_if_held, requeue, wait_for
 from portal.flows.recheck import APPROVAL_NEEDED_NOW, turned_back
 from portal.gateway import Gateway, NotYetError
+from portal.grafana import smoke
 from portal.grafana.errors import ConflictException, GrafanaError
 from portal.grafana.types import CreatedToken
 from portal.life import Effects, moves
@@ -28,6 +31,9 @@ from portal.models.error_codes import ErrorCode
 from portal.policy import CurrentTerms
 
 MOST_DUPLICATE_ANSWERS = 5
+TIME_TO_TRY_A_KEY = 15.0
+"""Seconds after the claim until which a new key is tried: so that trying it ends no later than the
+latest create, and leaves the same time to store it."""
 
 log = logging.getLogger(__name__)
 
@@ -72,8 +78,9 @@ def issue(token_id: uuid.UUID) -> Effects:
     if isinstance(created, Effects):
         return created
 
-    # 7. Seal the key: from here on only its recipient's browser can read it. 8. Store it.
-    return _seal_and_store(attempt, created)
+    # 7. Try the key, where that is wished for. 8. Seal it: from here on only its recipient's
+    # browser can read it. 9. Store it.
+    return _seal_and_store(attempt, created, **_tried(attempt, created))
 
 
 # -- What an earlier attempt may have left --------------------------------------------------------
@@ -207,13 +214,26 @@ def _try_later(attempt: Attempt, error: GrafanaError, *, duplicate_answers: int)
 # -- AWS made a token -----------------------------------------------------------------------------
 
 
-def _seal_and_store(attempt: Attempt, created: CreatedToken) -> Effects:
+def _tried(attempt: Attempt, created: CreatedToken) -> dict[str, str]:
+    """What came of trying the key, as a column; nothing where that is off. It fails no request.
+
+    A worker that dies meanwhile leaves what one leaves that dies before it has stored: an unknown
+    outcome. An attempt that is late by then does not try: its lease must not run out.
+    """
+    if not settings.SMOKE_TEST:
+        return {}
+    if time.monotonic() > attempt.started + TIME_TO_TRY_A_KEY:
+        return {"smoke_test": smoke.NO_TIME}
+    return {"smoke_test": smoke.try_key(attempt.token.workspace.address, created.key)}
+
+
+def _seal_and_store(attempt: Attempt, created: CreatedToken, **tried: str) -> Effects:
     token = attempt.token
     sealed = _seal(created, token)
     if sealed is None:
         is_deleted = _delete_in_hand(token, created)
         return fail(attempt, ErrorCode.CANNOT_SEAL, is_known=is_deleted)
-    effects = _store(attempt, created, *sealed)
+    effects = _store(attempt, created, *sealed, tried)
     if effects is None:
         # Somebody else has the row by now: nobody will ever get this key.
         _delete_in_hand(token, created)
@@ -231,7 +251,11 @@ def _seal(created: CreatedToken, token: Token) -> tuple[bytes, str] | None:
 
 
 def _store(
-    attempt: Attempt, created: CreatedToken, sealed_key: bytes, fingerprint: str
+    attempt: Attempt,
+    created: CreatedToken,
+    sealed_key: bytes,
+    fingerprint: str,
+    tried: dict[str, str],
 ) -> Effects | None:
     """Keep the sealed key; None when the attempt was lost, and the token in hand is nobody's."""
     token = attempt.token
@@ -248,6 +272,7 @@ def _store(
         issued_at=issued_at,
         expires_at=issued_at + timedelta(seconds=token.seconds_to_live),
         **attempt.knowledge(exists=True),
+        **tried,
     )
 
 

@@ -9,8 +9,18 @@ from django.utils import timezone
 
 from portal import audit, notify
 from portal.audit import SYSTEM
-from portal.models import Action, Handover, Notice, NoticeKind, State, Token
-from portal.models.notices import EXPIRY, WARNINGS
+from portal.models import (
+    Action,
+    Handover,
+    LostMail,
+    MailTopic,
+    Notice,
+    NoticeKind,
+    State,
+    Token,
+    UnwantedMail,
+)
+from portal.models.notices import days_before_end, days_of, expiry_kind
 from portal.notify import Patience
 
 PATIENCE = Patience(
@@ -49,7 +59,7 @@ def mail(notice_id: int) -> bool:
         return False
     with transaction.atomic():
         Notice.objects.filter(pk=notice.pk).update(sent_at=Now())
-        if notice.kind in EXPIRY:
+        if days_before_end(notice.kind) is not None:
             audit.record(
                 Action.TOKEN_EXPIRY_NOTIFIED,
                 actor=SYSTEM,
@@ -65,8 +75,12 @@ def _is_still_true(notice: Notice) -> bool:
     token = notice.token
     if not notice.recipient.is_active:
         return False
-    if notice.kind in EXPIRY:
-        return token.state == State.ACTIVE and is_so_far_away(token, NoticeKind(notice.kind))
+    if days_before_end(notice.kind) is not None:
+        return (
+            token.state == State.ACTIVE
+            and is_so_far_away(token, notice.kind)
+            and not _is_unwanted(notice)
+        )
     if notice.kind == NoticeKind.APPROVED:
         return token.state != State.AWAITING_APPROVAL
     if notice.kind == NoticeKind.ENDS_WITH_NOTICE:
@@ -78,19 +92,32 @@ def _is_still_true(notice: Notice) -> bool:
     return True
 
 
-def is_so_far_away(token: Token, kind: NoticeKind) -> bool:
+def _is_unwanted(notice: Notice) -> bool:
+    """Whether the recipient wants no such warning; the last one goes to its owner all the same."""
+    if notice.recipient_id != notice.token.owner_id:
+        return UnwantedMail.is_unwanted(notice.recipient, MailTopic.ENDS_OF_TEAM)
+    is_last = notice.kind == expiry_kind(min(days_of(notice.token.team)))
+    return not is_last and UnwantedMail.is_unwanted(notice.recipient, MailTopic.ENDS_EARLY)
+
+
+def is_so_far_away(token: Token, kind: str) -> bool:
     """Whether the token's end is still about as near as this warning says: an overlap may have
     begun since it was written."""
-    if token.ends_at is None:
+    days = days_before_end(kind)
+    if token.ends_at is None or days is None:
         return False
-    least, most = next((least, most) for one, least, most in WARNINGS if one == kind)
+    least = max((one for one in days_of(token.team) if one < days), default=0)
     left = token.ends_at - timezone.now()
-    return least < left <= most + LATE
+    return timedelta(days=least) < left <= timedelta(days=days) + LATE
 
 
 def _put_back(notice: Notice, error: Exception) -> None:
     over = PATIENCE.put_back(Notice.objects.filter(pk=notice.pk), tries=notice.tries)
+    with transaction.atomic():
+        is_lost = over.update(dropped_at=Now())
+        if is_lost:
+            LostMail.note(notice, error, to=notice.recipient.email, about=notice.token.name)
     log.warning(
-        "mail.given_up" if over.update(dropped_at=Now()) else "mail.not_sent",
+        "mail.given_up" if is_lost else "mail.not_sent",
         extra={"kind": notice.kind, "error": type(error).__name__, "tries": notice.tries},
     )

@@ -3,8 +3,10 @@
 import logging
 from datetime import timedelta
 
+from django.db import transaction
+
 from portal import notify
-from portal.models import AccountMail
+from portal.models import AccountMail, LostMail
 from portal.notify import Patience
 
 PATIENCE = Patience(
@@ -34,7 +36,11 @@ def mail_account(mail_id: int) -> bool:
 
 def _put_back(row: AccountMail, error: Exception) -> None:
     over = PATIENCE.put_back(AccountMail.objects.filter(pk=row.pk), tries=row.tries)
+    with transaction.atomic():
+        is_lost = bool(over.delete()[0])
+        if is_lost:
+            LostMail.note(row, error, to=row.email)
     log.warning(
-        "account_mail.given_up" if over.delete()[0] else "account_mail.not_sent",
+        "account_mail.given_up" if is_lost else "account_mail.not_sent",
         extra={"kind": row.kind, "error": type(error).__name__, "tries": row.tries},
     )

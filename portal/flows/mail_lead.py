@@ -4,10 +4,11 @@ import logging
 from datetime import timedelta
 from typing import Any
 
+from django.db import transaction
 from django.db.models.functions import Now
 
 from portal import notify, policy
-from portal.models import LeadMail, LeadMailKind
+from portal.models import LeadMail, LeadMailKind, LostMail, MailTopic, UnwantedMail
 from portal.models.filling import Filling, count_by_workspace
 from portal.notify import Patience
 from portal.reading.digest import digest
@@ -15,6 +16,11 @@ from portal.reading.digest import digest
 PATIENCE = Patience(
     first=timedelta(seconds=30), longest=timedelta(hours=1), in_all=timedelta(days=3)
 )
+
+TOPICS = {
+    LeadMailKind.DIGEST: MailTopic.DIGEST,
+    LeadMailKind.NEARLY_FULL: MailTopic.NEARLY_FULL,
+}
 
 log = logging.getLogger(__name__)
 
@@ -28,7 +34,10 @@ def mail_lead(mail_id: int) -> bool:
         return False
     mail = LeadMail.objects.select_related("recipient", "workspace").get(pk=mail_id)
     row = LeadMail.objects.filter(pk=mail.pk)
-    content = _content(mail) if mail.recipient.is_active else None
+    is_wanted = mail.recipient.is_active and not UnwantedMail.is_unwanted(
+        mail.recipient, TOPICS[LeadMailKind(mail.kind)]
+    )
+    content = _content(mail) if is_wanted else None
     if content is None:
         row.update(dropped_at=Now())
         return False
@@ -36,8 +45,12 @@ def mail_lead(mail_id: int) -> bool:
         notify.send(notify.compose_lead_mail(mail, content))
     except notify.CANNOT_BE_SENT as error:
         over = PATIENCE.put_back(row, tries=mail.tries)
+        with transaction.atomic():
+            is_lost = over.update(dropped_at=Now())
+            if is_lost:
+                LostMail.note(mail, error, to=mail.recipient.email, about=mail.about)
         log.warning(
-            "lead_mail.given_up" if over.update(dropped_at=Now()) else "lead_mail.not_sent",
+            "lead_mail.given_up" if is_lost else "lead_mail.not_sent",
             extra={"kind": mail.kind, "error": type(error).__name__, "tries": mail.tries},
         )
         return False

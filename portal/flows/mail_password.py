@@ -7,7 +7,7 @@ from django.db import transaction
 
 from portal import audit, notify
 from portal.audit import Actor
-from portal.models import Action, PasswordMail, User
+from portal.models import Action, LostMail, PasswordMail, User
 from portal.notify import Patience
 
 PATIENCE = Patience(
@@ -52,7 +52,11 @@ def _record(row: PasswordMail, person: User) -> None:
 
 def _put_back(row: PasswordMail, error: Exception) -> None:
     over = PATIENCE.put_back(PasswordMail.objects.filter(pk=row.pk), tries=row.tries)
+    with transaction.atomic():
+        is_lost = bool(over.delete()[0])
+        if is_lost and row.person is not None:
+            LostMail.note(row, error, to=row.person.email, kind="password_link")
     log.warning(
-        "password_mail.given_up" if over.delete()[0] else "password_mail.not_sent",
+        "password_mail.given_up" if is_lost else "password_mail.not_sent",
         extra={"error": type(error).__name__, "tries": row.tries},
     )

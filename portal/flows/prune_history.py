@@ -10,7 +10,7 @@ from django.db.models import Q
 from portal import audit
 from portal.audit import Actor
 from portal.metrics import history
-from portal.models import Action, Handover, LeadMail, Notice, PasswordMail, Token
+from portal.models import Action, Handover, LeadMail, LostMail, Notice, PasswordMail, Token
 from portal.models.lookups import HAS_ENDED
 
 DEFAULT_DAYS = 400
@@ -39,6 +39,7 @@ def prune_history(*, days: int, actor: Actor) -> dict[str, int]:
     gone["mails to leads"] = LeadMail.objects.filter(over, created_at__lt=before).delete()[0]
     gone["sessions"] = Session.objects.filter(expire_date__lt=before).delete()[0]
     gone["password mails"] = PasswordMail.objects.filter(created_at__lt=before).delete()[0]
+    gone["lost mails"] = LostMail.objects.filter(lost_at__lt=before).delete()[0]
     if total := sum(gone.values()):
         what = ", ".join(f"{number} {name}" for name, number in gone.items() if number)
         with transaction.atomic():

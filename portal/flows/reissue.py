@@ -50,6 +50,9 @@ class ReissueTerms:
     seconds_to_live: int
     reason: str
     public_key: bytes
+    quiet_seconds: int | None = None
+    """After the overlap the old one is held until Grafana has seen no use of it for so long, at
+    most for the team's longest overlap; None: it is not held."""
 
 
 def reissue(token_id: uuid.UUID, terms: ReissueTerms, *, actor: Actor) -> Requested:
@@ -80,6 +83,8 @@ def reissue(token_id: uuid.UUID, terms: ReissueTerms, *, actor: Actor) -> Reques
             )
         if terms.overlap_seconds is not None and terms.overlap_seconds > limits.max_overlap:
             raise RequestRefusedError("overlap_seconds", overlap_limit(limits.max_overlap))
+        if terms.quiet_seconds is not None and terms.overlap_seconds is None:
+            raise RequestRefusedError("quiet_seconds", "What ends at once is not held.")
         wanted = TokenRequest(
             team=old.team,
             service_account=old.service_account,
@@ -91,6 +96,7 @@ def reissue(token_id: uuid.UUID, terms: ReissueTerms, *, actor: Actor) -> Reques
             recipient=recipient,
             replaces=old,
             overlap_seconds=terms.overlap_seconds,
+            quiet_seconds=terms.quiet_seconds,
         )
         token = _insert_under_next_name(work, wanted, check(wanted, recipient), old)
         _carry_out(work, old, token, terms)
@@ -170,6 +176,8 @@ def _carry_out(work: Work, old: Token, token: Token, terms: ReissueTerms) -> Non
             to=() if collects else None,
         )
     how = "at once" if is_at_once else f"overlap of {terms.overlap_seconds} s"
+    if terms.quiet_seconds is not None:
+        how += f", then until quiet for {terms.quiet_seconds} s"
     work.record(
         Action.TOKEN_REISSUED,
         token=old,
@@ -193,6 +201,7 @@ def _sent_before(old: Token, terms: ReissueTerms, recipient: User, asker: User) 
         owner=recipient,
         asked_by="" if recipient == asker else asker.email,
         overlap_seconds=terms.overlap_seconds,
+        quiet_seconds=terms.quiet_seconds,
         seconds_to_live=terms.seconds_to_live,
     )
     if terms.public_key:

@@ -46,6 +46,7 @@ class TokenRequest:
     recipient: User | None = None
     replaces: Token | None = None
     overlap_seconds: int | None = None
+    quiet_seconds: int | None = None
     change_reason: str = ""
     """Why it takes another's place."""
     says_until: bool = False
@@ -116,7 +117,7 @@ def insert(work: Work, wanted: TokenRequest, entitlement: Entitlement) -> Token:
         message = limit_reached.message
         if limit_reached.field == "workspace":
             could_go = policy.who_could_go(asker, wanted.service_account.workspace)
-            message = f"{message} {could_go}"
+            message = f"{message} {could_go}".strip()
         raise RequestRefusedError(limit_reached.field, message)
     token = Token(
         owner=owner,
@@ -134,6 +135,7 @@ def insert(work: Work, wanted: TokenRequest, entitlement: Entitlement) -> Token:
         replaces=wanted.replaces,
         lineage_name=wanted.replaces.first_name if wanted.replaces else "",
         overlap_seconds=wanted.overlap_seconds,
+        quiet_seconds=wanted.quiet_seconds,
     )
     needs_approval = entitlement.limits.needs_approval
     if needs_approval and owner != asker and policy.may_approve(asker, token):

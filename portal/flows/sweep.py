@@ -115,6 +115,14 @@ def accounts_to_prune() -> Effects:
     )
 
 
+def accounts_with_foreign_tokens_to_prune() -> Effects:
+    """The same of tokens that nobody here issued, in workspaces where an admin permits it."""
+    due = ListedToken.objects.to_prune().due().order_by("service_account")
+    return Effects(
+        prune=list(due.values_list("service_account", flat=True).distinct()[:BATCH_SIZE])
+    )
+
+
 def accounts_to_list() -> Effects:
     """Service accounts whose tokens AMG has not listed for a while.
 

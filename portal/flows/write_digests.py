@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 from portal import policy
 from portal.life import Effects
-from portal.models import LeadMail, LeadMailKind, Token, User
+from portal.models import LeadMail, LeadMailKind, MailTopic, Token, User
 from portal.moments import UnknownZoneError, zone
 
 HOUR = 7
@@ -18,7 +18,9 @@ def write_digests() -> Effects:
     now = Token.objects.database_now()
     if not any(week_of(now, offset) for offset in (-14, -7, 0, 7, 14)):
         return Effects()
-    leads = User.objects.filter(pk__in=policy.leading().values("user"))
+    leads = User.objects.filter(pk__in=policy.leading().values("user")).exclude(
+        unwanted_mails__topic=MailTopic.DIGEST
+    )
     due = {
         pk: week for pk, name in leads.values_list("pk", "time_zone") if (week := _due(now, name))
     }

@@ -110,6 +110,11 @@ class ReissueForm(FormWithLifetimes):
         most=LONGEST_LIFETIME,
         required=False,
     )
+    quiet_seconds = LifetimeField(
+        least=policy.SHORTEST_QUIET,
+        most=LONGEST_LIFETIME,
+        required=False,
+    )
     recipient = forms.ChoiceField(
         choices=[("owner", "The owner"), ("me", "Me")],
         error_messages={"required": "Choose who gets the new key."},
@@ -125,11 +130,22 @@ class ReissueForm(FormWithLifetimes):
         self.longest_overlap = policy.longest_overlap(token, user)
         overlap = cast(LifetimeField, self.fields["overlap_seconds"])
         overlap.most, overlap.wanted = self.longest_overlap, overlap_limit(self.longest_overlap)
+        quiet = cast(LifetimeField, self.fields["quiet_seconds"])
+        quiet.most = max(self.longest_overlap, policy.SHORTEST_QUIET)
+        quiet.wanted = (
+            f"Write {in_words(policy.SHORTEST_QUIET)} to {in_words(quiet.most)}: the old token "
+            "ends by then in any case."
+        )
 
     @property
     def may_overlap(self) -> bool:
         """Whether there is something to rotate, and policy allows any overlap."""
         return self.token.state == State.ACTIVE and self.longest_overlap >= SHORTEST_OVERLAP
+
+    @property
+    def may_hold(self) -> bool:
+        """Whether it may be held until it is quiet: for longer than it takes to tell."""
+        return self.may_overlap and self.longest_overlap > policy.SHORTEST_QUIET
 
     def clean(self) -> dict[str, Any]:
         cleaned = self.cleaned_data
@@ -137,6 +153,7 @@ class ReissueForm(FormWithLifetimes):
         if mode in ("replace", "lost"):
             # Nobody asks for a length of the overlap, whatever the field was left with.
             self.errors.pop("overlap_seconds", None)
+            self.errors.pop("quiet_seconds", None)
         if mode in ("overlap", "lost") and self.token.state != State.ACTIVE:
             self.add_error("mode", "Nobody has taken its key yet: replace it now.")
         elif (
@@ -155,6 +172,12 @@ class ReissueForm(FormWithLifetimes):
         if self.cleaned_data["mode"] == "lost":
             return min(SHORTEST_OVERLAP, self.longest_overlap)
         wanted: int | None = self.cleaned_data.get("overlap_seconds")
+        return wanted if self.cleaned_data["mode"] == "overlap" else None
+
+    @property
+    def quiet(self) -> int | None:
+        """Seconds without a use for which the old token is held after that; None: not at all."""
+        wanted: int | None = self.cleaned_data.get("quiet_seconds")
         return wanted if self.cleaned_data["mode"] == "overlap" else None
 
     @property

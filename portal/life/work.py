@@ -97,7 +97,7 @@ class Work:
         self._tell(token, move, self.actor, "", None)
 
     def tell(
-        self, kind: NoticeKind, token: Token, *, to: Iterable[User], by: str = "", reason: str = ""
+        self, kind: str, token: Token, *, to: Iterable[User], by: str = "", reason: str = ""
     ) -> None:
         """Have people mailed of what is done here; see portal.notify."""
         notify.tell(kind, token=token, to=to, by=by or _label(self.actor), reason=reason)

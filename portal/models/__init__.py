@@ -9,6 +9,8 @@ from portal.models.identities import PersonGroup, ProviderSession
 from portal.models.inventory import Drift, ListedToken
 from portal.models.lead_mails import LeadMail, LeadMailKind
 from portal.models.limits import LimitUse
+from portal.models.lost_mails import LostMail
+from portal.models.mail_choices import MailTopic, UnwantedMail
 from portal.models.notices import Notice, NoticeKind
 from portal.models.password_mails import PasswordMail
 from portal.models.people import (
@@ -51,6 +53,8 @@ __all__ = [
     "LeadMailKind",
     "LimitUse",
     "ListedToken",
+    "LostMail",
+    "MailTopic",
     "Membership",
     "NamedRole",
     "Notice",
@@ -72,6 +76,7 @@ __all__ = [
     "Team",
     "Token",
     "TokenPlace",
+    "UnwantedMail",
     "User",
     "UserSession",
     "Webhook",

@@ -12,8 +12,7 @@ from portal.text import isolated, shown
 CHANGING = frozenset({"CREATING", "UPDATING", "UPGRADING", "VERSION_UPDATING"})
 """States of a workspace that pass within minutes; meanwhile AWS takes no change of it."""
 LOST = frozenset({"DELETING", "DELETION_FAILED", "CREATION_FAILED"})
-"""States of a workspace in which there is no Grafana, or soon none. In every other state AWS
-decides, and in one that we don't know, too."""
+"""States of one with no Grafana, or soon none. In all others, unknown ones too, AWS decides."""
 
 
 class ReadFromAws(models.Model):
@@ -85,6 +84,9 @@ class Workspace(ReadFromAws):
     quota_warned_at = models.DateTimeField(
         "when its leads were told that it is nearly full", null=True, editable=False
     )
+    # An admin's standing permission to delete expired tokens that nobody here issued.
+    foreign_pruned_since = models.DateTimeField(null=True, editable=False)
+    foreign_pruned_by = models.CharField(max_length=254, blank=True, db_default="", editable=False)
 
     objects = WorkspaceQuerySet.as_manager()
 

@@ -4,10 +4,12 @@ from typing import Any, Self
 
 from django.db import models
 from django.db.models import Count, QuerySet
+from django.db.models.functions import Now
 from django.utils import timezone
 
 from portal.models.catalog import ServiceAccount
 from portal.models.outbox import OutboxQuerySet
+from portal.models.queries import SURELY_OVER
 from portal.text import isolated
 
 
@@ -23,6 +25,18 @@ class ListedTokenQuerySet(OutboxQuerySet["ListedToken"]):
     def to_end(self) -> Self:
         """Those that nobody here issued, and that somebody has asked to have deleted at AWS."""
         return self.filter(end_asked_at__isnull=False, drift=Drift.FOREIGN)
+
+    def to_prune(self) -> Self:
+        """Expired ones that nobody here issued, where an admin's standing permission is given.
+
+        By our clock; whoever deletes one asks AWS's first.
+        """
+        return self.filter(
+            drift=Drift.FOREIGN,
+            end_asked_at=None,
+            expires_at__lt=Now() - SURELY_OVER,
+            service_account__workspace__foreign_pruned_since__isnull=False,
+        )
 
     def count_foreign(self) -> QuerySet[Any, Any]:
         """Of each workspace (``service_account__workspace``) the ``number`` of tokens that nobody
@@ -66,6 +80,11 @@ class ListedToken(models.Model):
         indexes = [
             models.Index(fields=["drift", "-found_at"], name="listed_by_drift"),
             models.Index(fields=["service_account", "name"], name="listed_by_name"),
+            models.Index(
+                fields=["-found_at", "-id"],
+                name="listed_by_found",
+                condition=models.Q(found_at__isnull=False),
+            ),
             models.Index(
                 fields=["end_asked_at"],
                 name="listed_to_end",

@@ -1,14 +1,18 @@
 """Mails that are to go out: an outbox, written in the transaction of what they tell of."""
 
+import re
+from collections.abc import Iterable
 from datetime import timedelta
 from typing import Self
 
+from django.conf import settings
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
 
+from portal import notice_days
 from portal.models.outbox import OutboxQuerySet
-from portal.models.people import User
+from portal.models.people import Team, User
 from portal.models.tokens import Token
 
 
@@ -37,13 +41,38 @@ class NoticeKind(models.TextChoices):
 
 
 EXPIRY = (NoticeKind.EXPIRES_IN_7_DAYS, NoticeKind.EXPIRES_IN_1_DAY)
-"""Kinds that go out once for a token and a person, whatever happens in between."""
+"""Of PORTAL_EXPIRY_NOTICE_DAYS as it is by default; others are written alike (``expiry_kind``).
+Each goes out once for a token and a person, whatever happens in between."""
+_EXPIRY = re.compile(r"expires_in_([0-9]{1,2})_days?")
 
-WARNINGS = (
-    (NoticeKind.EXPIRES_IN_1_DAY, timedelta(0), timedelta(days=1)),
-    (NoticeKind.EXPIRES_IN_7_DAYS, timedelta(days=1), timedelta(days=7)),
-)
-"""Which mail goes out while how much time is left: more than the first, at most the second."""
+
+def expiry_kind(days: int) -> str:
+    """The kind of the mail that goes out so many days before an end."""
+    return f"expires_in_{days}_day{'' if days == 1 else 's'}"
+
+
+def days_before_end(kind: str) -> int | None:
+    """How many days before an end a mail of this kind goes out; None of other kinds."""
+    found = _EXPIRY.fullmatch(kind)
+    return int(found[1]) if found else None
+
+
+def days_of(team: Team) -> tuple[int, ...]:
+    """At how many days before an end mails of the team's tokens go out, the most first."""
+    try:
+        return notice_days.parse(team.notice_days)
+    except ValueError:  # empty: as everywhere
+        return tuple(settings.EXPIRY_NOTICE_DAYS)
+
+
+def warnings(days: Iterable[int]) -> list[tuple[str, timedelta, timedelta]]:
+    """Which mail goes out while how much time is left: more than the first, at most the second;
+    the last one first."""
+    ascending = sorted(days)
+    return [
+        (expiry_kind(most), timedelta(days=least), timedelta(days=most))
+        for least, most in zip([0, *ascending], ascending, strict=False)
+    ]
 
 
 class NoticeQuerySet(OutboxQuerySet["Notice"]):

@@ -168,6 +168,8 @@ class Team(models.Model):
     )
     # Each renewal of the calendar's link is one more; the link's key is made of it.
     calendar_renewals = models.PositiveIntegerField(db_default=0, default=0, editable=False)
+    # Days before an end at which its mails go out, as "14,3"; empty is the setting's.
+    notice_days = models.CharField(max_length=40, blank=True, db_default="", editable=False)
     members = models.ManyToManyField(User, through="Membership", related_name="teams")
 
     class Meta:

@@ -76,6 +76,10 @@ class Token(models.Model):
     lineage_name = models.CharField("name of the first of them", max_length=128, blank=True)
     overlap_seconds = models.PositiveIntegerField(null=True)
     revoke_at = models.DateTimeField(null=True)
+    # Asked for on this one: the old one is held until Grafana has seen no use of it for so long.
+    # On the old one: since when it goes once it is quiet, and by ``revoke_at`` in any case.
+    quiet_seconds = models.PositiveIntegerField(null=True)
+    quiet_from = models.DateTimeField(null=True)
     # Or it ends because somebody gave notice; then ``overlap_ends_at`` is when its overlap does.
     notice_ends_at = models.DateTimeField(null=True)
     overlap_ends_at = models.DateTimeField(null=True)
@@ -112,6 +116,9 @@ class Token(models.Model):
     # The token at AWS.
     aws_token_id = models.CharField(max_length=40, blank=True)
     aws_request_id = models.CharField(max_length=100, blank=True)
+    smoke_test = models.CharField(
+        "what came of trying the key", max_length=20, blank=True, db_default=""
+    )
     issued_at = models.DateTimeField(null=True)
     expires_at = models.DateTimeField(null=True)
     delivered_at = models.DateTimeField(null=True)

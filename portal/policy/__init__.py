@@ -50,6 +50,7 @@ from portal.policy.inventory import (
     granted_among,
     listed_in_inventory,
     may_act_on_inventory,
+    may_permit_pruning,
     may_read_again,
     may_see_inventory,
 )
@@ -72,7 +73,9 @@ from portal.policy.lost import (
 from portal.policy.notice import may_keep, told_of_notice, users_of
 from portal.policy.offer import Offer, offer, offer_like, workspace_for
 from portal.policy.outliving import outlives_its_end, outliving
-from portal.policy.overlaps import longest_overlap, overlap_of
+from portal.policy.overlaps import longest_hold, longest_overlap, overlap_of
+from portal.policy.quiet import SHORTEST as SHORTEST_QUIET
+from portal.policy.quiet import Quiet, quiet_of
 from portal.policy.rights import (
     CANCELLABLE,
     REVOCABLE,
@@ -94,12 +97,14 @@ __all__ = [
     "ENDABLE",
     "MOST_POSSIBLE_OWNERS",
     "REVOCABLE",
+    "SHORTEST_QUIET",
     "UNDELIVERED",
     "CurrentTerms",
     "Entitlement",
     "LimitReached",
     "Limits",
     "Offer",
+    "Quiet",
     "Reach",
     "Usage",
     "accounts_in_inventory",
@@ -127,6 +132,7 @@ __all__ = [
     "limit_reached",
     "limits_for",
     "listed_in_inventory",
+    "longest_hold",
     "longest_overlap",
     "may_act_on_inventory",
     "may_answer_offer",
@@ -138,6 +144,7 @@ __all__ = [
     "may_hand_over_unasked",
     "may_keep",
     "may_manage",
+    "may_permit_pruning",
     "may_read_again",
     "may_receive",
     "may_reissue",
@@ -157,6 +164,7 @@ __all__ = [
     "people_of",
     "possible_owners",
     "possible_owners_like",
+    "quiet_of",
     "reach",
     "readable_teams",
     "require",

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
-from portal.models import Grant, ListedToken, ServiceAccount, Team, Token, User
+from portal.models import Grant, ListedToken, ServiceAccount, Team, Token, User, Workspace
 from portal.policy.auditing import may_audit
 from portal.policy.grants import TeamGrants
 from portal.policy.leads import led_by
@@ -47,6 +47,12 @@ def may_act_on_inventory(user: User, account: ServiceAccount) -> bool:
 def may_read_again(user: User) -> bool:
     """Whether ``user`` may have lists read now: who may act on what they say."""
     return user.is_active and (user.is_admin or led_by(user).exists())
+
+
+def may_permit_pruning(user: User, _: Workspace | None) -> bool:
+    """Whether ``user`` may permit, once for all that come, that expired tokens which nobody here
+    issued are deleted in a workspace, and withdraw it: other teams may have made them."""
+    return user.is_active and user.is_admin
 
 
 def accounts_in_led_teams(user: User) -> QuerySet[ServiceAccount]:

@@ -26,3 +26,12 @@ def overlap_of(token: Token) -> int | None:
         return None
     limits = limits_for(token.owner, token.team, token.service_account)
     return min(asked, limits.max_overlap) if limits else asked
+
+
+def longest_hold(token: Token, overlap: int) -> int | None:
+    """Seconds for which the one that it replaces may be held until it is quiet, at most: its
+    team's longest overlap, or ``overlap`` where that is longer; None where it is not held."""
+    if token.quiet_seconds is None:
+        return None
+    limits = limits_for(token.owner, token.team, token.service_account)
+    return max(overlap, limits.max_overlap if limits else 0)

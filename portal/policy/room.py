@@ -15,7 +15,8 @@ UNUSED_FOR = 30 * DAY
 
 
 def who_could_go(user: User, workspace: Workspace) -> str:
-    """In sentences, for somebody who may know of their own teams' tokens alone; never empty."""
+    """In sentences, for somebody who may know of their own teams' tokens alone; empty where
+    nothing is unused, expired or foreign."""
     here = Token.objects.filter(HOLDS_NAME & IS_ACTIVE, workspace=workspace)
     not_used = Q(last_used_at=None, delivered_at__lt=Now() - DAY)
     unused = here.filter(not_used | Q(last_used_at__lt=Now() - UNUSED_FOR))
@@ -38,7 +39,7 @@ def who_could_go(user: User, workspace: Workspace) -> str:
             "granted their account, in the inventory."
         )
     if not told:
-        return "All of its tokens are in use: one has to be revoked by its owner, lead or an admin."
+        return ""
     return " ".join(["These could go, and who can end them:", *told])
 
 

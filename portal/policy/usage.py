@@ -105,9 +105,9 @@ class Usage:
             f"{expired} of them {'has' if expired == 1 else 'have'} expired and "
             f"{'is' if expired == 1 else 'are'} being cleaned up: try again in a few minutes."
             if expired
-            else "A token there has to be revoked first."
+            else "There is room once the owner of one, a lead of its team or an admin ends it."
         )
-        full = f"This workspace is full: it has {used} of AMG's {settings.TOKEN_QUOTA} tokens."
+        full = f"This workspace is full: {used} of {settings.TOKEN_QUOTA} tokens are used."
         return LimitReached("workspace", f"{full} {way_out}")
 
 

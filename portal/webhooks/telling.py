@@ -9,7 +9,6 @@ from portal import policy
 from portal.models import (
     Action,
     AuditEvent,
-    NoticeKind,
     ServiceAccount,
     State,
     Token,
@@ -62,7 +61,7 @@ def messages_of(events: Sequence[AuditEvent], webhooks: Sequence[Webhook]) -> li
     return found
 
 
-def tell_of_end(token: Token, notice: NoticeKind) -> None:
+def tell_of_end(token: Token, notice: str) -> None:
     """Have the team's webhooks told that a token ends soon, once for each notice of it.
 
     Inside the transaction that writes the mails of the same.

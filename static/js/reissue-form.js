@@ -15,6 +15,7 @@ if (form) wire(form);
 function wire(form) {
   const part = (/** @type {string} */ name) => /** @type {HTMLElement} */ (form.querySelector(`[data-${name}]`));
   const overlap = /** @type {HTMLInputElement} */ (form.elements.namedItem("overlap_seconds"));
+  const quiet = /** @type {HTMLInputElement | null} */ (form.elements.namedItem("quiet_seconds"));
   const submit = /** @type {HTMLButtonElement} */ (part("submit"));
   const lifetime = wireLifetime(form);
   const chosen = (/** @type {string} */ name) => String(new FormData(form).get(name) ?? "");
@@ -27,9 +28,10 @@ function wire(form) {
 
   function oldEnd() {
     const seconds = read(overlap.value, now());
+    const held = quiet?.value ? ", and then until Grafana has seen no use of it for a while" : "";
     switch (chosen("mode")) {
       case "overlap":
-        return `The old token works on until ${seconds >= 1 ? inWords(seconds) : "the overlap"} after the new key was taken.`;
+        return `The old token works on until ${seconds >= 1 ? inWords(seconds) : "the overlap"} after the new key was taken${held}.`;
       case "lost":
         return "The old token works until the new key has been taken.";
       case "replace":
@@ -45,6 +47,7 @@ function wire(form) {
     const limits = form.dataset[who];
     lifetime.limitTo(limits ? JSON.parse(limits) : undefined);
     part("overlap-field").hidden = mode !== "overlap";
+    if (quiet) part("quiet-field").hidden = mode !== "overlap";
     part("old-end").textContent = oldEnd();
     submit.classList.toggle("button-danger", mode === "replace");
     submit.classList.toggle("button-primary", mode !== "replace");
@@ -63,4 +66,5 @@ function wire(form) {
   });
   show();
   showLifetime(overlap);
+  if (quiet) showLifetime(quiet);
 }

@@ -1,5 +1,6 @@
 """Mails: written with what they tell of, sent once, and without a key."""
 
+import re
 import smtplib
 import threading
 from collections.abc import Callable
@@ -8,7 +9,7 @@ from typing import Any
 
 import pytest
 from django.core import mail as outbox
-from django.core.mail import EmailMessage
+from django.core.mail import EmailMessage, EmailMultiAlternatives
 from django.db import connection, transaction
 from django.utils import timezone
 from pytest_django import Settings
@@ -142,7 +143,13 @@ def test_every_mail_says_what_it_is_about(
     assert message.to == ["lead@example.com"]
     assert "None" not in message.body
     assert "{" not in message.body
-    assert "\n\n\n\n" not in message.body
+    assert "\n\n\n" not in message.body
+    assert len(re.findall(r"https?://", str(message.body))) == 1, "one link each"
+    assert isinstance(message, EmailMultiAlternatives)
+    [(html, kind_of_part)] = message.alternatives
+    assert kind_of_part == "text/html"
+    assert str(html).count("href=") == 1
+    assert "&lt;ci&gt;" in str(html) or kind == NoticeKind.REPLACED
 
 
 # -- Sending ------------------------------------------------------------------------------------

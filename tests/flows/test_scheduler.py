@@ -166,6 +166,41 @@ def test_a_connection_that_hangs_keeps_no_other_from_being_read(
     assert within(5, lambda: read == ["healthy", "hangs"])
 
 
+@pytest.mark.django_db(transaction=True)
+def test_of_many_connections_few_are_read_at_once_and_all_in_the_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Each reading holds one of the database's connections, of which a process has few."""
+    names = {f"account-{number}" for number in range(2 * scheduler.MOST_READERS + 1)}
+    Connection.objects.bulk_create(Connection(name=name) for name in names)
+    end, begun = threading.Event(), []
+
+    def reading(row: Connection, *, actor: Actor) -> Synced:
+        begun.append(row.name)
+        end.wait(20)
+        return Synced(row.name)
+
+    monkeypatch.setattr(scheduler, "sync_catalog", reading)
+    monkeypatch.setattr(scheduler, "READ_AGAIN_SECONDS", 0.0)
+    readers = CatalogReaders()
+    try:
+        readers.turn()
+        readers.turn()
+        assert within(5, lambda: len(begun) == scheduler.MOST_READERS)
+    finally:
+        end.set()
+
+    def all_read() -> bool:
+        readers.turn()
+        return set(begun) == names
+
+    assert within(20, all_read)
+    assert len(begun) == len(names), "and none twice"
+    for reader in readers._readers.values():
+        if reader.thread is not None:
+            reader.thread.join(20)
+
+
 @pytest.mark.django_db
 @pytest.mark.parametrize("may_run", [True, False])
 def test_what_ends_something_by_a_clock_that_is_off_is_left_for_a_later_turn(may_run: bool) -> None:

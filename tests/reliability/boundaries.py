@@ -21,8 +21,6 @@ from requests.adapters import HTTPAdapter
 from portal import tasks
 from tests.reliability.world import FLOWS, Killed, Message, World
 
-AFTER_COMMIT = "after the commit"
-
 
 class Boundaries:
     """The points that one run passes, and what happens at one of them."""
@@ -99,10 +97,10 @@ def watched_boundaries(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterato
         return execute(sql, *rest)
 
     def watched_commit(self: BaseDatabaseWrapper) -> None:
-        # Django takes itself for outside of the block by now.
+        # Django takes itself for outside of the block by now, and has yet to say so to PostgreSQL.
         points.reach("before the commit", in_transaction=True)
         commit(self)
-        points.reach(AFTER_COMMIT)
+        points.reach("after the commit", in_transaction=True)
 
     def watched_send(self: HTTPAdapter, request: PreparedRequest, **how: Any) -> Response:
         points.reach(f"before {request.method}")
@@ -116,7 +114,7 @@ def watched_boundaries(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterato
 
     def watched_command(self: Any, packed: Any, *rest: Any, **how: Any) -> None:
         points.reach("Redis")
-        command(self, packed, *rest, **how)
+        command(self, packed, *rest, **how)  # type: ignore[no-untyped-call]
 
     def message(delay: Any, argument: Any) -> bool:
         points.reach("message")

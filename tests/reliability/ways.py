@@ -22,7 +22,7 @@ from portal.flows.end_listed import end_listed
 from portal.flows.give_notice import give_notice, keep
 from portal.flows.hand_over import HandOverRefusedError, hand_over
 from portal.flows.reissue import ReissueTerms, reissue
-from portal.flows.request import RequestRefusedError, TokenRequest, request
+from portal.flows.request import Requested, RequestRefusedError, TokenRequest, request
 from portal.flows.revoke import cancel, revoke
 from portal.flows.take_inventory import take_inventory
 from portal.grafana.client import Client
@@ -263,7 +263,7 @@ class Ways:
         deliver(token.pk, token.fingerprint, actor=acting(self.people.engineer))
         return token
 
-    def _replace(self, token: Token, overlap: int | None) -> Callable[[], object]:
+    def _replace(self, token: Token, overlap: int | None) -> Callable[[], Requested]:
         key = base64.b64decode(self.people.keys.public)
         terms = ReissueTerms(overlap, True, 3600, "", key)
         return lambda: reissue(token.pk, terms, actor=acting(self.people.engineer))

@@ -35,6 +35,8 @@ OPEN_TO_ALL = {
     "accounts/password/reset/done/",
     "accounts/password/reset/key/x-x/",
     "accounts/password/reset/key/done/",
+    # For mail programs: what is signed says who.
+    "accounts/mails/stop/1/",
     # For calendar programs: a key of its own.
     "team/1/ends.ics",
 }
@@ -86,7 +88,10 @@ STANDS_ON = {
     "accounts/sessions/end/": "accounts/sessions/",
     "access/apply/": "access/plan/",
     **dict.fromkeys(
-        ("inventory/read/", "inventory/revoke/", "inventory/1/adopt/", "inventory/1/revoke/"),
+        (
+            *("inventory/read/", "inventory/revoke/", "inventory/permit/", "inventory/forbid/"),
+            *("inventory/1/adopt/", "inventory/1/revoke/"),
+        ),
         "inventory/",
     ),
 }

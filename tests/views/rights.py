@@ -82,6 +82,8 @@ GET  team-people          team                401   404    404    200    200   4
 GET  team-accounts        team                401   404    404    200    200   404   200   200   200
 GET  team-ends            team                404   404    404    404    404   404   404   404   404
 POST team-calendar        team                302   404    404    403    403   404   302   403   302
+GET  team-mails           team                302   404    404    403    403   404   200   403   200
+POST team-mails           team                302   404    404    403    403   404   302   403   302
 POST team-revoke          team                302   404    404    403    403   404   302   403   302
 POST team-revoke          closed              302   404    404    404    404   404   404   403   302
 GET  team-webhooks        team                302   404    404    403    403   404   200   403   200
@@ -126,6 +128,8 @@ GET  inventory-workspaces -                   401   403    200    403    403   4
 GET  inventory-progress   -                   401   403    200    403    403   403   200   200   200
 POST inventory-read       -                   302   403    302    403    403   403   302   403   302
 POST inventory-revoke     -                   302   403    422    403    403   403   422   403   422
+POST inventory-permit     -                   302   403    403    403    403   403   403   403   404
+POST inventory-forbid     -                   302   403    403    403    403   403   403   403   404
 # Of entries that there are: tests/views/test_inventory_acts.py.
 POST listed-*             -                   302   403    404    403    403   403   404   403   404
 
@@ -154,6 +158,11 @@ POST mfa_download_*       -                   302   405    405    405    405   4
 POST mfa_view_*           -                   302   302    302    302    302   302   302   302   302
 POST mfa_*                -                   302   302    302    302    302   302   302   302   302
 GET  sessions             -                   302   200    200    200    200   200   200   200   200
+GET  mails                -                   302   200    200    200    200   200   200   200   200
+POST mails                -                   302   302    302    302    302   302   302   302   302
+GET  mails-sending        -                   302   403    403    403    403   403   403   200   200
+GET  mails-stop           -                   404   404    404    404    404   404   404   404   404
+POST mails-stop           -                   404   404    404    404    404   404   404   404   404
 GET  session-end          -                   302   302    302    302    302   302   302   302   302
 POST session*             -                   302   302    302    302    302   302   302   302   302
 GET  account_login        -                   200   302    302    302    302   302   302   302   302

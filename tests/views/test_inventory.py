@@ -142,6 +142,35 @@ def test_what_differs_comes_newest_first_whatever_its_kind(
     assert 'What differs <span class="count">3</span>' in html
 
 
+def test_what_differs_comes_a_page_at_a_time_each_once(
+    page: Callable[..., str], catalog: Catalog
+) -> None:
+    now = timezone.now()
+    ListedToken.objects.bulk_create(
+        ListedToken(
+            service_account=catalog.deployer,
+            aws_id=str(number),
+            name=f"found-{number:02}",
+            drift=Drift.FOREIGN,
+            found_at=now - timedelta(minutes=number // 2),
+        )
+        for number in range(60)
+    )
+    seen: list[str] = []
+    asked: dict[str, str] = {}
+    while True:
+        html = page(**asked).partition('data-testid="inventory-table"')[0]
+        seen += re.findall(r"<bdi>(found-\d\d)</bdi>", html)
+        further = re.search(r'rel="next" href="\?found=([^"]+)"', html)
+        if further is None:
+            break
+        asked = {"found": further[1]}
+    assert len(seen) == len(set(seen)) == 60
+    assert 'What differs <span class="count">60</span>' in html
+    assert 'rel="prev"' in html
+    assert page(found="after-9-x").count("<bdi>found-") >= 25, "what is no place is the first page"
+
+
 def test_a_large_catalog_takes_as_few_questions_and_fits_on_a_page(
     page: Callable[..., str], listed: Callable[..., ListedToken], catalog: Catalog
 ) -> None:

@@ -150,7 +150,10 @@ def test_other_teams_tokens_are_counted_and_not_named(
     assert "hush" not in html
     assert "outsider" not in html
     Token.objects.update(last_used_at=timezone.now())
-    assert "All of its tokens are in use" in ask(sign_in(engineer), post, keys).content.decode()
+    assert (
+        "a lead of its team or an admin ends it."
+        in ask(sign_in(engineer), post, keys).content.decode()
+    )
 
 
 def test_the_form_knows_that_a_workspace_is_full_of_others(

@@ -135,7 +135,7 @@ def test_a_mistake_stands_beside_its_field_and_what_was_typed_is_kept(
 
 
 def test_a_team_has_twenty_at_most(client: Client, post: Post, webhook: Webhook) -> None:
-    kept = {name: it for name, it in Webhook.objects.values().get().items() if name != "id"}
+    kept = {name: one for name, one in Webhook.objects.values().get().items() if name != "id"}
     Webhook.objects.bulk_create(Webhook(**kept) for _ in range(19))
     answer = post(client, NEW, **EVERY)
     assert answer.status_code == 422
@@ -150,9 +150,7 @@ def test_a_change_is_an_event_and_an_empty_address_keeps_the_one_it_has(
     client: Client, post: Post, webhook: Webhook
 ) -> None:
     fields: dict[str, str | list[str]] = {
-        "url": "",
-        "name": "ops",
-        "format": "slack",
+        **{"url": "", "name": "ops", "format": "slack"},
         "events": ["token.revoked"],
     }
     assert post(client, path(webhook), **fields).status_code == 302

@@ -11,7 +11,7 @@ from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.db.models.functions import Now
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
-from django.utils import timezone
+from django.views.decorators.gzip import gzip_page
 from django.views.decorators.http import require_safe
 
 from portal import policy, requester
@@ -26,9 +26,8 @@ from portal.views.paging import Stretch
 from portal.views.unread import for_operators
 
 PER_PAGE = 50
-MOST_FINDINGS = 200
-MOST_TO_ACT_ON = 100
-"""Findings on the page of somebody who may act on them: each has its forms."""
+FINDINGS_PER_PAGE = 25
+"""Each has its forms, on the page of somebody who may act on them."""
 MOST_COUNTED = 1000
 MOST_GAUGES = 12
 """Workspaces whose filling is shown, the fullest first."""
@@ -58,6 +57,7 @@ class Row:
         return self.token is None or policy.is_revocable(self.token)
 
 
+@gzip_page
 @require_safe
 def index(request: HttpRequest) -> HttpResponse:
     """What differs first, then everything that AMG lists; of one workspace where it is named."""
@@ -74,8 +74,10 @@ def index(request: HttpRequest) -> HttpResponse:
         order = ("service_account__name", *order)
     to_list = ServiceAccount.objects.to_list().filter(pk__in=accounts.values("pk"))
     may_act = policy.may_read_again(user)
-    most = MOST_TO_ACT_ON if may_act else MOST_FINDINGS
-    findings = _newest_findings(entries, kind, most)
+    differing = of_kind(entries, kind).filter(drift__in=Drift.values, found_at__isnull=False)
+    newest = Stretch(differing, ("-found_at", "-id"))
+    asked_for = request.GET.get("found")
+    findings = paging.page([newest], asked_for, _load, size=FINDINGS_PER_PAGE)
     listed = entries.exclude(drift=Drift.VANISHED)
     page = paging.page([Stretch(listed, order)], request.GET.get("page"), _load, size=PER_PAGE)
     too_old = Now() - timedelta(seconds=2 * settings.INVENTORY_SECONDS)
@@ -86,10 +88,10 @@ def index(request: HttpRequest) -> HttpResponse:
         request,
         "inventory/index.html",
         {
-            "findings": beside_ours(findings[:most], user, acts=may_act),
+            "findings": beside_ours(findings, user, acts=may_act),
+            "found": findings,
             "findings_count": _count(
-                of_kind(entries, kind).filter(drift__in=Drift.values),
-                whole=findings if len(findings) <= most else None,
+                differing, whole=findings.object_list if findings.is_whole else None
             ),
             "kind": kind,
             "kinds": list(KINDS.items()),
@@ -150,7 +152,7 @@ def reading(user: User) -> dict[str, int]:
 def require_inventory(user: User) -> None:
     """Raises PermissionDenied for who has no inventory."""
     if not policy.may_see_inventory(user):
-        raise PermissionDenied("The inventory opens to auditors, admins and team leads.")
+        raise PermissionDenied("Only auditors, admins and team leads can open the inventory.")
 
 
 def of_kind(entries: QuerySet[ListedToken], kind: str) -> QuerySet[ListedToken]:
@@ -210,22 +212,6 @@ def _with_asked(offered: list[Workspace], asked: str, user: User) -> list[Worksp
     return offered
 
 
-def _newest_findings(entries: QuerySet[ListedToken], kind: str, most: int) -> list[ListedToken]:
-    """At most one more than a page shows. Each kind is asked for alone: so an index has them in
-    their order."""
-    newest = [
-        entry
-        for drift in Drift.values
-        for entry in of_kind(entries, kind)
-        .filter(drift=drift)
-        .select_related("service_account__workspace")
-        .order_by("-found_at", "pk")[: most + 1]
-    ]
-    newest.sort(key=lambda entry: entry.pk)
-    newest.sort(key=lambda entry: entry.found_at or timezone.now(), reverse=True)
-    return newest[: most + 1]
-
-
 def _load(keys: list[Any]) -> Iterable[ListedToken]:
     rows = ListedToken.objects.select_related("service_account__workspace")
     return rows.filter(pk__in=keys).order_by() if keys else ()
@@ -233,7 +219,7 @@ def _load(keys: list[Any]) -> Iterable[ListedToken]:
 
 def _count(entries: QuerySet[ListedToken], *, whole: list[ListedToken] | None) -> str:
     """How many there are, where that is soon counted; ``whole`` are all of them, if few."""
-    if whole is not None and len(whole) <= MOST_FINDINGS:
+    if whole is not None:
         return str(len(whole))
     count = entries.order_by()[: MOST_COUNTED + 1].count()
     return f"{count:,}" if count <= MOST_COUNTED else f"more than {MOST_COUNTED:,}"

@@ -26,7 +26,10 @@ from portal.views.tokens.find import visible_token
 from portal.views.zones import note_zone
 
 OVERLAPS = (3_600, 86_400, 7 * 86_400)
-PREFILLABLE = ("mode", "overlap_seconds", "recipient", "seconds_to_live", "reason")
+QUIETS = (6 * 3_600, 86_400, 3 * 86_400)
+PREFILLABLE = (
+    *("mode", "overlap_seconds", "quiet_seconds", "recipient", "seconds_to_live", "reason"),
+)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -62,6 +65,7 @@ def _reissue(request: HttpRequest, form: ReissueForm) -> HttpResponse | None:
     require_step_up_for(request, old.service_account)
     terms = ReissueTerms(
         overlap_seconds=form.overlap,
+        quiet_seconds=form.quiet,
         for_me=form.for_me,
         seconds_to_live=fields["seconds_to_live"] or _lifetime(old),
         reason=fields["reason"],
@@ -138,6 +142,11 @@ def _form_page(request: HttpRequest, form: ReissueForm, status: int = 200) -> Ht
                 and (people := _who_agrees(token, user, for_me=which == "mine"))
             ],
             "reason_required": required,
+            "quiets": [
+                (lifetimes.in_words(one), lifetimes.written(one))
+                for one in QUIETS
+                if one < form.longest_overlap
+            ],
             "overlaps": _overlaps(form.longest_overlap) if form.may_overlap else (),
             "presets": new.PRESETS,
             "owner_limits": limits[0],
