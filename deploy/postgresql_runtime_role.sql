@@ -70,6 +70,8 @@ BEGIN
         portal_unwantedmail,
         portal_user,
         portal_usersession,
+        portal_webhook,
+        portal_webhookdelivery,
         portal_workspace,
         socialaccount_socialaccount,
         socialaccount_socialtoken

@@ -1,6 +1,8 @@
-"""Which machine a host of a URL names."""
+"""Which machine a host of a URL names, and which networks a setting does."""
 
-from ipaddress import ip_address
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+
+CIDR = "networks such as 10.20.0.0/16, separated by commas"
 
 
 def is_loopback(host: str | None) -> bool:
@@ -10,3 +12,8 @@ def is_loopback(host: str | None) -> bool:
         return found == "localhost" or ip_address(found).is_loopback
     except ValueError:
         return False
+
+
+def networks(text: str) -> list[IPv4Network | IPv6Network]:
+    """Networks in CIDR, separated by commas; may be empty. Raises ValueError."""
+    return [ip_network(one.strip()) for one in text.split(",")] if text else []

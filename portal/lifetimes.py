@@ -51,7 +51,7 @@ def read(text: str, place: tzinfo = UTC, *, now: datetime | None = None) -> int:
         raise NoLifetimeError(HOW)
     seconds = math.ceil((until - now).total_seconds())
     if seconds < 1:
-        raise NoLifetimeError("That is past: choose a time to come.")
+        raise NoLifetimeError("That is in the past.")
     return seconds
 
 

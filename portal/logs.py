@@ -53,6 +53,29 @@ class SeldomFilter(logging.Filter):
         return True
 
 
+class ToldElsewhereFilter(logging.Filter):
+    """Takes the traceback from what is no fault of the code, and can come as often as others like.
+
+    A request that Django refuses is its sender's (``django.security``); credentials that can't be
+    had (``botocore.credentials``) are an event of ours, with the reason.
+    """
+
+    ABOUT = ("django.security.", "botocore.credentials")
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.name.startswith(self.ABOUT):
+            record.exc_info = None
+        return True
+
+
+def in_one_line(
+    _logger: object, _method: str, event: structlog.typing.EventDict
+) -> structlog.typing.EventDict:
+    """Nothing that somebody sent begins a line of its own where lines are for people."""
+    event["event"] = str(event.get("event", "")).replace("\r", "\\r").replace("\n", "\\n")
+    return event
+
+
 def one_event_a_request(
     _logger: object, _method: str, event: structlog.typing.EventDict
 ) -> structlog.typing.EventDict:
@@ -77,11 +100,12 @@ def formatter(*, as_json: bool) -> MaskingFormatter:
         [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
         if as_json
         else [
+            in_one_line,
             structlog.dev.ConsoleRenderer(
                 colors=False,
                 # The prettier ones print local variables, and one of them may be a key.
                 exception_formatter=structlog.dev.plain_traceback,
-            )
+            ),
         ]
     )
     return MaskingFormatter(
@@ -107,8 +131,17 @@ def configure(options: dict[str, Any]) -> None:
             "version": 1,
             "disable_existing_loggers": False,
             "formatters": {"masked": {"()": formatter, "as_json": options["as_json"]}},
-            "filters": {"seldom": {"()": SeldomFilter}},
-            "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "masked"}},
+            "filters": {
+                "seldom": {"()": SeldomFilter},
+                "told elsewhere": {"()": ToldElsewhereFilter},
+            },
+            "handlers": {
+                "stderr": {
+                    "class": "logging.StreamHandler",
+                    "formatter": "masked",
+                    "filters": ["told elsewhere"],
+                }
+            },
             "root": {"handlers": ["stderr"], "level": options["level"]},
             "loggers": {
                 # At DEBUG these print what AWS answered, and an answer may hold a key.

@@ -26,6 +26,7 @@ from portal.flows.end_access import end_access
 from portal.flows.end_provider_sessions import forget_provider_sessions
 from portal.flows.end_quiet import end_quiet
 from portal.flows.end_sessions import end_sessions
+from portal.flows.forget_messages import forget_messages
 from portal.flows.forget_sessions import forget_sessions
 from portal.flows.note_recipients import note_recipients
 from portal.flows.provision_groups import follow_changed_groups
@@ -33,6 +34,7 @@ from portal.flows.refuse import forget_old_uses, record_counted_refusals
 from portal.flows.sign_in import record_counted_failures
 from portal.flows.spend_assertion import forget_spent_assertions
 from portal.flows.sync_catalog import SYNC_SECONDS, sync_catalog
+from portal.flows.tell_webhooks import tell_webhooks
 from portal.flows.watch_quota import watch_quota
 from portal.flows.write_digests import write_digests
 from portal.incidents import Incident
@@ -112,6 +114,8 @@ MOVES_AND_MESSAGES = (
     Job("tell leads of workspaces that are nearly full", watch_quota, 60.0),
     Job("write the digests of the week", write_digests, 300.0),
     Job("have mails to leads sent", sweep.lead_mails_to_send),
+    Job("write the messages of webhooks from the audit log", tell_webhooks),
+    Job("have webhooks called", sweep.webhooks_to_call),
     Job("have AMG's own lists of tokens read", sweep.accounts_to_list),
     Job("have tokens deleted that nobody here issued", sweep.listed_tokens_to_end),
     Job("record refused sign-ins as one event each", record_counted_failures),
@@ -120,6 +124,7 @@ MOVES_AND_MESSAGES = (
     Job("forget sign-ins at the provider whose session is over", forget_provider_sessions, 300.0),
     Job("forget answers of SAML whose time is over", forget_spent_assertions, 300.0),
     Job("forget what was shown of sessions that are over", forget_sessions, 300.0),
+    Job("forget messages of webhooks after a month", forget_messages, 300.0),
 )
 TABLE = (
     # First, because it is what tells of a log that takes no events any more.

@@ -9,7 +9,17 @@ import os
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
-from portal import accounts, content_security, endpoints, environment, mailbox, notice_days, streams
+from portal import (
+    accounts,
+    content_security,
+    endpoints,
+    environment,
+    hosts,
+    mailbox,
+    notice_days,
+    streams,
+    traces,
+)
 from portal.environment import read, refuse
 from portal.openid_settings import settings as openid
 from portal.saml_settings import saml
@@ -83,12 +93,14 @@ AUDIT_HEAD_MAIL = read(
 )
 AUDIT_HEAD_SECONDS = environment.number("PORTAL_AUDIT_HEAD_SECONDS", 1, 86_400, default=3600)
 AUDIT_STREAM = read("PORTAL_AUDIT_STREAM", streams.parse, default="", wanted=streams.A_STREAM)
+WEBHOOK_NETWORKS = read("PORTAL_WEBHOOK_NETWORKS", hosts.networks, default="", wanted=hosts.CIDR)
 MONITOR_TOKEN = environment.text("PORTAL_MONITOR_TOKEN")
 SCIM_TOKEN = environment.text("PORTAL_SCIM_TOKEN")
 if not EMBEDDED:
     environment.require_strong(SECRET_KEY, AUDIT_KEY, MONITOR_TOKEN, SCIM_TOKEN)
 PASSWORD_SIGN_IN = environment.on_or_off("PORTAL_PASSWORD_SIGN_IN", default="on")
 SAML = saml(origin=PORTAL_ORIGIN)
+TRACES = traces.endpoint()
 OPENID, SIGN_IN_PORT, HAS_OWN_PROVIDER = openid(
     port=PORT, beside_sandbox=EMBEDDED and GRAFANA == "sandbox" and SAML is None
 )
@@ -231,9 +243,8 @@ TEMPLATES = [
 USE_I18N = USE_TZ = True
 TIME_ZONE, LANGUAGE_CODE = "UTC", "en"
 
-STATIC_URL = "/static/"
+STATIC_URL, STATICFILES_DIRS = "/static/", [BASE_DIR / "static"]
 STATIC_ROOT = Path(environment.text("PORTAL_STATIC_ROOT", default=str(DATA_DIR / "static")))
-STATICFILES_DIRS = [BASE_DIR / "static"]
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "portal.views.staticfiles.ModuleManifestStorage"},

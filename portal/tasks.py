@@ -13,10 +13,11 @@ from django.db import DatabaseError, InterfaceError
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
-from portal import gateway, outage, places, valkey, wakeup
+from portal import gateway, outage, places, traces, valkey, wakeup
 from portal.audit import Actor
 from portal.celery import app
 from portal.checks import exit_unless_sound
+from portal.flows.call_webhook import call_webhook
 from portal.flows.end_access import end_access
 from portal.flows.end_listed import delete_listed
 from portal.flows.end_sessions import end_sessions
@@ -51,6 +52,11 @@ _incident = Incident("broker")
 @worker_init.connect
 def check_before_the_first_task(**_: Any) -> None:
     exit_unless_sound()
+
+
+@worker_init.connect
+def begin_traces(**_: Any) -> None:
+    traces.begin("worker")
 
 
 @worker_init.connect
@@ -95,10 +101,8 @@ Task = Callable[[Any], None]
 
 
 def takes_a_place(task: str, connection_of: Callable[[Any], str | None]) -> Callable[[Task], Task]:
-    """A task that calls AWS, for a connection that may have filled its share of the places.
-
-    ``connection_of`` names that of the task's argument; None where there is nothing to do.
-    """
+    """A task that calls AWS, for a connection that may have filled its share of the places:
+    ``connection_of`` names that of the task's argument, None where there is nothing to do."""
 
     def decorate(run: Task) -> Task:
         @functools.wraps(run)
@@ -213,6 +217,12 @@ def send_lead_mail(mail_id: int) -> None:
     mail_lead(mail_id)
 
 
+@app.task(name="portal.webhook")
+@bears_outages
+def call_receiver(webhook_id: int) -> None:
+    call_webhook(webhook_id)
+
+
 @app.task(name="portal.inventory")
 @bears_outages
 @takes_a_place("portal.inventory", _connection_of_account)
@@ -264,6 +274,7 @@ def follow_up(effects: Effects) -> None:
         *((send_lead_mail.delay, mail_id) for mail_id in effects.lead_mail),
         *((list_tokens.delay, account_id) for account_id in effects.inventory),
         *((end_listed_token.delay, listed_id) for listed_id in effects.end_listed),
+        *((call_receiver.delay, webhook_id) for webhook_id in effects.webhook),
     ]
     # Where one message fails, the others would: nobody must wait for each of them.
     if not all(_send(delay, argument) for delay, argument in messages):

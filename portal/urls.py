@@ -23,7 +23,7 @@ from portal.views.accounts import sessions as own
 from portal.views.audit import evidence, export, find, log, suggestions
 from portal.views.inventory import acting, permitting
 from portal.views.inventory import index as inventory
-from portal.views.teams import calendar, desk, leaving
+from portal.views.teams import calendar, desk, leaving, webhook_messages, webhooks
 from portal.views.teams import mails as team_mails
 from portal.views.teams import revoke as revoke_many
 from portal.views.tokens import (
@@ -88,6 +88,24 @@ urlpatterns = [
     path("team/<slug:slug>/calendar/", calendar.renew, name="team-calendar"),
     path("team/<slug:slug>/mails/", team_mails.notice_days, name="team-mails"),
     path("team/<slug:slug>/revoke/", revoke_many.revoke, name="team-revoke"),
+    path("team/<slug:slug>/webhooks/", webhooks.index, name="team-webhooks"),
+    path("team/<slug:slug>/webhooks/new/", webhooks.new, name="team-webhook-new"),
+    *(
+        path(f"team/<slug:slug>/webhooks/<number:webhook_id>/{part}", view, name=name)
+        for part, view, name in (
+            ("", webhooks.page, "team-webhook"),
+            ("stored/", webhooks.stored, "team-webhook-stored"),
+            ("test/", webhooks.test, "team-webhook-test"),
+            ("rotate/", webhooks.rotate, "team-webhook-rotate"),
+            ("delete/", webhooks.delete, "team-webhook-delete"),
+            ("deliveries/", webhook_messages.log, "team-webhook-messages"),
+            (
+                "deliveries/<number:message_id>/again/",
+                webhook_messages.again,
+                "team-webhook-again",
+            ),
+        )
+    ),
     path("team/<slug:slug>/hand-over/", leaving.hand_over, name="team-hand-over"),
     path(
         "team/<slug:slug>/ended/<number:first>-<number:last>/",

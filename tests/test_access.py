@@ -46,6 +46,14 @@ MISTAKES = [
     ("version: 1\nconnections: {m: {regoin: x}}", "connections.m: does not know 'regoin'"),
     ("version: 1\nconnections: {m: {region: [x]}}", "connections.m.region: must be a text"),
     (
+        "version: 1\nconnections: {m: {role_arn: default}}",
+        "connections.m.role_arn: must be the ARN of a role, like arn:aws:iam::",
+    ),
+    (
+        "version: 1\nconnections: {m: {external_id: é1}}",
+        "connections.m.external_id: must be at least 2 characters",
+    ),
+    (
         f"version: 1\nconnections: {{m: {{role_arn: {'x' * 201}}}}}",
         "connections.m.role_arn: must be a text of at most 200 characters",
     ),
@@ -236,11 +244,13 @@ def test_only_mappings_are_merged() -> None:
 def test_of_several_merged_mappings_the_first_wins() -> None:
     file = access.parse(
         "version: 1\nconnections:\n"
-        "  a: &a {region: eu-west-1, role_arn: 'arn:a'}\n"
-        "  b: &b {region: us-east-1, external_id: b}\n"
-        "  c: {<<: [*a, *b], role_arn: 'arn:c'}\n"
+        "  a: &a {region: eu-west-1, role_arn: 'arn:aws:iam::1:role/a'}\n"
+        "  b: &b {region: us-east-1, external_id: bb}\n"
+        "  c: {<<: [*a, *b], role_arn: 'arn:aws:iam::1:role/c'}\n"
     )
-    assert file.connections[2] == access.ConnectionEntry("c", "eu-west-1", "arn:c", "b")
+    assert file.connections[2] == access.ConnectionEntry(
+        "c", "eu-west-1", "arn:aws:iam::1:role/c", "bb"
+    )
 
 
 def test_anchors_and_merges_say_what_yaml_lets_them_say() -> None:

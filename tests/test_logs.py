@@ -96,6 +96,25 @@ def test_every_line_is_one_json_event() -> None:
     assert second["event"] == "two\nlines"
 
 
+def test_no_text_of_a_request_begins_a_line_of_its_own_on_a_terminal() -> None:
+    said = printed("log.warning('refused: %s', 'x\\r\\n2026 [error] broken')", as_json=False)
+    assert len(said.splitlines()) == 1
+    assert r"refused: x\r\n2026" in said
+
+
+@pytest.mark.parametrize("name", ["django.security.DisallowedHost", "botocore.credentials"])
+def test_what_is_no_fault_of_the_code_has_one_line(name: str) -> None:
+    code = f"""
+try:
+    raise ValueError("refused")
+except ValueError:
+    logging.getLogger({name!r}).error("refused", exc_info=True)
+"""
+    said = printed(code, as_json=False)
+    assert len(said.splitlines()) == 1
+    assert "Traceback" not in said
+
+
 @pytest.mark.parametrize("name", ["botocore.parsers", "urllib3.connectionpool"])
 def test_what_prints_answers_of_aws_is_silent_even_at_debug(name: str) -> None:
     code = f"logging.getLogger({name!r}).debug('Response body: %s', KEY)"

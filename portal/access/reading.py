@@ -2,9 +2,8 @@
 
 from pathlib import Path
 
-from django.conf import settings
-
 from portal.access.bounds import LONGEST_FILE
+from portal.access.connections import TROUBLE_WITH
 from portal.access.document import Item, read
 from portal.access.entries import (
     EVERY,
@@ -22,7 +21,6 @@ from portal.access.entries import (
 from portal.access.values import Fields, Values
 from portal.access.warnings import warnings_about
 from portal.amg import LONGEST_LIFETIME
-from portal.grafana.regions import trouble_with
 
 _FILE = {
     "version",
@@ -108,10 +106,9 @@ class _Reader:
             key: self._is.text(value, f"{path}.{key}", _CONNECTION[key])
             for key, value in fields.values.items()
         }
-        if region := said.get("region"):
-            why = trouble_with(region)
-            if why and region not in settings.EXTRA_REGIONS:
-                self._is.say(fields("region"), f"{path}.region", why)
+        for key, text in said.items():
+            if text and (why := TROUBLE_WITH[key](text)):
+                self._is.say(fields(key), f"{path}.{key}", why)
         return ConnectionEntry(self._is.slug(name, path), **said, place=name.at(path))
 
     def _people(self, listed: Item) -> tuple[PersonEntry, ...]:

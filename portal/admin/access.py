@@ -17,6 +17,7 @@ from django.template.response import TemplateResponse
 
 from portal import audit, requester
 from portal.access import words
+from portal.access.connections import TROUBLE_WITH
 from portal.access.words import Change
 from portal.admin.lifetimes import lifetime_field
 from portal.admin.look_first import look_first
@@ -95,8 +96,20 @@ class AccessAdmin(PortalAdmin):
         transaction.on_commit(lambda: end_lost_access(actor), robust=True)
 
 
+class ConnectionForm(forms.ModelForm):
+    """The same rules as in the access file."""
+
+    def clean(self) -> dict[str, Any]:
+        said: dict[str, Any] = super().clean() or {}
+        for field, trouble_with in TROUBLE_WITH.items():
+            if (text := said.get(field)) and (why := trouble_with(text)):
+                self.add_error(field, f"{why[0].upper()}{why[1:]}.")
+        return said
+
+
 @admin.register(Connection)
 class ConnectionAdmin(AccessAdmin):
+    form = ConnectionForm
     list_display = ["name", "region", "role_arn"]
     fixed = ("name",)
 
@@ -141,7 +154,7 @@ class UserAdmin(SignInActions, AccessAdmin):
         if form.changed_data:
             self.record(request, _changes_of_person(obj, form.changed_data, is_new=not change))
 
-    @admin.action(description="Let go of the account at single sign-on", permissions=["change"])
+    @admin.action(description="Unlink the single sign-on account", permissions=["change"])
     def release_identity(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
         people = list(queryset.values_list("pk", flat=True))
         released = release_identity(people, actor=requester.actor(request))

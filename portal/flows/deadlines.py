@@ -15,6 +15,7 @@ from portal.models import Notice, State, Team, Token, User
 from portal.models.lookups import TRUE_END
 from portal.models.notices import days_of, warnings
 from portal.models.states import AWAITING_PEOPLE
+from portal.webhooks import telling
 
 LONGEST_WAIT_FOR_PEOPLE = timedelta(days=7)
 
@@ -80,6 +81,7 @@ def warn_of_ends() -> Effects:
 
         def warn(work: Work, token: Token, kind: str = kind) -> None:
             work.tell(kind, token, to=[token.owner, *policy.responsible_for(token.team)])
+            telling.tell_of_end(token, kind)
 
         effects += life.work_on_each(Token.objects.alias(ends=TRUE_END), condition, warn)
     return effects

@@ -18,6 +18,7 @@ from portal.models import (
     ServiceAccount,
     State,
     Token,
+    Webhook,
 )
 from portal.models.error_codes import ErrorCode
 from portal.models.queries import BATCH_SIZE
@@ -160,6 +161,25 @@ def _wanted_lists() -> list[int]:
 def listed_tokens_to_end() -> Effects:
     """Tokens that nobody here issued and that are to be deleted, and that no worker took."""
     return Effects(end_listed=_not_taken(ListedToken.objects.to_end()))
+
+
+def webhooks_to_call() -> Effects:
+    """Webhooks with messages that wait, and that no worker took.
+
+    Few at a time: a receiver may take ten seconds to say nothing, and what people wait for needs
+    the workers.
+    """
+    most = max(1, settings.WORKER_PROCESSES // 4)
+    lately = Now() - RING_AGAIN_AFTER
+    unheard = Webhook.objects.filter(Q(rung_at=None) | Q(rung_at__lt=lately))
+    waited_longest = F("called_at").asc(nulls_first=True)
+    ids = list(unheard.due().order_by(waited_longest, "pk").values_list("pk", flat=True)[:most])
+    if not ids:
+        return Effects()
+    under_way = Webhook.objects.filter(Q(rung_at__gte=lately) | Q(lease_until__gt=Now())).count()
+    ids = ids[: max(0, most - under_way)]
+    Webhook.objects.filter(pk__in=ids).update(rung_at=Now())
+    return Effects(webhook=ids)
 
 
 def requests_to_issue() -> Effects:

@@ -35,7 +35,7 @@ class DeskForm(forms.Form):
     person = forms.ChoiceField(required=False, widget=LongSelect)
     account = forms.ChoiceField(required=False, label="Service account", widget=LongSelect)
     state = forms.ChoiceField(required=False, widget=PlainSelect)
-    flag = forms.ChoiceField(required=False, label="Stands out", widget=PlainSelect)
+    flag = forms.ChoiceField(required=False, label="Needs attention", widget=PlainSelect)
 
     def __init__(
         self, data: Mapping[str, Any], *, team: Team, people_url: str, accounts_url: str

@@ -152,7 +152,7 @@ def require_fresh(proof: Proof, seconds: int) -> float:
             "Your company's sign-in did not say when you last proved that it is you (auth_time), "
             "so this portal can't go on with what you wanted. Tell an operator of this portal.",
             status=403,
-            title="It could not be confirmed that it is you",
+            title="We could not confirm that it is you",
         )
     at = min(at + 1, now)  # whole seconds are sent: it may have been at the end of this one
     if now - at > seconds:
@@ -161,7 +161,7 @@ def require_fresh(proof: Proof, seconds: int) -> float:
             "Your company's sign-in let you through without asking you again, and this needs a "
             "fresh sign-in. Try again, and sign in there when you are asked.",
             status=403,
-            title="It could not be confirmed that it is you",
+            title="We could not confirm that it is you",
         )
     return at
 

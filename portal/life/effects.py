@@ -21,6 +21,7 @@ class Effects:
     lead_mail: list[int] = field(default_factory=list)
     inventory: list[int] = field(default_factory=list)
     end_listed: list[int] = field(default_factory=list)
+    webhook: list[int] = field(default_factory=list)
     changed: list[uuid.UUID] = field(default_factory=list)
 
     def __bool__(self) -> bool:

@@ -93,5 +93,8 @@ ADOPTIONS = Limit("token.adopt", 300, 12, "You have adopted too many tokens with
 READINGS = Limit("inventory.read", 30, 60, "You have had AMG's lists read too often.")
 PLANS = Limit("access.plan", 120, 30, "You have had too many access files planned in an hour.")
 FINDS = Limit("audit.find", 120, 30, "You have looked up too many keys within an hour.")
+WEBHOOKS = Limit(
+    "team.webhook", 120, 30, "You have changed or tried webhooks too often in an hour."
+)
 ACCOUNT = Limit("account", 0, 0, "This was sent more often than the portal allows.")
 """What django-allauth limits by itself (ACCOUNT_RATE_LIMITS)."""

@@ -8,7 +8,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("portal", "0063_nothing_unseen"),
+        ("portal", "0064_webhooks"),
     ]
 
     operations = [

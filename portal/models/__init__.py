@@ -30,6 +30,7 @@ from portal.models.states import State
 from portal.models.tallies import Tally
 from portal.models.token_places import LONGEST_PLACE, TokenPlace
 from portal.models.tokens import Token
+from portal.models.webhooks import Webhook, WebhookDelivery, WebhookFormat, WebhookKind
 
 __all__ = [
     "LONGEST_PLACE",
@@ -78,5 +79,9 @@ __all__ = [
     "UnwantedMail",
     "User",
     "UserSession",
+    "Webhook",
+    "WebhookDelivery",
+    "WebhookFormat",
+    "WebhookKind",
     "Workspace",
 ]

@@ -103,3 +103,12 @@ def adopting_teams_of(user: User, accounts: Iterable[ServiceAccount]) -> dict[in
         one.pk: [team for team, rows in granted if rows.limits(one) is not None] for one in accounts
     }
     return {pk: teams_of_it for pk, teams_of_it in found.items() if teams_of_it}
+
+
+def granted_among(teams: Iterable[int], account: ServiceAccount) -> set[int]:
+    """Which of these teams are granted an account."""
+    grants = Grant.objects.filter(Q(workspace=None) | Q(workspace=account.workspace_id))
+    by_team: dict[int, list[Grant]] = {}
+    for grant in grants.filter(team__in=list(teams)):
+        by_team.setdefault(grant.team_id, []).append(grant)
+    return {pk for pk, rows in by_team.items() if TeamGrants(rows).limits(account) is not None}

@@ -107,7 +107,7 @@ class Usage:
             if expired
             else "There is room once the owner of one, a lead of its team or an admin ends it."
         )
-        full = f"This workspace is full: it has {used} of AMG's {settings.TOKEN_QUOTA} tokens."
+        full = f"This workspace is full: {used} of {settings.TOKEN_QUOTA} tokens are used."
         return LimitReached("workspace", f"{full} {way_out}")
 
 

@@ -42,7 +42,7 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
         request,
         404,
         "Nothing here",
-        "The page does not exist, or belongs to a team that you are not in. Check the address, or "
+        "This page does not exist, or belongs to a team that you are not in. Check the address, or "
         "ask whoever sent you here.",
     )
 
@@ -88,7 +88,7 @@ def not_allowed(request: HttpRequest, response: HttpResponse) -> HttpResponse:
     page = _answer(
         request,
         405,
-        "This address does something else",
+        "There is no page at this address",
         "It was opened in a way that it is not made for, and nothing has happened. Begin at the "
         "page that its button stands on.",
     )

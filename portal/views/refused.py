@@ -7,12 +7,12 @@ from django.template.loader import render_to_string
 
 PAGES = {
     HTTPStatus.REQUEST_TIMEOUT: (
-        "Your browser took too long to send that",
+        "Your browser took too long to send this",
         "It has not come whole, and nothing has happened. Check your connection, go back, and send "
         "it again.",
     ),
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: (
-        "That is too much at once",
+        "This is too long",
         "What was sent is longer than anything this portal takes, or longer than it takes from "
         "somebody who is not signed in. Nothing has happened. Go back, sign in if you have to, and "
         "send less.",
@@ -23,7 +23,7 @@ PAGES = {
         "behind it, or begin at “My tokens”.",
     ),
     HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE: (
-        "Your browser sends too much along",
+        "Your browser sent too many cookies",
         "It sends more cookies than this server takes, most of them set by other sites of your "
         "company. Delete the cookies of this address in your browser, then sign in again.",
     ),

@@ -23,7 +23,7 @@ function wire(form) {
       return;
     }
     field.value = await file.text();
-    said.textContent = `${file.name} stands in the field above now.`;
+    said.textContent = `${file.name} is in the field above now.`;
     field.focus();
   }
 

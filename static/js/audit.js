@@ -6,6 +6,9 @@ import { keysIn } from "./leaked-key.js";
 import { inOwnDays, wireTimeZone } from "./time-zone.js";
 import { showLocalTimes } from "./times.js";
 
+/** Screens on which charts are folded: whoever wants them opens them. */
+const NARROW = "(max-width: 48rem)";
+
 enhanceAll();
 
 const filters = /** @type {HTMLFormElement} */ (document.querySelector("[data-filters]"));
@@ -19,7 +22,7 @@ filters.addEventListener("submit", (event) => {
   if (withKey) {
     event.preventDefault();
     withKey.value = "";
-    warning.textContent = "That was a key, and a search stands in the address. Nothing was sent: “Find by key” looks it up safely.";
+    warning.textContent = "That was a key, and what you search for becomes part of the address. Nothing was sent: “Find by key” looks it up safely.";
     return;
   }
   beforeSending();
@@ -40,7 +43,17 @@ async function fetchSuggestions() {
 }
 
 const place = /** @type {HTMLElement | null} */ (document.querySelector("[data-charts-place]"));
-if (place) showCharts(place).catch(() => undefined); // its link stays
+const fold = /** @type {HTMLDetailsElement | null} */ (document.querySelector("[data-charts-fold]"));
+if (place && fold) {
+  if (matchMedia(NARROW).matches) fold.open = false;
+  const draw = () => {
+    if (!fold.open || !place.hasAttribute("data-pending")) return;
+    fold.removeEventListener("toggle", draw);
+    showCharts(place).catch(() => undefined); // its link stays
+  };
+  fold.addEventListener("toggle", draw);
+  draw();
+}
 
 /** @param {HTMLElement} place */
 async function showCharts(place) {

@@ -69,7 +69,10 @@ export function wireChoices(form, onChange) {
     accounts.replaceChildren(new Option(prompt, ""), ...offered.map(accountOption));
     accounts.setAttribute("aria-busy", String(trouble === LOADING));
     if (wanted && !offered.some((one) => one.id === wanted)) {
-      accounts.add(new Option(details() || trouble === NOT_GRANTED ? `${wanted} (not granted to you)` : wanted, wanted));
+      const isRefused = details() || trouble === NOT_GRANTED;
+      const option = new Option(isRefused ? `${wanted} (not granted to you)` : wanted, wanted);
+      option.toggleAttribute("data-not-granted", Boolean(isRefused));
+      accounts.add(option);
     }
     if (wanted) accounts.value = wanted; // what somebody has chosen is not lost, even where it is not offered
     else if (usable.length === 1) accounts.value = usable[0].id;

@@ -58,13 +58,16 @@ function valuesOf(form) {
   /** @type {Record<string, string[]>} */
   const values = {};
   for (const [name, field] of fieldsOf(form)) {
-    if (field.disabled || NEVER_BY_LOOK.test(field.value)) continue;
+    if (field.disabled || !holdsNoSecret(field.value)) continue;
     const isChoice = field.type === "checkbox" || field.type === "radio";
     if (isChoice && !(/** @type {HTMLInputElement} */ (field).checked)) continue;
     (values[name] ??= []).push(field.value);
   }
   return values;
 }
+
+/** @param {string} text */
+export const holdsNoSecret = (text) => !NEVER_BY_LOOK.test(text);
 
 /** @param {HTMLFormElement} form */
 function keyOf(form) {

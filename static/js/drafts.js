@@ -180,12 +180,12 @@ function sayUnsent(form, isTurnedAway) {
 /** @param {HTMLFormElement} form */
 function sayRestored(form) {
   const afresh = document.createElement("button");
-  Object.assign(afresh, { type: "button", className: "button button-secondary", textContent: "Start afresh" });
+  Object.assign(afresh, { type: "button", className: "button button-secondary", textContent: "Start over" });
   afresh.addEventListener("click", () => {
     forget(form);
     location.replace(location.href);
   });
-  noteIn(form, "What you typed before is back.").append(afresh);
+  noteIn(form, "What you typed earlier is back.").append(afresh);
 }
 
 /**

@@ -48,13 +48,13 @@ function show({ done, of, tokens }) {
 /** @param {boolean} isBroken */
 function connection(isBroken) {
   trouble.hidden = !isBroken;
-  trouble.textContent = isBroken ? "No answer from the portal. Reconnecting… nothing is lost meanwhile." : "";
+  trouble.textContent = isBroken ? "No answer from the portal. Reconnecting… nothing is lost." : "";
 }
 
 function tellSignedOut() {
   const link = document.createElement("a");
   link.href = loginUrl;
   link.textContent = "Sign in again";
-  trouble.replaceChildren("You are signed out. ", link, " to go on looking; the portal goes on by itself.");
+  trouble.replaceChildren("You are signed out. ", link, " to go on watching; the portal carries on.");
   trouble.hidden = false;
 }

@@ -131,7 +131,7 @@ export function showKey(page, secret, places) {
 
   return {
     end(why) {
-      over("This key works no more", why);
+      over("This key no longer works", why);
     },
   };
 }

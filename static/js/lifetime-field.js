@@ -17,7 +17,7 @@ export function understood(field) {
   const seconds = read(field.value, now());
   if (!field.value.trim()) return "";
   if (Number.isNaN(seconds)) return HOW;
-  if (seconds < 1) return "That is past: choose a time to come.";
+  if (seconds < 1) return "That is in the past.";
   const most = Number(field.dataset.lifetime);
   if (most && seconds > most) return `At most ${inWords(most)}.`;
   const until = "until" in field.dataset ? ` until ${inBothZones(new Date(now() + seconds * 1000))}` : "";

@@ -31,8 +31,8 @@ export function wireLifetime(form) {
   function wrong() {
     if (field.value.trim() === "") return "";
     const value = read(field.value, now());
-    if (Number.isNaN(value)) return "This says no time.";
-    if (value < 1) return "That is past: choose a time to come.";
+    if (Number.isNaN(value)) return "This is not a time.";
+    if (value < 1) return "That is in the past.";
     return value > longest ? `Too long: ${whose} at most ${inWords(longest)}.` : "";
   }
 

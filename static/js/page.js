@@ -1,10 +1,11 @@
-/** What every page does: local times, forms that lose nothing, the account menu, a sign-out that forgets. */
+/** What every page does: local times, forms that lose nothing, the account menu, shortcuts, a sign-out that forgets. */
 
 import "./drafts.js";
 import "./form-token.js";
 import { deviation } from "./clock.js";
 import { clearDrafts } from "./draft-store.js";
 import { clearKeys } from "./keys.js";
+import { wireShortcuts } from "./shortcuts.js";
 import { inWords, letTimesPass, showLocalTimes } from "./times.js";
 
 /** A sign-out waits at most this long (milliseconds) for the browser's storage. */
@@ -15,6 +16,7 @@ const A_MINUTE = 60_000;
 
 showLocalTimes(document);
 letTimesPass();
+wireShortcuts();
 if (Math.abs(deviation()) >= A_MINUTE) sayClockIsWrong();
 
 for (const menu of document.querySelectorAll("[data-menu]")) {

@@ -54,7 +54,7 @@ export function wireProgress(page) {
     /** @param {boolean} isBroken */
     connection(isBroken) {
       trouble.hidden = !isBroken;
-      trouble.textContent = isBroken ? "No answer from the portal. Reconnecting… nothing is lost meanwhile." : "";
+      trouble.textContent = isBroken ? "No answer from the portal. Reconnecting… nothing is lost." : "";
     },
   };
 }

@@ -3,8 +3,10 @@
 import "./page.js";
 import { roleBadge, wireChoices } from "./choices.js";
 import { wireKeyPair } from "./key-pair.js";
+import { wireLastRequest } from "./last-request.js";
 import { wireLifetime } from "./lifetime.js";
 import { wireName } from "./name-field.js";
+import { wireRequestLink } from "./request-link.js";
 
 const form = /** @type {HTMLFormElement | null} */ (document.querySelector("form.request"));
 document.getElementById("error-summary")?.focus();
@@ -21,7 +23,7 @@ function wire(form) {
     said.remove();
   }, true);
   const lifetime = wireLifetime(form);
-  wireChoices(form, ({ workspace, account, team }) => {
+  const choose = wireChoices(form, ({ workspace, account, team }) => {
     lifetime.limitTo(team);
     checkName();
     showTicket(form, workspace, account);
@@ -29,6 +31,8 @@ function wire(form) {
     const optional = /** @type {HTMLElement} */ (form.querySelector("[data-reason-optional]"));
     optional.textContent = team?.reason_required ? "required" : "optional";
   });
+  wireLastRequest(form, choose);
+  wireRequestLink(form);
 
   wireKeyPair(form, { busy: "Requesting…", impossible: "No token can be requested here." });
 }

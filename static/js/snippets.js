@@ -119,7 +119,7 @@ export const SNIPPETS = [
         "umask 077 && touch .env && chmod 600 .env &&",
         `  printf 'GRAFANA_URL=%s\\nGRAFANA_AUTH=%s\\n' ${forShell(address)} "$key" >> .env`,
       ),
-    note: "The file is then for you alone to read. Keep it out of version control.",
+    note: "Only you can read the file. Keep it out of version control.",
   },
   {
     id: "github",

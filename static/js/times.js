@@ -139,10 +139,7 @@ function sayZoneOfColumn(time) {
   const head = table?.tHead?.rows[0]?.cells[cell?.cellIndex ?? -1];
   if (!table || !head) return false;
   if (!head.querySelector(".zone")) head.append(" ", words("small", "zone", zone));
-  // Where rows are cards, nobody sees the head of a table.
-  if (!table.previousElementSibling?.matches(".zone-note")) {
-    table.before(words("p", "help zone-note", `Times are of ${zone}.`));
-  }
+  table.dataset.zone = `Times are of ${zone}.`; // where rows are cards, nobody sees the head of a table
   return true;
 }
 

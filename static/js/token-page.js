@@ -17,12 +17,14 @@ import { refreshParts, wireLongLists } from "./parts.js";
 import { wirePlaces } from "./places.js";
 import { MOVING, PENDING, wireProgress } from "./progress.js";
 import { ask, longQuestion, pause, persist } from "./server.js";
+import { lookedAt as pageIsSeen, tellTab, wireNotification } from "./tab.js";
 
 const FOR_PEOPLE = 10_000; // milliseconds between questions while a person has to act
 const FIRST_WAIT = 2_000; // milliseconds between questions whether somebody has signed in again
 const LONGEST_WAIT = 30_000;
 const BESIDE_A_KEY = 10_000; // milliseconds between questions whether the token of a shown key still lives
 const WHILE_IT_LIVES = 20_000; // the same of any other
+const UNSEEN = 6; // times that nobody looks, of which one asks all the same
 const UNTIL_IT_LANDED = 60_000; // milliseconds between looks whether the key is in use by now
 
 const page = /** @type {HTMLElement} */ (document.querySelector("[data-token-page]"));
@@ -39,6 +41,7 @@ let shownKey;
 
 const places = wirePlaces(page);
 wireLongLists(page);
+wireNotification(page);
 
 window.addEventListener("pageshow", (event) => { if (event.persisted) location.reload(); });
 
@@ -103,6 +106,7 @@ async function receive(first) {
   progress.showStep("ready");
   progress.say("Ready. The key below is in this page only, until you leave it.");
   shownKey = showKey(page, key, places);
+  tellTab("Key ready");
   refreshParts(page).catch(() => undefined); // the record can wait for the next visit
   watch(); // not waited for: another tab may have the lock meanwhile
 }
@@ -126,14 +130,17 @@ async function waitForPeople() {
   const seen = progress.state;
   // What is made after people have agreed is sealed to a key pair of that time.
   if (publicKeySha256) deleteKey(publicKeySha256).catch(() => undefined);
-  for (;;) {
+  for (let round = 1; ; round += 1) {
     await pause(FOR_PEOPLE);
-    if (document.hidden) continue;
+    if (document.hidden && round % UNSEEN) continue;
     const answer = await persist(() => ask(statusUrl), progress.connection);
     if (answer.status === 401) return tellSignedOut();
     if (answer.status !== 200) return;
-    if (answer.body.state !== seen && !page.contains(document.activeElement)) return location.reload();
-    if (answer.body.state !== seen) progress.show(answer.body);
+    if (answer.body.state === seen) continue;
+    tellTab(answer.body.state === "denied" ? "Denied" : "Answered");
+    await pageIsSeen();
+    if (!page.contains(document.activeElement)) return location.reload();
+    progress.show(answer.body);
   }
 }
 
@@ -225,7 +232,7 @@ function showLife(status, view) {
   notice.hidden = true; // signed in again
   const isOver = status.expires_at && Date.parse(status.expires_at) <= now();
   if (status.state === "active" && !isOver) return;
-  view.end(isOver ? "The token’s time is over." : status.message);
+  view.end(isOver ? "The token has expired." : status.message);
   shownKey = undefined;
   progress.show(status);
 }

@@ -49,7 +49,10 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
     file = tmp_path_factory.mktemp("access") / "access.yaml"
     file.write_text(access_file())
     product = Product(
-        PORTAL_RATE_LIMITS="off", PORTAL_ACCESS_FILE=str(file), PORTAL_SCIM_TOKEN=SCIM_TOKEN
+        PORTAL_RATE_LIMITS="off",
+        PORTAL_ACCESS_FILE=str(file),
+        PORTAL_SCIM_TOKEN=SCIM_TOKEN,
+        PORTAL_WEBHOOK_NETWORKS="127.0.0.0/8",
     )
     with product, contextlib.closing(Live(product)) as live:
         yield live

@@ -99,6 +99,15 @@ def request_token(page: Page, name: str = "", **fields: str) -> str:
     return name
 
 
+def open_act(page: Page, summary: str) -> None:
+    """Unfold what a token's page has under "More", such as "Revoke…"."""
+    act = page.locator("[data-more] summary", has_text=summary)
+    expect(act).to_be_attached()
+    if not act.is_visible():
+        page.locator("[data-more] > summary").click()
+    act.click()
+
+
 def says(page: Page, words: str) -> Locator:
     """Where the page says this to everybody, screen readers included (a live region)."""
     return page.get_by_role("status").filter(has_text=words)

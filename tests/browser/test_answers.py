@@ -31,6 +31,15 @@ from portal.models import Token
 Token.objects.filter(name="{name}").update(revoke_at=Now())
 """
 
+ASKED_LONG_AGO = """
+import django
+django.setup()
+from datetime import timedelta
+from django.utils import timezone
+from portal.models import Notice
+Notice.objects.filter(token__name="{name}").update(created_at=timezone.now() - timedelta(hours=2))
+"""
+
 
 def address(page: Page) -> str:
     return page.url.partition("?")[0]
@@ -47,6 +56,9 @@ def test_a_lead_approves_and_the_engineer_collects_the_key(
     submit(engineer)
     expect_state(engineer, "awaiting_approval")
     expect_no_key(engineer)
+    waiting = engineer.get_by_role("region", name="Who decides")
+    expect(waiting).to_contain_text("lead@example.com has to agree. Mailed")
+    expect(waiting.get_by_label("A link to send them")).to_have_value(engineer.url)
 
     lead = page_of("lead@example.com")
     expect(lead.get_by_role("link", name="Team 1 to approve")).to_be_visible()
@@ -57,7 +69,8 @@ def test_a_lead_approves_and_the_engineer_collects_the_key(
     lead.get_by_label("Shorten to").fill("90000")
     lead.get_by_role("button", name="Approve", exact=True).click()
     expect(lead.get_by_text("not lengthen it")).to_be_visible()
-    lead.get_by_label("Shorten to").fill("3600")
+    lead.get_by_label("Shorten to").fill("60m")
+    expect(lead.locator("[data-understood]").first).to_contain_text("= 1 hour")
     lead.get_by_role("button", name="Approve", exact=True).click()
     expect(lead).to_have_url(re.compile(r"/team/platform/\?answered=[0-9a-f-]+#answered$"))
     expect(lead.get_by_text("for 1 hour instead of 1 day")).to_be_visible()
@@ -86,8 +99,15 @@ def test_a_lead_approves_and_the_engineer_collects_the_key(
 
 
 @pytest.mark.usefixtures("approval_is_asked")
-def test_a_denied_engineer_is_told_why(engineer: Page, page_of: Callable[[str], Page]) -> None:
-    request_token(engineer)
+def test_a_denied_engineer_is_told_why(
+    live: Live, engineer: Page, page_of: Callable[[str], Page]
+) -> None:
+    name = request_token(engineer)
+    expect(engineer.get_by_text("After an hour without an answer")).to_be_visible()
+    live.run(ASKED_LONG_AGO.format(name=name))
+    engineer.reload()
+    engineer.get_by_role("button", name="Remind them").click()
+    expect(engineer.get_by_text("After an hour without an answer")).to_be_visible()
     lead = page_of("lead@example.com")
     lead.goto(address(engineer))
     lead.get_by_text("Deny…").click()
@@ -100,7 +120,7 @@ def test_a_denied_engineer_is_told_why(engineer: Page, page_of: Callable[[str], 
 def test_a_lead_rotates_a_token_its_owner_collects_the_new_key_and_the_old_one_ends(
     live: Live, engineer: Page, page_of: Callable[[str], Page]
 ) -> None:
-    name = request_token(engineer)
+    name = request_token(engineer, reason="CI of grafana-backup-nightly")
     old_key, old_page = take_key(engineer), address(engineer)
 
     lead = page_of("lead@example.com")
@@ -122,6 +142,18 @@ def test_a_lead_rotates_a_token_its_owner_collects_the_new_key_and_the_old_one_e
     engineer.get_by_role("button", name="Make my key now").click()
     new_key = take_key(engineer)
     assert (live.answers_to(old_key), live.answers_to(new_key)) == (200, 200)
+    record = engineer.get_by_role("region", name="Record")
+    expect(record).to_contain_text(re.compile("What uses it.*CI of grafana-backup-nightly"))
+    expect(record).to_contain_text(re.compile("Why this change.*spring cleaning"))
+    for page, path in ((engineer, "/tokens/"), (lead, f"/team/platform/?q={name}")):
+        page.goto(f"{live.url}{path}")
+        row = (
+            page.get_by_test_id("tokens-table")
+            .get_by_role("row")
+            .filter(has=page.get_by_role("link", name=name, exact=True))
+        )
+        expect(row).to_contain_text(re.compile("in (1 hour|59 minutes|60 minutes)"))
+        expect(row).to_contain_text(f"replaced by {name}-2")
     engineer.goto(old_page)
     expect_state(engineer, "active")
     expect(engineer.get_by_text("It was replaced, and works on until then.")).to_be_visible()

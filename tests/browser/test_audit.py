@@ -159,6 +159,25 @@ def test_a_moment_is_meant_in_the_readers_zone(
     assert tokyo.url.endswith("as_of=2026-01-01T09%3A00&time_zone=Asia%2FTokyo")
 
 
+def test_who_held_what_at_a_moment_is_listed_by_role(engineer: Page, auditor: Page) -> None:
+    name, _ = taken(engineer)
+    auditor.goto("/audit/")
+    auditor.get_by_text("Filters", exact=True).click()
+    auditor.get_by_label("As of").fill(
+        auditor.evaluate(
+            "new Date(Date.now() - new Date().getTimezoneOffset() * 60000)"
+            ".toISOString().slice(0, 19)"
+        )
+    )
+    auditor.get_by_label("Role").select_option("EDITOR")
+    auditor.get_by_role("button", name="Apply").click()
+    held = auditor.get_by_test_id("as-of")
+    row = held.get_by_role("row").filter(has_text=name)
+    for words in ("engineer@example.com", "dashboards-ci", "EDITOR"):
+        expect(row).to_contain_text(words)
+    assert_looks_right(auditor)
+
+
 def test_the_filters_suggest_people_and_accounts_once_they_are_opened(
     auditor: Page, live: Live
 ) -> None:

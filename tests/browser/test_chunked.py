@@ -56,4 +56,4 @@ def test_a_form_in_chunks_may_be_no_longer_than_any_other(
     chunked = post(browser, live, in_chunks(long, 65_536))
     whole = post(browser, live, long)  # type: ignore[arg-type]  # with a length of its own
     assert chunked.status_code == whole.status_code == 413
-    assert "That is too much at once" in whole.text
+    assert "This is too long" in whole.text

@@ -15,6 +15,15 @@ from tests.person import KeyPair, Person
 LEAVER = "teammate@example.com"
 MANY = 20
 SECONDS_TO_END_MANY = 60.0
+USED_JUST_NOW = """
+import django
+django.setup()
+from datetime import timedelta
+from django.utils import timezone
+from portal.models import Token
+used = timezone.now() - timedelta(minutes=3)
+Token.objects.filter(name="{name}").update(last_used_at=used)
+"""
 
 
 @pytest.fixture
@@ -91,22 +100,50 @@ def test_twenty_tokens_of_somebody_who_left_end_by_one_action(
     expect(ended.first).to_contain_text("left the company")
 
 
-def test_without_a_reason_the_list_stays_and_says_so(
-    lead: Page, page_of: Callable[[str], Page], watch: Watch
+def test_without_a_reason_the_list_stays_and_says_what_uses_a_token(
+    live: Live, lead: Page, page_of: Callable[[str], Page], watch: Watch
 ) -> None:
     watch.expect_status(422)
     engineer = page_of("engineer@example.com")
-    name = request_token(engineer)
+    name = request_token(engineer, reason="nightly backup")
     take_key(engineer)
+    live.run(USED_JUST_NOW.format(name=name))
     go_to_desk(lead)
     lead.get_by_label(f"Choose {name}").check()
     expect(says(lead, "1 chosen")).to_be_visible()
     lead.get_by_role("button", name="Revoke the chosen…").click()
+    for words in ("1 of them was used within the last day", "nightly backup", "3 minutes ago"):
+        expect(lead.locator("main")).to_contain_text(words)
     lead.get_by_role("button", name="Revoke 1 token").click()
 
     expect(lead.get_by_label("Reason")).to_be_focused()
     expect(lead.get_by_label("Reason")).to_have_accessible_description(re.compile("Say why"))
     expect(lead.get_by_test_id("preview-table").locator("tbody th")).to_have_text([name])
+
+
+def test_what_somebody_left_is_handed_over_with_new_keys(
+    live: Live,
+    lead: Page,
+    page_of: Callable[[str], Page],
+    apply_access: Callable[..., None],
+) -> None:
+    prefix = new_name()
+    keys = tokens_of(live.product.sign_in(LEAVER), prefix, 2)
+    apply_access(without=LEAVER)
+    go_to_desk(lead)
+    line = lead.locator("#left")
+    expect(line.locator(".button-danger")).to_have_count(0)
+    line.get_by_role("link", name=f"Hand over or replace those of {LEAVER}…").click()
+    expect(lead.get_by_label("Hand over and replace")).to_be_checked()
+    lead.get_by_label("New owner").select_option("engineer@example.com")
+    lead.get_by_role("button", name=re.compile(r"Hand over \d+ tokens")).click()
+    expect(lead.get_by_text("handed over.")).to_be_visible()
+    assert {live.answers_to(key) for key in keys.values()} == {200}, "nothing stops"
+
+    engineer = page_of("engineer@example.com")
+    engineer.get_by_role("link", name=f"{prefix}-0-2", exact=True).click()
+    engineer.get_by_role("button", name="Make my key now").click()
+    assert live.answers_to(take_key(engineer)) == 200
 
 
 def test_a_refusal_of_aws_shows_on_both_pages_and_is_overcome(

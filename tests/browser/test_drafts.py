@@ -15,6 +15,7 @@ from tests.browser.steps import (
     expect_state,
     fill_in,
     new_name,
+    open_act,
     open_form,
     request_token,
     submit,
@@ -104,7 +105,7 @@ def test_a_revocation_survives_a_sign_in_in_between(live: Live, signed_in: Page)
     request_token(page)
     key, address = take_key(page), page.url
     page.reload()
-    page.get_by_text("Revoke…").click()
+    open_act(page, "Revoke…")
     page.locator("#revoke-reason").fill("it leaked")
     end_session(page)
     page.get_by_role("button", name="Revoke this token").click()
@@ -155,8 +156,7 @@ def test_a_hand_over_survives_a_sign_in_in_between(live: Live, engineer: Page, l
     request_token(engineer)
     take_key(engineer)
     lead.goto(engineer.url)
-    lead.get_by_text("More", exact=True).click()
-    lead.get_by_text("Hand over…").click()
+    open_act(lead, "Hand over…")
     lead.get_by_label("New owner", exact=True).select_option("teammate@example.com")
     lead.locator("#hand-over-reason").fill("moves to other work")
     end_session(lead)
@@ -170,8 +170,7 @@ def test_a_hand_over_survives_a_sign_in_in_between(live: Live, engineer: Page, l
     expect(lead.get_by_role("heading", name="Offered to teammate@example.com")).to_be_visible()
     assert drafts(lead) == "{}"
     lead.get_by_role("button", name="Take the offer back").click()
-    lead.get_by_text("More", exact=True).click()
-    lead.get_by_text("Hand over…").click()
+    open_act(lead, "Hand over…")
     expect(lead.locator("#hand-over-reason")).to_have_value("")
     expect(lead.get_by_text("Not handed over yet")).to_have_count(0)
 
@@ -226,7 +225,7 @@ def test_ending_many_survives_a_sign_in_in_between(live: Live, engineer: Page, l
     expect(lead).to_have_url(desk)
     again = lead.locator("[data-end-again]")
     expect(again).to_contain_text("Nothing has ended yet. You had chosen 2 tokens.")
-    again.get_by_role("button", name="Look at it again…").click()
+    again.get_by_role("button", name="Review it again…").click()
     expect(lead.get_by_role("heading", name="Revoke 2 tokens?")).to_be_visible()
     lead.get_by_label("Reason").fill("nobody needs them")
     end_session(lead)
@@ -234,7 +233,7 @@ def test_ending_many_survives_a_sign_in_in_between(live: Live, engineer: Page, l
     sign_in_again(live, lead, "lead@example.com")
 
     expect(again).to_contain_text("2 tokens, because: “nobody needs them”.")
-    again.get_by_role("button", name="Look at it again…").click()
+    again.get_by_role("button", name="Review it again…").click()
     expect(lead.get_by_label("Reason")).to_have_value("nobody needs them")
     lead.get_by_role("button", name="Revoke 2 tokens").click()
     expect(lead.get_by_text("All 2 ended.")).to_be_visible()
@@ -271,12 +270,12 @@ def test_a_reload_brings_back_what_was_typed_and_one_may_start_afresh(signed_in:
     open_form(page)
     fill_in(page, "half typed", account="status-page", lifetime="7 days", reason="a wall screen")
     page.reload()
-    note = page.get_by_role("status").filter(has_text="What you typed before is back.")
+    note = page.get_by_role("status").filter(has_text="What you typed earlier is back.")
     expect(note).to_be_visible()
     expect_chosen(page, "Service account", "status-page")
     expect(page.get_by_label("Name", exact=True)).to_have_value("half typed")
     expect(page.get_by_label("Lifetime", exact=True)).to_have_value("7d")
-    note.get_by_role("button", name="Start afresh").click()
+    note.get_by_role("button", name="Start over").click()
     expect(page.get_by_label("What uses it")).to_have_value("")
     expect(note).to_have_count(0)
     assert drafts(page) == "{}"

@@ -5,12 +5,12 @@ from collections.abc import Callable
 from playwright.sync_api import Page, expect
 
 from tests.browser.live import Live
-from tests.browser.steps import expect_message, expect_state, request_token, take_key
+from tests.browser.steps import expect_message, expect_state, open_act, request_token, take_key
 from tests.browser.watch import Watch
 
 
 def revoke(page: Page, reason: str = "") -> None:
-    page.locator("summary", has_text="Revoke").click()
+    open_act(page, "Revoke…")
     form = page.locator("form").filter(has=page.get_by_role("button", name="Revoke this token"))
     form.get_by_label("Reason").fill(reason)
     form.get_by_role("button", name="Revoke this token").click()

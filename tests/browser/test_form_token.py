@@ -13,6 +13,7 @@ from tests.browser.steps import (
     expect_state,
     fill_in,
     new_name,
+    open_act,
     open_form,
     request_token,
     submit,
@@ -102,7 +103,7 @@ def test_a_form_of_one_person_is_not_sent_in_anothers_name(
     request_token(page)
     take_key(page)
     page.reload()
-    page.get_by_text("Revoke…").click()
+    open_act(page, "Revoke…")
     page.locator("#revoke-reason").fill("no longer needed")
     new_session(live, page, "lead@example.com")
     page.get_by_role("button", name="Revoke this token").click()
@@ -119,7 +120,7 @@ def test_a_form_that_is_too_old_is_sent_again_by_one_press(
     take_key(page)
     page.reload()
     address = page.url
-    page.get_by_text("Revoke…").click()
+    open_act(page, "Revoke…")
     page.locator("#revoke-reason").fill("it leaked into <a wiki>")
     make_too_old(page)
     page.get_by_role("button", name="Revoke this token").click()

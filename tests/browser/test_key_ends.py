@@ -16,6 +16,7 @@ from tests.browser.steps import (
     key_element,
     key_on,
     new_name,
+    open_act,
     open_form,
     request_token,
     submit,
@@ -34,13 +35,13 @@ def page(new_context: Callable[..., BrowserContext], live: Live) -> Page:
 
 def over(page: Page, why: str | re.Pattern[str]) -> None:
     """The key was taken away, and the page says why."""
-    said = page.get_by_role("alert").filter(has_text="This key works no more")
+    said = page.get_by_role("alert").filter(has_text="This key no longer works")
     expect(said).to_contain_text(why)
     expect_no_key(page)
 
 
 def revoke(page: Page, reason: str) -> None:
-    page.get_by_text("Revoke…").click()
+    open_act(page, "Revoke…")
     page.locator("#revoke-reason").fill(reason)
     page.get_by_role("button", name="Revoke this token").click()
     expect_state(page, "revoked")
@@ -70,7 +71,7 @@ def test_a_key_is_taken_away_when_its_time_is_over(page: Page) -> None:
     page.get_by_label("Lifetime", exact=True).fill("15")
     submit(page)
     key_on(page)
-    over(page, "time is over.")
+    over(page, "The token has expired.")
 
 
 def test_a_page_that_shows_no_key_learns_it_too(

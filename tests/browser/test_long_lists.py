@@ -104,7 +104,7 @@ def test_a_token_is_requested_by_keys_alone(form: Callable[..., Page]) -> None:
     expect(box(page, "Workspace")).to_have_value(re.compile("^observability-00321 · g-"))
     assert value(page, "workspace") == "g-a000000141"
 
-    expect(page.get_by_text("It has 0 of AMG's 100 tokens")).to_be_visible()
+    expect(page.get_by_text("0 of 100 tokens used")).to_be_visible()
     tab_to(page, "#id_service_account")
     page.keyboard.type("account-09")
     expect(options(page)).to_have_count(10)

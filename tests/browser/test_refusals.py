@@ -25,8 +25,8 @@ from tests.browser.watch import Watch
         pytest.param(
             "ValidationException",
             "The name holds a character that is not allowed.",
-            "AWS did not accept what the request said.",
-            "Change what AWS names below and try again.",
+            "AWS rejected the request.",
+            "Change what AWS says below and try again.",
             id="ValidationException",
         ),
         pytest.param(

@@ -195,6 +195,7 @@ def test_a_link_fills_in_the_form(live: Live, engineer: Page) -> None:
     expect(engineer.get_by_label("Name", exact=True)).to_have_value(name)
     expect(engineer.get_by_label("Lifetime", exact=True)).to_have_value("5400")
     expect(engineer.get_by_label("What uses it")).to_have_value(wish["reason"])
+    expect(engineer.get_by_text("A link filled this in.")).to_be_visible()
     ends = re.compile(r"Ends .+ Europe/Berlin · .+ UTC — if issued now")
     expect(engineer.get_by_text(ends)).to_be_visible()
     submit(engineer)

@@ -178,7 +178,7 @@ def test_an_access_file_is_dropped_planned_and_applied(
     file = tmp_path / "access.yaml"
     file.write_text(access_file(approval="always"))
     page.get_by_label("Or choose a file").set_input_files(file)
-    expect(page.get_by_text("access.yaml stands in the field above now.")).to_be_visible()
+    expect(page.get_by_text("access.yaml is in the field above now.")).to_be_visible()
     page.get_by_role("button", name="Show the plan").click()
     expect(page.get_by_test_id("plan-changes")).to_contain_text("approval never → always")
     picture(page, "planned")

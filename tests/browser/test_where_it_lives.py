@@ -17,6 +17,7 @@ from tests.browser.steps import (
     key_element,
     key_on,
     new_name,
+    open_act,
     request_token,
     says,
     take_key,
@@ -148,7 +149,7 @@ def test_page_json_and_command_say_the_same_three_words_of_a_key(
 
 
 def give_notice(page: Page, reason: str) -> None:
-    page.get_by_text("End with notice…").click()
+    open_act(page, "End with notice…")
     form = page.locator("#notice form")
     form.get_by_label("Reason").fill(reason)
     form.get_by_role("button", name="End it with notice").click()
@@ -184,7 +185,7 @@ def test_an_open_page_learns_of_notice_and_one_press_keeps_the_token(
 def test_the_form_for_notice_looks_right_and_says_what_it_understood(still: Page) -> None:
     request_token(still)
     take_key(still)
-    still.get_by_text("End with notice…").click()
+    open_act(still, "End with notice…")
     field = still.locator("#notice-time")
     expect(field).to_have_value("30m")
     still.locator("#notice").get_by_role("button", name="2 hours").click()

@@ -131,7 +131,7 @@ def test_a_full_workspace_is_said_before_aws_says_it(
     refusal = refusal_of(wish, engineer)
     assert (refusal.field, refusal.message) == (
         "workspace",
-        "This workspace is full: it has 2 of AMG's 2 tokens. There is room once the owner of one, "
+        "This workspace is full: 2 of 2 tokens are used. There is room once the owner of one, "
         "a lead of its team or an admin ends it.",
     )
     Token.objects.filter(state=State.ACTIVE).update(state=State.EXPIRED, may_exist_at_aws=True)

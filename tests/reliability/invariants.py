@@ -155,7 +155,8 @@ def somebody_will_move_it(row: Token, now: datetime) -> None:
 
 
 def the_old_token_ends_when_promised(world: World, sight: Sight) -> None:
-    """At once, or when the overlap is over that began with the new key; else it is left alone.
+    """At once, with notice, or when the overlap is over that began with the new key; else it is
+    left alone.
 
     It begins by AWS's time once ours is known to be off.
     """
@@ -171,6 +172,8 @@ def the_old_token_ends_when_promised(world: World, sight: Sight) -> None:
                 for by in world.were_apart
                 if one.delivered_at is not None and one.overlap_seconds is not None
             ]
+            if row.notice_ends_at is not None:
+                ends.append(row.notice_ends_at)
             assert any(abs(row.revoke_at - end) < A_MOMENT for end in ends)
         if row.end_reason.startswith("Replaced by"):
             assert any(one.overlap_seconds is None for one in replacements), (

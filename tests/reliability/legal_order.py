@@ -51,8 +51,8 @@ FOLLOWS = {
 FOLLOWS[Action.TOKEN_PRUNED] = set()  # its row stays as it was, and is pruned once
 
 
-BESIDE = (Action.TOKEN_ORPHAN_REMOVED, Action.TOKEN_REISSUED)
-"""What moves the row nowhere: these two may come in between."""
+BESIDE = (Action.TOKEN_ORPHAN_REMOVED, Action.TOKEN_REISSUED, Action.ACCESS_CHANGED)
+"""What moves the row nowhere: these may come in between. The last is of offers and notices."""
 REPLACEABLE_AFTER = (
     Action.TOKEN_DELIVERED,
     Action.TOKEN_REVOKE_REQUESTED,  # of the same reissue: replaced at once
@@ -77,8 +77,8 @@ def fault_in(actions: Sequence[str], state: str) -> str:
 
     What an attempt of unknown outcome has left may be removed at any time after the request.
     """
-    if actions[:1] != [Action.TOKEN_REQUESTED]:
-        return f"the story does not begin with its request: {actions}"
+    if actions[:1] not in ([Action.TOKEN_REQUESTED], [Action.TOKEN_ADOPTED]):
+        return f"the story begins with neither a request nor an adoption: {actions}"
     for before, after in itertools.pairwise(actions):
         if after == Action.TOKEN_REISSUED and before not in REPLACEABLE_AFTER:
             return f"what has no live token was replaced: {actions}"

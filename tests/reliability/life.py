@@ -10,11 +10,10 @@ from hypothesis.stateful import initialize, invariant, precondition, rule
 
 from portal.grafana.client import Client
 from portal.grafana.errors import GrafanaError
-from portal.models import Approval, Grant, ServiceAccount, State, Token
-from portal.models.queries import TokenQuerySet
-from portal.models.states import AWAITING_PEOPLE
-from tests.reliability.invariants import Sight, audited_whole, check, ends_about_now
+from portal.models import Approval, Grant, ServiceAccount, Token
+from tests.reliability.invariants import Sight, check
 from tests.reliability.people import LIFETIMES, RECENT, Cast, People, die
+from tests.reliability.rest import come_to_rest
 from tests.reliability.troubles import FAULTS, HAPPENINGS, RARE
 from tests.reliability.world import Message, Moment, World
 
@@ -23,10 +22,6 @@ SKEWS = (0.0, -45.0, 45.0, -150.0, 120.0)
 300 AWS would take no signature of ours."""
 PAUSES = (1, 31, 46, 46, 100, 400, 1000, 4000)
 STRANGERS_LIFETIME = 80_000
-ROUNDS = 60
-SECONDS_A_ROUND = 100.0
-"""After all faults: long enough for what nobody fetches (15 min) to be revoked, and settled."""
-A_WEEK = 7 * 86_400 + 60.0
 MOST_LIVE = (None, 2, 4)
 """How many tokens the team may have."""
 
@@ -199,45 +194,4 @@ class Life(People):
     def teardown(self) -> None:
         """When all faults are over, what is left at AWS is what somebody has the key of."""
         if sys.exc_info()[0] is None:
-            self._come_to_rest()
-
-    def _come_to_rest(self) -> None:
-        world = self.world
-        world.calm()
-        if abs(world.skew) > 60:
-            world.mend_our_clock()
-        for _ in range(ROUNDS):
-            for create in list(world.held_up):
-                left = world.may_still_arrive(create)
-                if left <= 0:
-                    world.held_up.remove(create)
-                elif left <= SECONDS_A_ROUND:
-                    # As late as can be.
-                    self._quiet_time(left)
-                    world.let_arrive(create)
-            self._quiet_time(SECONDS_A_ROUND)
-            if not world.held_up and not self._open():
-                break
-        sight = Sight.of(world, self.strangers)
-        check(world, sight)
-        # While the clocks differ, one of us takes a token for ended before the other does.
-        ending = {row.aws_token_id for row in sight.rows if ends_about_now(row, sight)}
-        active = {row.aws_token_id for row in sight.rows if row.state == State.ACTIVE}
-        assert active - ending == set(sight.live) - ending
-        assert [f"{row.name} is {row.state}" for row in self._open()] == []
-        late = Token.objects.filter(state=State.ACTIVE, revoke_at__lt=sight.now)
-        assert not late.exists(), "an overlap is over, and the old token works on"
-        audited_whole(world, sight, self.strangers)
-        self._quiet_time(A_WEEK)
-        assert not Token.objects.filter(state__in=AWAITING_PEOPLE).exists()
-
-    def _open(self) -> TokenQuerySet:
-        """Rows that the sweep and the workers are not done with."""
-        over = (State.EXPIRED, State.REVOKED, State.FAILED, State.DENIED, State.CANCELLED)
-        done = (State.ACTIVE, *over, *AWAITING_PEOPLE)
-        return Token.objects.exclude(state__in=done, unresolved_since=None)
-
-    def _quiet_time(self, seconds: float) -> None:
-        self.world.pass_time(seconds)
-        self.world.sweep()
-        self.world.work_all()
+            come_to_rest(self.world, self.strangers)

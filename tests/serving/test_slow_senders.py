@@ -104,7 +104,7 @@ def test_a_request_that_does_not_come_whole_in_time_is_told_so_and_closed(
         answer = read(sock).decode()
         assert SECONDS - 0.5 < time.monotonic() - began < SECONDS + 3
     assert answer.startswith("HTTP/1.1 408 Request Timeout\r\n")
-    assert "took too long to send that" in answer
+    assert "took too long to send this" in answer
     assert "Cache-Control: no-store" in answer
 
 
@@ -174,7 +174,7 @@ def test_a_stranger_may_send_little(web: Web, framing: str) -> None:
             sock.sendall(b"x" * 10_000)
         answer = read(sock).decode()
     assert answer.startswith("HTTP/1.1 413 ")
-    assert "That is too much at once" in answer
+    assert "This is too long" in answer
 
 
 def test_a_process_that_stops_does_not_wait_for_slow_senders(tmp_path: Path) -> None:

@@ -80,6 +80,11 @@ STANDS_ON = {
     },
     "team/1/revoke/": "team/1/",
     "team/1/calendar/": "team/1/",
+    **{
+        f"team/1/webhooks/1/{action}/": "team/1/webhooks/1/"
+        for action in ("stored", "test", "rotate", "delete")
+    },
+    "team/1/webhooks/1/deliveries/1/again/": "team/1/webhooks/1/deliveries/",
     "accounts/sessions/end/": "accounts/sessions/",
     "access/apply/": "access/plan/",
     **dict.fromkeys(

@@ -86,6 +86,16 @@ GET  team-mails           team                302   404    404    403    403   4
 POST team-mails           team                302   404    404    403    403   404   302   403   302
 POST team-revoke          team                302   404    404    403    403   404   302   403   302
 POST team-revoke          closed              302   404    404    404    404   404   404   403   302
+GET  team-webhooks        team                302   404    404    403    403   404   200   403   200
+GET  team-webhooks        closed              302   404    404    404    404   404   404   403   200
+GET  team-webhook-new     team                302   404    404    403    403   404   200   403   200
+POST team-webhook-new     team                302   404    404    403    403   404   422   403   422
+# Of webhooks that there are: tests/views/test_webhooks.py.
+GET  team-webhook         team                302   404    404    403    403   404   404   403   404
+GET  team-webhook-messages team               302   404    404    403    403   404   404   403   404
+POST team-webhook         team                302   404    404    403    403   404   404   403   404
+POST team-webhook-messages team               302   405    405    405    405   405   405   405   405
+POST team-webhook-*       team                302   404    404    403    403   404   404   403   404
 GET  team-hand-over       team                302   404    404    403    403   404   404   403   404
 GET  team-ended           team                302   404    404    200    200   404   200   200   200
 GET  team-ended-status    team                401   404    404    200    200   404   200   200   200

@@ -1,5 +1,6 @@
 """Django's admin: for admins alone, and not even they touch what must stay as it is."""
 
+import html
 import re
 from collections.abc import Callable
 
@@ -317,6 +318,24 @@ def test_an_admin_makes_another_one_in_sight(desk: Client, engineer: User) -> No
     said = {"name": "", "is_active": "on", "is_admin": "on"}
     assert desk.post(page(engineer), said).status_code == 302
     assert [line for line, *_ in told()] == ["~ person engineer@example.com: now admin"]
+
+
+@pytest.mark.parametrize(
+    ("field", "text", "why"),
+    [
+        ("role_arn", "default", "Must be the ARN of a role"),
+        ("region", "eu-wset-1", "is eu-west-1 meant?"),
+        ("external_id", "x", "Must be at least 2 characters"),
+    ],
+)
+def test_a_way_into_aws_that_aws_would_not_take_is_a_mistake_beside_its_field(
+    desk: Client, catalog: Catalog, field: str, text: str, why: str
+) -> None:
+    row = Connection.objects.get()
+    answer = desk.post(page(row), {"name": row.name, field: text})
+    assert answer.status_code == 200
+    assert why in html.unescape(answer.content.decode())
+    assert Connection.objects.get().client_settings == row.client_settings
 
 
 def test_an_admin_changes_a_way_into_aws_in_sight(desk: Client, catalog: Catalog) -> None:

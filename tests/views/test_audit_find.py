@@ -123,7 +123,7 @@ def test_a_token_that_has_ended_is_found_and_has_no_button(
     make_token(engineer, name="ci-old", state=state, fingerprint=FINGERPRINT)
     _, html = ask(post, sign_in, admin)
     assert "ci-old" in html
-    assert "The key works no more" in html
+    assert "The key no longer works" in html
     assert "/revoke/" not in html
 
 

@@ -57,7 +57,7 @@ def test_a_workspace_is_answered_with_its_accounts_that_one_may_ask_for(
         "name": "observability",
         "obstacle": "",
         "unread": "",
-        "room": "It has 0 of AMG's 100 tokens.",
+        "room": "0 of 100 tokens used.",
     }
     deployer, provisioner = told["accounts"]
     assert deployer == {

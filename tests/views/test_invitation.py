@@ -89,7 +89,7 @@ def test_it_is_good_once(engineer: User, settings: Settings) -> None:
         assert Client().get(again).status_code == 410
         answer = Client().post(again, passwords("another good password"))
         assert answer.status_code == 410
-        assert "This invitation is no longer good" in answer.content.decode()
+        assert "This invitation no longer works" in answer.content.decode()
     assert signs_in(engineer.email, PASSWORD)
     assert path(invite(), settings) not in (link, other)
 

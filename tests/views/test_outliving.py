@@ -64,7 +64,7 @@ def test_its_page_says_that_it_lives_and_revokes_it(
     client = sign_in(request.getfixturevalue(who))
     answer = client.get(f"/tokens/{listed.pk}/")
     page = text(answer)
-    assert "AWS says that it is alive: its key may still work" in page
+    assert "AWS still lists it as alive: its key may still work" in page
     assert "Revoke this token" in page
     assert not answer.context["may_reissue"]
     answer = client.post(f"/tokens/{listed.pk}/revoke/", {"reason": "leaked"})
@@ -91,7 +91,7 @@ def test_it_ends_with_all_others_of_its_person(sign_in: SignIn, listed: Token, l
 
 def test_who_finds_its_key_may_revoke_it(sign_in: SignIn, listed: Token, lead: User) -> None:
     answer = sign_in(lead).post("/audit/find/", {"fingerprint": listed.fingerprint})
-    assert "The key works no more" not in text(answer)
+    assert "The key no longer works" not in text(answer)
     assert f"/tokens/{listed.pk}/revoke/" in text(answer)
 
 

@@ -82,7 +82,7 @@ def test_the_link_leads_to_the_portal_whatever_host_was_named_and_works_once(
     assert set_by(link, client).status_code == 302
     client.post("/accounts/login/", {"login": person.email, "password": NEW})
     assert is_in(client)
-    assert "Bad Token" in Client().get(link, follow=True).content.decode()
+    assert "This link no longer works" in Client().get(link, follow=True).content.decode()
 
 
 def test_nothing_is_mailed_to_an_address_that_nobody_has(

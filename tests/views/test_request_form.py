@@ -590,9 +590,7 @@ def test_the_form_says_beforehand_how_much_of_the_limits_is_used(
         make_token(owner, state=State.ACTIVE)
     make_token(teammate, state=State.EXPIRED, may_exist_at_aws=True)
     workspace, grant = offered(browser)
-    assert workspace["room"] == (
-        "It has 3 of AMG's 100 tokens, 1 of them expired and being cleaned up."
-    )
+    assert workspace["room"] == ("3 of 100 tokens used, 1 of them expired and being cleaned up.")
     assert (grant["room"], grant["limit_reached"]) == ("", "")
     Grant.objects.filter(team=platform).update(max_live=20, max_live_per_person=5)
     _, grant = offered(browser)
@@ -615,11 +613,11 @@ def test_the_form_says_beforehand_that_a_workspace_is_full(
     settings.TOKEN_QUOTA = 1
     make_token(engineer, state=State.ACTIVE)
     [workspace] = browser.get(FORM).context["catalog"].workspaces
-    assert workspace["obstacle"].startswith("This workspace is full: it has 1 of AMG's 1 tokens.")
+    assert workspace["obstacle"].startswith("This workspace is full: 1 of 1 tokens are used.")
     answer = post(browser, FORM, **fields)
     assert answer.status_code == 422
     [error] = answer.context["form"].errors["workspace"]
-    assert error.startswith("This workspace is full: it has 1 of AMG's 1 tokens.")
+    assert error.startswith("This workspace is full: 1 of 1 tokens are used.")
 
 
 def test_a_limit_counts_the_tokens_under_its_own_grant_alone(

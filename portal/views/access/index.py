@@ -5,6 +5,7 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.views.decorators.gzip import gzip_page
 from django.views.decorators.http import require_safe
 
 from portal import policy, requester
@@ -29,6 +30,7 @@ PER_PAGE = 50
 LONGEST = 254
 
 
+@gzip_page
 @require_safe
 def index(request: HttpRequest) -> HttpResponse:
     """Members see their own, leads their teams, auditors and admins all."""

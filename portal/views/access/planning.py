@@ -103,7 +103,7 @@ def apply(request: HttpRequest) -> HttpResponse:
 
 def _admins_only(request: HttpRequest) -> None:
     if not policy.may_change_access(requester.person(request)):
-        raise PermissionDenied("Access is changed by admins alone.")
+        raise PermissionDenied("Only admins can change access.")
 
 
 def _text(request: HttpRequest) -> str:

@@ -56,7 +56,7 @@ by_password = ConfirmByPassword.as_view()
 
 def _no_way(request: HttpRequest) -> HttpResponse:
     page = {
-        "title": "It could not be confirmed that it is you",
+        "title": "We could not confirm that it is you",
         "message": "You have neither a password here nor single sign-on. Sign out, and sign in "
         "again; or ask an admin of this portal.",
     }

@@ -63,7 +63,9 @@ def add_app(request: HttpRequest) -> HttpResponse:
         changed = change_factor.add_app(
             person, form.secret, form.counter or 0, actor=actor, session=session
         )
-        messages.success(request, "Your authenticator app is asked for from now on.")
+        messages.success(
+            request, "From now on you sign in with a code from your authenticator app."
+        )
         return done(request, changed, proved="totp")
     url = get_adapter().build_totp_url(person, form.secret)
     picture = get_adapter().build_totp_svg(url).partition("?>")[2]

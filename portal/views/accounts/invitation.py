@@ -54,7 +54,7 @@ def _over(request: HttpRequest) -> HttpResponse:
         "It was used already, or its day is over. Ask an operator of this portal for another one: "
         "each is good once, and for a day."
     )
-    page = {"title": "This invitation is no longer good", "message": message}
+    page = {"title": "This invitation no longer works", "message": message}
     return render(request, "error.html", page, status=410)
 
 

@@ -9,6 +9,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, render
+from django.views.decorators.gzip import gzip_page
 from django.views.decorators.http import require_safe
 
 from portal import policy, requester
@@ -32,13 +33,14 @@ def auditors_only(view: View[P]) -> View[P]:
     def guarded(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
         if not policy.may_audit(requester.person(request)):
             raise PermissionDenied(
-                "The audit log opens to auditors and admins alone: ask an admin of this portal."
+                "Only auditors and admins can open the audit log. Ask an admin of this portal."
             )
         return view(request, *args, **kwargs)
 
     return guarded
 
 
+@gzip_page
 @require_safe
 @auditors_only
 def index(request: HttpRequest) -> HttpResponse:
@@ -56,6 +58,7 @@ def index(request: HttpRequest) -> HttpResponse:
     )
 
 
+@gzip_page
 @require_safe
 @auditors_only
 def charts(request: HttpRequest) -> HttpResponse:

@@ -16,7 +16,7 @@ from portal.models import AuditEvent
 from portal.templatetags.pages import breakable, moment, named, outcome_badge, role_badge, typed
 
 LONGEST_NOTE = 80
-_NONE = '<span class="soft">–</span>'
+_NONE = '<span class="soft none">–</span>'
 _NO_TOKEN = "00000000-0000-0000-0000-000000000000"  # noqa: S105 (a stand-in for an id, no secret)
 
 

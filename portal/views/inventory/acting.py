@@ -144,7 +144,7 @@ def _find(user: User, names: list[str]) -> list[ListedToken]:
     they may not act on."""
     require_inventory(user)
     if not policy.may_read_again(user):
-        raise PermissionDenied("An inventory is acted on by admins and team leads.")
+        raise PermissionDenied("Only admins and team leads can change anything here.")
     if not all(one.isascii() and one.isdigit() and len(one) < 19 for one in names):
         raise Http404
     wanted = {int(one) for one in names[:BATCH_SIZE]}

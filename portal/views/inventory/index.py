@@ -11,6 +11,7 @@ from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.db.models.functions import Now
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
+from django.views.decorators.gzip import gzip_page
 from django.views.decorators.http import require_safe
 
 from portal import policy, requester
@@ -56,6 +57,7 @@ class Row:
         return self.token is None or policy.is_revocable(self.token)
 
 
+@gzip_page
 @require_safe
 def index(request: HttpRequest) -> HttpResponse:
     """What differs first, then everything that AMG lists; of one workspace where it is named."""
@@ -150,7 +152,7 @@ def reading(user: User) -> dict[str, int]:
 def require_inventory(user: User) -> None:
     """Raises PermissionDenied for who has no inventory."""
     if not policy.may_see_inventory(user):
-        raise PermissionDenied("The inventory opens to auditors, admins and team leads.")
+        raise PermissionDenied("Only auditors, admins and team leads can open the inventory.")
 
 
 def of_kind(entries: QuerySet[ListedToken], kind: str) -> QuerySet[ListedToken]:

@@ -62,5 +62,5 @@ def renew(request: HttpRequest, slug: str) -> HttpResponse:
     """POST: another link, by a lead or an admin; the old one opens nothing from now on."""
     team = desk.find(request, slug)
     renew_calendar(team, actor=requester.actor(request))
-    messages.success(request, "The calendar has a new link. The old one opens nothing any more.")
+    messages.success(request, "The calendar has a new link. The old one no longer works.")
     return redirect("team", team.slug)

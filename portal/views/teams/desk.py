@@ -10,6 +10,7 @@ from django.conf import settings
 from django.db.models import Count
 from django.db.models.functions import Now
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_safe
@@ -18,7 +19,7 @@ from portal import policy, requester
 from portal.forms import DeskForm
 from portal.forms.desk import account_choices, people_choices
 from portal.forms.selects import found, typed
-from portal.models import State, Team, Token
+from portal.models import State, Team, Token, Webhook
 from portal.models.desk import accounts_on_desk, people_on_desk
 from portal.models.flags import count_open, flagged
 from portal.models.lookups import HAS_ENDED, IS_LIVE, IS_OPEN, TRUE_END
@@ -26,6 +27,7 @@ from portal.models.queries import TokenQuerySet
 from portal.models.states import LIVE, WAITING
 from portal.requester import answers_json
 from portal.views import paging
+from portal.views.compression import compressed
 from portal.views.paging import Page, Stretch
 from portal.views.refusals import HiddenError
 
@@ -68,7 +70,7 @@ def index(request: HttpRequest) -> HttpResponse:
 
 
 @require_safe
-def desk(request: HttpRequest, slug: str) -> HttpResponse:
+def desk(request: HttpRequest, slug: str) -> HttpResponseBase:
     """One team's tokens. What has ended, and all but a page of the rest, is left where it is."""
     user = requester.person(request)
     team = find(request, slug)
@@ -87,7 +89,7 @@ def desk(request: HttpRequest, slug: str) -> HttpResponse:
     asked = list(approvals.for_pages()[: MOST_APPROVALS + 1])
     counted = count_open(team)
     left_behind = counted.left_behind(policy.ENDABLE)
-    return render(
+    answer = render(
         request,
         "team/desk.html",
         {
@@ -108,6 +110,8 @@ def desk(request: HttpRequest, slug: str) -> HttpResponse:
             "left_count": sum(count for _, count in left_behind),
         },
     )
+    # The calendar's key is on the page: nothing of the address may stand beside it.
+    return answer if request.GET else compressed(request, answer)
 
 
 def _calendar_link(team: Team) -> str:
@@ -171,7 +175,8 @@ def _said(page: Page[Token], tokens: TokenQuerySet) -> str:
 
 def find(request: HttpRequest, slug: str) -> Team:
     """The team, if the person may open its desk; otherwise the page does not exist."""
-    team = policy.readable_teams(requester.person(request)).filter(slug=slug).first()
+    teams = policy.readable_teams(requester.person(request)).filter(slug=slug)
+    team = teams.annotate(has_failing_webhook=Webhook.objects.failing_of_the_team()).first()
     if team is None:
         raise HiddenError if Team.objects.filter(slug=slug).exists() else Http404
     return team

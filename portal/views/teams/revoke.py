@@ -81,8 +81,8 @@ def _give_notice(
     )
     follow_up(many.effects)
     if many.given:
-        told = f"{len(many.given)} of {len(chosen)}: notice was given. Who may need them is mailed."
-        messages.success(request, told)
+        told = f"{len(many.given)} of {len(chosen)}: notice was given."
+        messages.success(request, f"{told} Those who may need them were mailed.")
     if many.left:
         names = "; ".join(f"{token.name}: {why}" for token, why in many.left[:MOST_NAMES])
         more = len(many.left) - MOST_NAMES

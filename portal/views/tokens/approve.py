@@ -78,7 +78,7 @@ def remind(request: HttpRequest, token_id: uuid.UUID) -> HttpResponse:
     if told.people:
         messages.success(request, f"Reminded: {', '.join(told.people)}.")
     else:
-        messages.warning(request, "They were mailed within the last hour: remind them later.")
+        messages.warning(request, "They were mailed within the last hour. Try again later.")
     return redirect("token", token.pk)
 
 

@@ -166,7 +166,7 @@ def _workspace(workspace: Workspace, usage: Usage, unread: Collection[Workspace]
             (
                 *([f"It {not_read}: what is offered may be old."] if not_read else ()),
                 *([CHANGING.format(workspace.status)] if workspace.is_changing else ()),
-                f"It has {used} of AMG's {settings.TOKEN_QUOTA} tokens{cleaned_up}.",
+                f"{used} of {settings.TOKEN_QUOTA} tokens used{cleaned_up}.",
             )
         ),
     }

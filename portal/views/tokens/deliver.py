@@ -26,7 +26,7 @@ LOOK_AGAIN_SECONDS = 1.0
 """A ring may be lost with its server; the row is read again this often while waiting."""
 WAITS_FOR_A_HUMAN = (State.AWAITING_APPROVAL, State.AWAITING_RECIPIENT)
 FINGERPRINT = re.compile(r"[0-9a-f]{64}")
-RECIPIENT_ALONE = "The key is for its recipient alone: nobody else can fetch or collect it."
+RECIPIENT_ALONE = "Only the recipient of this key can fetch or collect it."
 
 
 @answers_json

@@ -39,7 +39,7 @@ _CHANGING = Explanation(
 
 _ERRORS = {
     "ValidationException": Explanation(
-        "AWS did not accept what the request said.", "Change what AWS names below and try again."
+        "AWS rejected the request.", "Change what AWS says below and try again."
     ),
     "ServiceQuotaExceededException": Explanation(
         "The workspace has as many tokens as AWS allows; expired ones count until deleted.",
@@ -118,8 +118,8 @@ _CREDENTIAL_CODES = frozenset(
 
 
 _MESSAGES = {
-    State.AWAITING_APPROVAL: "Somebody has to approve this request first, and was mailed. Without "
-    "an answer it lapses after 7 days.",
+    State.AWAITING_APPROVAL: "This request needs approval, and whoever can give it was mailed. "
+    "Without an answer it lapses after 7 days.",
     State.AWAITING_RECIPIENT: "Nothing is made yet: the token is made when its recipient "
     "opens this page and asks for the key. After 7 days it lapses.",
     State.QUEUED: "Waiting for a worker to take the request.",
@@ -128,7 +128,7 @@ _MESSAGES = {
     State.ACTIVE: "The key was delivered. It cannot be shown again.",
     State.REVOKING: "The token is being deleted at AWS.",
     State.FAILED: f"The token could not be made. {_TRY_AGAIN}",
-    State.EXPIRED: "The token's time is over.",
+    State.EXPIRED: "The token has expired.",
 }
 _ENDED = {
     State.REVOKED: "The token was revoked",
@@ -191,10 +191,10 @@ def message(token: Token) -> str:
     if token.state == State.QUEUED:
         return _waits_its_turn(token)
     if token.state == State.CANCELLED and token.ended_by == SYSTEM.label:
-        return f"The portal cancelled the request. {isolated(token.end_reason)}"
+        return f"The portal withdrew the request. {isolated(token.end_reason)}"
     if policy.outlives_its_end(token):
         return (
-            "The token has ended here, and AWS says that it is alive: its key may still work. "
+            "The token has ended here, but AWS still lists it as alive: its key may still work. "
             "Revoke it."
         )
     if token.state in _ENDED:

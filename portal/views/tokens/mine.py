@@ -2,17 +2,20 @@
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.views.decorators.gzip import gzip_page
 from django.views.decorators.http import require_safe
 
 from portal import policy, requester
 from portal.models import Token
 from portal.views import paging
 from portal.views.paging import Stretch, load_tokens
+from portal.views.tokens.new import try_again_url
 
 MOST_OFFERS = 20
 """That are named at once; the others follow when these are answered."""
 
 
+@gzip_page
 @require_safe
 def index(request: HttpRequest) -> HttpResponse:
     """The person's own tokens, newest first."""
@@ -23,5 +26,11 @@ def index(request: HttpRequest) -> HttpResponse:
         policy.approvable_tokens(user) if policy.reach(user).approves else Token.objects.none()
     )
     offers = policy.offered_to(user)[:MOST_OFFERS]
-    context = {"page": page, "waiting": waiting.count(), "offers": offers}
+    last = page.object_list[0] if page.object_list and not page.previous else None
+    context = {
+        "page": page,
+        "waiting": waiting.count(),
+        "offers": offers,
+        "same_url": try_again_url(last) if last is not None else "",
+    }
     return render(request, "tokens/index.html", context)

@@ -6,6 +6,7 @@ from typing import Any
 
 from django.db.models import Max, prefetch_related_objects
 from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_safe
@@ -19,6 +20,7 @@ from portal.models.states import AWAITING_PEOPLE
 from portal.models.token_places import suggested
 from portal.templatetags.lists import lives_at
 from portal.text import without_unseen
+from portal.views.compression import compressed
 from portal.views.tokens import explain, new
 from portal.views.tokens.find import visible_token
 from portal.views.tokens.tried import tried
@@ -29,9 +31,12 @@ NOTICES = [(lifetimes.written(one), lifetimes.in_words(one)) for one in (NOTICE,
 
 
 @require_safe
-def detail(request: HttpRequest, token_id: uuid.UUID) -> HttpResponse:
+def detail(request: HttpRequest, token_id: uuid.UUID) -> HttpResponseBase:
     """The token's page, with what the person may do to it."""
-    return page(request, visible_token(request, token_id))
+    token = visible_token(request, token_id)
+    shown = page(request, token)
+    # Nobody waits for a key while the others are compressed.
+    return shown if token.waits_for_key else compressed(request, shown)
 
 
 def page(request: HttpRequest, token: Token, *, status: int = 200, **more: Any) -> HttpResponse:

@@ -1,0 +1,1 @@
+"""What leaves the portal for a team's own programs."""
