@@ -8,7 +8,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install \
 
 IN_PARALLEL := -q -n 3 --dist loadfile --no-loadscope-reorder
 
-.PHONY: run test check bench pictures chaos deploy-check units-check lock clean
+.PHONY: run test check bench pictures chaos hosts deploy-check units-check install-check bare-check lock clean
 
 run: $(VENV)/.run
 	@PORTAL_EMBEDDED=1 PYTHONUNBUFFERED=1 exec $(BIN)/python manage.py run
@@ -35,9 +35,9 @@ $(VENV)/.run: $(VENV)/.made requirements-pip.txt requirements.txt requirements-e
 	@$(PIP) -r requirements.txt -r requirements-embedded.txt
 	@touch $@
 
-$(VENV)/.dev: $(VENV)/.run requirements-dev.txt requirements-saml.txt
+$(VENV)/.dev: $(VENV)/.run requirements-dev.txt requirements-saml.txt requirements-otel.txt
 	@echo "Installing what tests and checks need into $(VENV) ..."
-	@$(PIP) -r requirements-dev.txt -r requirements-saml.txt
+	@$(PIP) -r requirements-dev.txt -r requirements-saml.txt -r requirements-otel.txt
 	@touch $@
 
 # Everything on the embedded default; then what touches database and broker again, on a real
@@ -77,6 +77,10 @@ chaos: $(VENV)/.dev
 	done
 	@$(BIN)/python -m tests.chaos.table
 
+# Two hosts, cut off, killed and rolled under load; wants root, and six minutes.
+hosts: $(VENV)/.dev
+	@unshare --net --mount sh -c 'ip link set lo up && exec $(BIN)/python -m tests.chaos.hosts'
+
 # Lints of the image, of Kubernetes' and Terraform's files and of the units; a minute the first time.
 deploy-check:
 	@PYTHON="$(PYTHON)" sh deploy/checks/run.sh
@@ -85,9 +89,17 @@ deploy-check:
 units-check:
 	@sh deploy/checks/units.sh
 
+# docs/OPERATIONS.md, line by line, under a real systemd, with TLS on every connection; wants root.
+install-check:
+	@sh deploy/checks/install.sh
+
+# The README's commands on a bare Debian, whose name is DEBIAN; wants root, and as long as the tests take.
+bare-check:
+	@sh deploy/checks/bare.sh $(or $(DEBIAN),trixie)
+
 # Resolve the locks anew. The lock names no registry: pip uses the one it is set up for.
 lock: $(VENV)/.dev
-	@for name in requirements requirements-embedded requirements-saml requirements-dev requirements-pip; do \
+	@for name in requirements requirements-embedded requirements-saml requirements-otel requirements-dev requirements-pip; do \
 	  $(BIN)/uv pip compile --quiet --generate-hashes --universal --python-version 3.11 \
 	    --no-emit-index-url --no-header $(LOCK_ARGS) $$name.in --output-file $$name.txt || exit 1; \
 	done

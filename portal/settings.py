@@ -18,6 +18,7 @@ from portal import (
     mailbox,
     notice_days,
     streams,
+    traces,
 )
 from portal.environment import read, refuse
 from portal.openid_settings import settings as openid
@@ -99,6 +100,7 @@ if not EMBEDDED:
     environment.require_strong(SECRET_KEY, AUDIT_KEY, MONITOR_TOKEN, SCIM_TOKEN)
 PASSWORD_SIGN_IN = environment.on_or_off("PORTAL_PASSWORD_SIGN_IN", default="on")
 SAML = saml(origin=PORTAL_ORIGIN)
+TRACES = traces.endpoint()
 OPENID, SIGN_IN_PORT, HAS_OWN_PROVIDER = openid(
     port=PORT, beside_sandbox=EMBEDDED and GRAFANA == "sandbox" and SAML is None
 )

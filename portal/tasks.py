@@ -13,7 +13,7 @@ from django.db import DatabaseError, InterfaceError
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
-from portal import gateway, outage, places, valkey, wakeup
+from portal import gateway, outage, places, traces, valkey, wakeup
 from portal.audit import Actor
 from portal.celery import app
 from portal.checks import exit_unless_sound
@@ -52,6 +52,11 @@ _incident = Incident("broker")
 @worker_init.connect
 def check_before_the_first_task(**_: Any) -> None:
     exit_unless_sound()
+
+
+@worker_init.connect
+def begin_traces(**_: Any) -> None:
+    traces.begin("worker")
 
 
 @worker_init.connect

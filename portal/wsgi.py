@@ -10,6 +10,8 @@ from django.core.wsgi import get_wsgi_application
 from django.template.loader import get_template
 from django.urls import reverse
 
+from portal import traces
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
 
 
@@ -45,6 +47,7 @@ class WholeBodies:
         aws.keep_written()
 
 
+traces.begin("web")  # before Django loads its middleware, for it adds one
 application = WholeBodies(get_wsgi_application())
 
 from portal.checks import exit_unless_sound  # noqa: E402 (there are models only now)

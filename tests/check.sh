@@ -30,7 +30,7 @@ DATABASE_URL=postgres://portal@127.0.0.1/portal CELERY_BROKER_URL=rediss://127.0
   EMAIL_URL=smtp+tls://mail.example.com:587 PORTAL_GRAFANA=aws \
   python manage.py check --deploy --fail-level WARNING
 say "stale lock"
-locks="requirements requirements-embedded requirements-saml requirements-dev requirements-pip"
+locks="requirements requirements-embedded requirements-saml requirements-otel requirements-dev requirements-pip"
 for name in $locks; do
   cp "$name.txt" "$scratch/$name.txt"
 done
@@ -42,5 +42,5 @@ done
 [ -z "${stale:-}" ] || { echo "$stale does not follow from its .in file: run make lock" >&2; exit 1; }
 sh tests/lock-age.sh requirements.locked
 say "known faults of dependencies"
-sh tests/known-faults.sh requirements.txt requirements-embedded.txt requirements-saml.txt
+sh tests/known-faults.sh requirements.txt requirements-embedded.txt requirements-saml.txt requirements-otel.txt
 echo "all checks passed"

@@ -42,15 +42,16 @@ def _stop(process: "subprocess.Popen[bytes]", number: int) -> None:
 class Postgres:
     """A cluster of its own in ``directory``; it syncs to disk like production."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, address: str = "127.0.0.1") -> None:
         self.port = free_port()
+        self.address = address
         self.data = directory / "postgres"
         self.user = pwd.getpwnam("postgres").pw_name if os.geteuid() == 0 else None
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
     def url(self) -> str:
-        return f"postgres://portal@127.0.0.1:{self.port}/postgres"
+        return f"postgres://portal@{self.address}:{self.port}/postgres"
 
     def start(self) -> None:
         binaries = postgres_binaries()
@@ -78,12 +79,15 @@ class Postgres:
                 check=True,
                 stdout=subprocess.DEVNULL,
             )
+            if self.address != "127.0.0.1":
+                with (self.data / "pg_hba.conf").open("a") as rules:
+                    rules.write(f"host all all {self.address}/24 trust\n")
         self._process = subprocess.Popen(
             [
                 *(binaries / "postgres", "-D", self.data, "-p", str(self.port)),
                 *(
                     "-c",
-                    "listen_addresses=127.0.0.1",
+                    f"listen_addresses={self.address}",
                     "-c",
                     f"unix_socket_directories={self.data}",
                 ),
@@ -133,19 +137,21 @@ def postgres_binaries() -> Path:
 class Redis:
     """A server with nothing on disk; ``program`` may be any that speaks Redis' language."""
 
-    def __init__(self, program: Path = Path("redis-server")) -> None:
+    def __init__(self, program: Path = Path("redis-server"), address: str = "127.0.0.1") -> None:
         self.port = free_port()
+        self.address = address
         self._program = program
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
     def url(self) -> str:
-        return f"redis://127.0.0.1:{self.port}/0"
+        return f"redis://{self.address}:{self.port}/0"
 
     def start(self) -> None:
         self._process = subprocess.Popen(
             [
-                *(self._program, "--port", str(self.port), "--bind", "127.0.0.1"),
+                *(self._program, "--port", str(self.port), "--bind", self.address),
+                *("--protected-mode", "yes" if self.address == "127.0.0.1" else "no"),
                 *("--save", "", "--appendonly", "no", "--loglevel", "warning"),
             ],
             stdout=subprocess.DEVNULL,
@@ -154,7 +160,7 @@ class Redis:
 
     def _listens(self) -> bool:
         with socket.socket() as probe:
-            return probe.connect_ex(("127.0.0.1", self.port)) == 0
+            return probe.connect_ex((self.address, self.port)) == 0
 
     def stop(self) -> None:
         if self._process is not None:

@@ -13,11 +13,13 @@ from tests.grafana.certificates import Certificate
 class MailServer:
     """SMTP with STARTTLS, and nothing without it; takes one user's password and keeps the mails."""
 
-    def __init__(self, certificate: Certificate, *, password: str = "mail-password") -> None:
+    def __init__(
+        self, certificate: Certificate, *, password: str = "mail-password", port: int = 0
+    ) -> None:
         self._certificate = certificate
         self._password = password
         self.mails: list[str] = []
-        self.port = 0
+        self.port = port
         self._loop = asyncio.new_event_loop()
         self._ready = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -39,7 +41,9 @@ class MailServer:
 
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)
-        server = self._loop.run_until_complete(asyncio.start_server(self._converse, "127.0.0.1", 0))
+        server = self._loop.run_until_complete(
+            asyncio.start_server(self._converse, "127.0.0.1", self.port)
+        )
         self.port = server.sockets[0].getsockname()[1]
         self._ready.set()
         self._loop.run_forever()

@@ -187,7 +187,7 @@ def require_open(place: Place, addresses: Sequence[Address], networks: Sequence[
         is_named = any(_within(address, one) for one in networks)
         if address in CREDENTIALS:
             raise RefusedError(
-                "It leads to where machines get their credentials: none may go there."
+                "It leads to where machines get their credentials: no webhook may go there."
             )
         if not is_named and not is_public(address):
             raise RefusedError(

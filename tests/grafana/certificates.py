@@ -1,4 +1,4 @@
-"""A certificate for 127.0.0.1, and a name, that only those trust who were given it."""
+"""A certificate for an address, and a name, that only those trust who were given it."""
 
 import ipaddress
 import ssl
@@ -20,10 +20,12 @@ class Certificate:
     context: ssl.SSLContext
 
 
-def self_signed(directory: Path, host: str = "localhost") -> Certificate:
+def self_signed(
+    directory: Path, address: str = "127.0.0.1", *, host: str = "localhost"
+) -> Certificate:
     """Make a certificate that is valid today and its own authority."""
     key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, address)])
     now = datetime.now(UTC)
     certificate = (
         x509.CertificateBuilder()
@@ -35,7 +37,7 @@ def self_signed(directory: Path, host: str = "localhost") -> Certificate:
         .not_valid_after(now + timedelta(hours=1))
         .add_extension(
             x509.SubjectAlternativeName(
-                [x509.IPAddress(ipaddress.ip_address("127.0.0.1")), x509.DNSName(host)]
+                [x509.IPAddress(ipaddress.ip_address(address)), x509.DNSName(host)]
             ),
             critical=False,
         )

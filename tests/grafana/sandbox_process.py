@@ -42,12 +42,13 @@ class SandboxProcess:
         self.data = directory / "sandbox.sqlite3"
         self.log = directory / "sandbox.log"
         self.port = 0
+        self.address = "127.0.0.1"
         self._seed = seed
         self._process: subprocess.Popen[str] | None = None
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return f"http://{self.address}:{self.port}"
 
     @property
     def environment(self) -> dict[str, str]:
@@ -69,6 +70,7 @@ class SandboxProcess:
     def start(self) -> Self:
         """Start it, on the port it had before if it had one, and wait until it listens."""
         command = [sys.executable, "-m", "portal.grafana.sandbox", f"--port={self.port}"]
+        command += [f"--host={self.address}"]
         command += [f"--data={self.data}", f"--region={self.region}"]
         command += [f"--access-key={self.access_key}"]
         if self._seed:

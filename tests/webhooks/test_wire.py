@@ -75,7 +75,7 @@ def test_proxies_and_passwords_of_this_machine_are_not_used(
 def test_the_certificate_is_of_the_name_and_not_of_the_address(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    certificate = self_signed(tmp_path, "hooks.example.com")
+    certificate = self_signed(tmp_path, host="hooks.example.com")
     with Receiver(certificate.context) as receiver:
         with pytest.raises(NoAnswerError, match="certificate"):
             post(place_of(receiver, "hooks.example.com"))

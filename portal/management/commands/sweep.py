@@ -9,7 +9,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand
 from django.utils.module_loading import import_string
 
-from portal import gateway, tasks
+from portal import gateway, tasks, traces
 from portal.audit import SYSTEM
 from portal.checks import exit_unless_sound
 from portal.flows.stream_audit import stream_audit
@@ -46,6 +46,7 @@ class Command(BaseCommand):
             _once()
         else:
             exit_unless_sound()
+            traces.begin("scheduler")
             aws.keep_written()
             _until_stopped(options["every"])
 
