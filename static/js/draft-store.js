@@ -14,6 +14,8 @@
 import { now } from "./clock.js";
 
 const PREFIX = "draft:";
+/** What a person chose last for a request (last-request.js). */
+export const LAST_REQUEST = "last-request:";
 const OLDEST = 7 * 24 * 3600 * 1000; // milliseconds
 const LONGEST = 200_000; // characters of one draft
 /** In the tab's own storage: the drafts that were sent from it, with their numbers. */
@@ -120,6 +122,10 @@ export function clearDrafts() {
   quietly(() => {
     for (const key of keys()) localStorage.removeItem(key);
     sessionStorage.removeItem(SENT);
+    for (const key of Object.keys(localStorage).filter((one) => one.startsWith(LAST_REQUEST))) {
+      const choices = JSON.parse(localStorage.getItem(key) ?? "{}");
+      localStorage.setItem(key, JSON.stringify({ ...choices, reason: "" })); // that was typed
+    }
   });
 }
 

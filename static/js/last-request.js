@@ -1,15 +1,15 @@
 /**
- * What a person asked for last in this browser, kept here alone: the next request begins with it. It goes with no
- * sign-out, and holds no name (each is used once) and nothing that looks like a secret.
+ * What a person asked for last in this browser, kept here alone: the next request begins with it. Choices outlive a
+ * sign-out, what uses the token does not; it holds no name (each is used once) and nothing that looks like a secret.
  *
  * @typedef {{workspace: string, service_account: string, team: string, seconds_to_live: string, reason: string}} Last
  */
 
-import { draftOf, holdsNoSecret } from "./draft-store.js";
+import { draftOf, holdsNoSecret, LAST_REQUEST } from "./draft-store.js";
 
 const NAMES = /** @type {const} */ (["workspace", "service_account", "team", "seconds_to_live", "reason"]);
 const person = /** @type {HTMLElement | null} */ (document.querySelector("[data-person]"))?.dataset.person ?? "";
-const KEY = `last-request:${person}`;
+const KEY = `${LAST_REQUEST}${person}`;
 
 /**
  * @param {HTMLFormElement} form
