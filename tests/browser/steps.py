@@ -163,3 +163,8 @@ def web_storage(page: Page) -> dict[str, str]:
     """Everything in localStorage and sessionStorage."""
     found: dict[str, str] = page.evaluate("({ ...localStorage, ...sessionStorage })")
     return found
+
+
+def typed_or_secret(page: Page) -> dict[str, str]:
+    """What web storage has beside the last request's choices, which stay in a browser."""
+    return {k: v for k, v in web_storage(page).items() if not k.startswith("last-request:")}

@@ -18,6 +18,7 @@ from tests.browser.steps import (
     request_token,
     submit,
     take_key,
+    typed_or_secret,
     web_storage,
 )
 from tests.browser.watch import Watch
@@ -130,7 +131,7 @@ def test_a_form_that_is_too_old_is_sent_again_by_one_press(
     page.get_by_role("button", name="Send it again").click()
     expect(page).to_have_url(address)
     expect_state(page, "revoked")
-    assert web_storage(page) == {}
+    assert typed_or_secret(page) == {}
 
 
 def test_a_request_form_that_is_too_old_is_opened_again_filled_in(

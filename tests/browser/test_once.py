@@ -31,6 +31,7 @@ from tests.browser.steps import (
     stored_records,
     submit,
     take_key,
+    typed_or_secret,
     web_storage,
 )
 from tests.browser.watch import Watch
@@ -245,9 +246,10 @@ def test_after_delivery_the_browser_keeps_neither_the_key_nor_the_private_key(
     request_token(engineer)
     assert len(stored_records(engineer)) == 1
     live.let_aws_go()
-    key_on(engineer)
+    key = key_on(engineer)
     assert stored_records(engineer) == []
-    assert web_storage(engineer) == {}
+    assert typed_or_secret(engineer) == {}
+    assert key not in str(web_storage(engineer))
     cookies = engineer.context.cookies()
     assert not any("glsa_" in cookie.get("value", "") for cookie in cookies)
 
