@@ -166,6 +166,7 @@ def _workspace(account: int, number: int) -> dict[str, Any]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--docs", action="store_true", help="write docs/PERFORMANCE.md")
+    parser.add_argument("--connections", type=int, default=CONNECTIONS)
     options = parser.parse_args()
     load = report.Load()
     server = ThreadingHTTPServer(("127.0.0.1", 0), StandIn)
@@ -175,7 +176,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="portal-inventory-") as home:
         for database, broker in _servers(Path(home)):
             done = subprocess.run(
-                [sys.executable, str(TIMES), str(CONNECTIONS), str(WORKERS)],
+                [sys.executable, str(TIMES), str(options.connections), str(WORKERS)],
                 cwd=ROOT,
                 env=_environment(Path(home) / "data", database, broker, url),
                 stdout=subprocess.PIPE,
