@@ -75,6 +75,7 @@ def of_an_engineer(here: Stage) -> Iterator[Scene]:
     open_act(page, "Revoke…")
     yield "token-more", page
     page.get_by_role("link", name="Replace: lost or leaked").click()
+    expect(page.get_by_test_id("reissue-form")).to_be_visible()
     page.get_by_label("It has leaked").check()
     yield "replace-leaked", page
     for name, path in (
@@ -105,9 +106,11 @@ def of_a_lead(here: Stage) -> Iterator[Scene]:
     expect(page.get_by_text(f"Approved: {names[0]}")).to_be_visible()
     yield "desk-after-approving", page
     page.get_by_role("link", name="Hand over or replace those of").click()
+    expect(page.get_by_role("heading", name="Hand over what")).to_be_visible()
     yield "leaving", page
     page.goto(f"{here.live.url}/team/platform/?person={LEAVER}")
     page.get_by_role("button", name=f"Revoke everything of {LEAVER}…").click()
+    expect(page.get_by_test_id("preview-table")).to_be_visible()
     yield "revoke-many", page
     engineer.goto(f"{here.live.url}/tokens/")
     engineer.get_by_role("link", name=names[0]).click()
@@ -132,6 +135,7 @@ def of_an_admin(here: Stage) -> Iterator[Scene]:
         yield name, page
     page.goto(f"{here.live.url}/audit/")
     page.get_by_test_id("audit-table").locator("tbody a").first.click()
+    expect(page.get_by_text("Its place in the chain")).to_be_visible()
     yield "audit-event", page
 
 
@@ -145,6 +149,7 @@ TOURS: tuple[Callable[[Stage], Iterator[Scene]], ...] = (
 
 def take(page: Page, canvas: Page, name: str) -> None:
     """The page as it stands, six times."""
+    page.wait_for_load_state()
     for width in WIDTHS:
         page.set_viewport_size({"width": width, "height": HEIGHT})
         for scheme in SCHEMES:
