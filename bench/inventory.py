@@ -194,7 +194,12 @@ def main() -> None:
         {"machine": report.machine(), "load": load.describe(), "calls": calls, **measured},
     )
     if options.docs:
-        report.publish("inventory", _lines(headings, lines, load))
+        pages.write(
+            pages.DOCS / "PERFORMANCE.md",
+            "inventory",
+            _lines(headings, lines, load),
+            command=f"python -m bench.inventory --connections {options.connections} --docs",
+        )
 
 
 def _servers(directory: Path) -> Iterator[tuple[str, str]]:

@@ -56,6 +56,7 @@ if settings.DATABASE.get("CONN_MAX_AGE", 0) is None:
     # none, and opening the file again costs each token 2 ms.
     app.conf["CELERY_DB_REUSE_MAX"] = sys.maxsize
 app.autodiscover_tasks()
+app.autodiscover_tasks(related_name="worker")
 
 
 @setup_logging.connect

@@ -4,7 +4,6 @@
 *Production*: everything from the environment, and a missing setting stops the start.
 """
 
-import logging
 import os
 from pathlib import Path
 from urllib.parse import quote, urlsplit
@@ -15,6 +14,7 @@ from portal import (
     endpoints,
     environment,
     hosts,
+    log_settings,
     mailbox,
     notice_days,
     streams,
@@ -290,22 +290,9 @@ CONTENT_SECURITY_POLICY = content_security.POLICY
 
 # -- Logs ---------------------------------------------------------------------------------------
 
-LOGGING_CONFIG = "portal.logs.configure"
-LOG_LEVEL = read(
-    "PORTAL_LOG_LEVEL",
-    environment.one_of("DEBUG", "INFO", "WARNING", "ERROR"),
-    # Under `make run` the terminal belongs to the address and the sign-ins that it prints.
-    default="WARNING" if EMBEDDED else "INFO",
-    wanted="DEBUG, INFO, WARNING or ERROR",
-)
-LOGGING = {"level": LOG_LEVEL, "as_json": not EMBEDDED}
-DJANGO_STRUCTLOG_CELERY_ENABLED = False
-# It would look for the person outside every view, where without a database no page can be shown;
-# SignInRequiredMiddleware tells the log who it is.
-DJANGO_STRUCTLOG_USER_ID_FIELD = None
-# It would believe any X-Forwarded-For; the same middleware tells the log the address, too.
-DJANGO_STRUCTLOG_IP_LOGGING_ENABLED = False
-DJANGO_STRUCTLOG_STATUS_4XX_LOG_LEVEL = logging.INFO  # people mistype; that is no trouble of ours
+LOG_LEVEL = log_settings.level(embedded=EMBEDDED)
+LOGGING_CONFIG, LOGGING = "portal.logs.configure", {"level": LOG_LEVEL, "as_json": not EMBEDDED}
+globals().update(log_settings.DJANGO_STRUCTLOG)
 # Over plain http these can't be set (HSTS, the redirect to https, Secure cookies). Whether plain
 # http may be is asked by portal/unwise.py, which knows this machine from others.
 _NEED_HTTPS = ["security.W004", "security.W008", "security.W012", "security.W016"]

@@ -1,22 +1,19 @@
 """What workers run: an id in, nothing out, so that no broker, log or result holds more."""
 
 import functools
-import gc
 import json
 import logging
 import uuid
 from collections.abc import Callable
 from typing import Any
 
-from celery.signals import worker_init, worker_process_init, worker_process_shutdown
 from django.db import DatabaseError, InterfaceError
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
-from portal import gateway, outage, places, traces, valkey, wakeup
+from portal import gateway, outage, places, valkey, wakeup
 from portal.audit import Actor
 from portal.celery import app
-from portal.checks import exit_unless_sound
 from portal.flows.call_webhook import call_webhook
 from portal.flows.end_access import end_access
 from portal.flows.end_listed import delete_listed
@@ -33,10 +30,8 @@ from portal.flows.revoke import delete_at_aws
 from portal.flows.take_inventory import take_inventory
 from portal.incidents import Incident
 from portal.life import Effects
-from portal.metrics import aws
 from portal.models import (
     AccountMail,
-    Connection,
     Heartbeat,
     ListedToken,
     PasswordMail,
@@ -47,37 +42,6 @@ from portal.models.prepared import Prepared
 
 log = logging.getLogger(__name__)
 _incident = Incident("broker")
-
-
-@worker_init.connect
-def check_before_the_first_task(**_: Any) -> None:
-    exit_unless_sound()
-
-
-@worker_init.connect
-def begin_traces(**_: Any) -> None:
-    traces.begin("worker")
-
-
-@worker_init.connect
-def prepare_clients(**_: Any) -> None:
-    """Before the workers fork, so that none of them makes its first person wait for it."""
-    try:
-        gateway.prepare(Connection.objects.all())
-    except (DatabaseError, InterfaceError) as error:
-        log.warning("clients.not_prepared", extra={"error": type(error).__name__})
-    # What is loaded now stays: collecting garbage need not walk through it, nor copy its pages.
-    gc.freeze()
-
-
-@worker_process_init.connect
-def keep_metrics_written(**_: Any) -> None:
-    aws.keep_written()
-
-
-@worker_process_shutdown.connect
-def write_metrics_once_more(**_: Any) -> None:
-    aws.write_and_close()
 
 
 def bears_outages(run: Callable[..., None]) -> Callable[..., None]:

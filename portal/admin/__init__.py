@@ -11,9 +11,9 @@ from django.contrib.auth.decorators import login_not_required
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 
-from portal.admin import access, records
+from portal.admin import access, connections, records
 
-__all__ = ["access", "records"]
+__all__ = ["access", "connections", "records"]
 
 admin.site.site_header = "Token portal: administration"
 admin.site.site_title = "Token portal"

@@ -17,7 +17,6 @@ from django.template.response import TemplateResponse
 
 from portal import audit, requester
 from portal.access import words
-from portal.access.connections import TROUBLE_WITH
 from portal.access.words import Change
 from portal.admin.lifetimes import lifetime_field
 from portal.admin.look_first import look_first
@@ -26,7 +25,7 @@ from portal.admin.records import LookOnly, PortalAdmin
 from portal.flows.confirm_grants import confirm_grants
 from portal.flows.release_identity import release_identity
 from portal.forms.fields import legible
-from portal.models import Action, Connection, Grant, Membership, NamedRole, Team, User
+from portal.models import Action, Grant, Membership, NamedRole, Team, User
 from portal.tasks import end_lost_access
 
 
@@ -94,32 +93,6 @@ class AccessAdmin(PortalAdmin):
         actor = requester.actor(request)
         audit.record_many(Action.ACCESS_CHANGED, list(changes), actor=actor, reason=words.BY_HAND)
         transaction.on_commit(lambda: end_lost_access(actor), robust=True)
-
-
-class ConnectionForm(forms.ModelForm):
-    """The same rules as in the access file."""
-
-    def clean(self) -> dict[str, Any]:
-        said: dict[str, Any] = super().clean() or {}
-        for field, trouble_with in TROUBLE_WITH.items():
-            if (text := said.get(field)) and (why := trouble_with(text)):
-                self.add_error(field, f"{why[0].upper()}{why[1:]}.")
-        return said
-
-
-@admin.register(Connection)
-class ConnectionAdmin(AccessAdmin):
-    form = ConnectionForm
-    list_display = ["name", "region", "role_arn"]
-    fixed = ("name",)
-
-    def save_model(
-        self, request: HttpRequest, obj: Connection, form: forms.ModelForm, change: bool
-    ) -> None:
-        super().save_model(request, obj, form, change)
-        if form.changed_data:
-            said = words.connection(obj.name, form.changed_data if change else [])
-            self.record(request, [said])
 
 
 @admin.register(User)

@@ -67,8 +67,9 @@ def take_inventory(service_account_id: int) -> bool:
         if not unreadable:
             ServiceAccount.objects.filter(pk=account.pk).update(listed_at=asked_at)
         by_id = {token.aws_token_id: token for token in (*vanished, *ended)}
-        for entry in found:
-            audit.record(
+        # In one go: of a list that nobody here issued each token is an event.
+        events = [
+            audit.compose(
                 Action.TOKEN_DRIFT_FOUND,
                 actor=SYSTEM,
                 token=by_id.get(entry.aws_id),
@@ -77,8 +78,10 @@ def take_inventory(service_account_id: int) -> bool:
                 aws_request_id=request_id,
                 subject=f"{Drift(entry.drift).label}: {shown(entry.name)}",
             )
-        for entry in deleted:
-            audit.record(
+            for entry in found
+        ]
+        events += [
+            audit.compose(
                 Action.TOKEN_REVOKED,
                 actor=SYSTEM,
                 service_account=account,
@@ -87,6 +90,9 @@ def take_inventory(service_account_id: int) -> bool:
                 reason=entry.end_reason,
                 subject=f"AMG lists it no more: {shown(entry.name)}",
             )
+            for entry in deleted
+        ]
+        audit.append(events)
     _note_last_use(account, listed)
     for one in unreadable:
         place = f"{account.workspace.aws_id}/{account.aws_id}"

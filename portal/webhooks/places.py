@@ -178,6 +178,18 @@ def is_public(address: Address) -> bool:
     )
 
 
+def _spelled(address: Address) -> set[Address]:
+    """The address, and the IPv4 address that it may be another spelling of: in its last 32 bits, or
+    behind the prefix 2002::/16."""
+    if address.version == 4:
+        return {address}
+    return {
+        address,
+        IPv4Address(int(address) & 0xFFFFFFFF),
+        IPv4Address(int(address) >> 80 & 0xFFFFFFFF),
+    }
+
+
 def require_open(place: Place, addresses: Sequence[Address], networks: Sequence[Network]) -> None:
     """Raise RefusedError unless a webhook may go to every one of a place's addresses.
 
@@ -185,7 +197,7 @@ def require_open(place: Place, addresses: Sequence[Address], networks: Sequence[
     """
     for address in addresses:
         is_named = any(_within(address, one) for one in networks)
-        if address in CREDENTIALS:
+        if CREDENTIALS & _spelled(address):
             raise RefusedError(
                 "It leads to where machines get their credentials: no webhook may go there."
             )

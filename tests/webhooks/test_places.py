@@ -155,7 +155,18 @@ def test_a_network_of_the_setting_is_open_over_http_too() -> None:
 
 
 @pytest.mark.parametrize(
-    "address", ["169.254.169.254", "169.254.170.2", "169.254.170.23", "[fd00:ec2::254]"]
+    "address",
+    [
+        "169.254.169.254",
+        "169.254.170.2",
+        "169.254.170.23",
+        "[fd00:ec2::254]",
+        "[::ffff:169.254.169.254]",
+        "[::a9fe:a9fe]",
+        "[::ffff:0:a9fe:a9fe]",
+        "[64:ff9b::a9fe:a9fe]",
+        "[2002:a9fe:a9fe::1]",
+    ],
 )
 def test_no_setting_opens_where_machines_get_their_credentials(address: str) -> None:
     everything = [ip_network("0.0.0.0/0"), ip_network("::/0")]
