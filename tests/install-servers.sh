@@ -17,6 +17,7 @@ else
   [ -x /usr/sbin/nginx ] || missing="$missing nginx-light"
   command -v caddy >/dev/null || missing="$missing caddy"
   command -v openssl >/dev/null || missing="$missing openssl"
+  command -v curl >/dev/null || missing="$missing curl"
   command -v xmlsec1 >/dev/null || missing="$missing xmlsec1"
   for browser in chromium chromium-headless-shell; do
     [ -x "/usr/bin/$browser" ] || missing="$missing $browser"

@@ -75,6 +75,7 @@ class TwoHosts(Installation):
             "PORTAL_TRUSTED_PROXIES": "1",
             "PORTAL_RATE_LIMITS": "off",
             "PORTAL_TOKEN_QUOTA": "100000",
+            "PORTAL_STEP_UP_SECONDS": "86400",
             "PORTAL_MONITOR_TOKEN": "only these hosts know it",
             "AWS_ENDPOINT_URL_GRAFANA": f"http://{HERE}:{AWS_PORT}",
             "NO_PROXY": HERE,
@@ -269,7 +270,7 @@ def main() -> int:
             f"{sum('lives at AWS' in one for one in wrong)}."
         ]
         print("\n".join([*lines, *wrong]))
-        if not wrong:
+        if not ledger.lost:
             pages.write(pages.DOCS / "RELIABILITY.md", "hosts", lines, command="make hosts")
     return 1 if wrong else 0
 

@@ -80,7 +80,10 @@ class Visitor(threading.Thread):
         while time.monotonic() < until:
             answer = self._try("asking", lambda: self._person.post("/tokens/new/", **fields))
             if answer is not None and answer.status_code == 302:
-                return answer.headers["Location"].split("/")[2]
+                where = answer.headers["Location"]
+                if not where.startswith("/tokens/"):
+                    raise AssertionError(f"the form sent to {where}")
+                return where.split("/")[2]
             if answer is not None:
                 raise AssertionError(f"the form answered {answer.status_code}")
             # A person looks into "My tokens" whether it was taken.
