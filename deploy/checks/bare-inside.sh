@@ -3,7 +3,7 @@
 set -eum
 began=$(date +%s)
 held() { echo "held: $* ($(($(date +%s) - began)) s)"; began=$(date +%s); }
-as_someone() { setpriv --reuid=someone --regid=someone --init-groups --reset-env env PORT="$PORT" "$@"; }
+as_someone() { setpriv --reuid=someone --regid=someone --init-groups --reset-env "$@"; }
 page() { as_someone python3 -c "
 import sys, urllib.request
 try:
@@ -23,7 +23,7 @@ held "cloned $(as_someone git rev-parse --short HEAD)"
 
 for time in first second; do
   # A job of its own group, as a terminal has it; Ctrl-C goes to all of it.
-  as_someone make run >/tmp/make-run.log 2>&1 &
+  as_someone env PORT="$PORT" make run >/tmp/make-run.log 2>&1 &
   until page; do
     kill -0 %% 2>/dev/null && [ $(($(date +%s) - began)) -lt 900 ] || { cat /tmp/make-run.log; exit 1; }
     sleep 0.5

@@ -1,4 +1,4 @@
-"""A certificate for an address, and a name, that only those trust who were given it."""
+"""A certificate of an address, and of a name if asked, trusted by those alone who were given it."""
 
 import ipaddress
 import ssl
@@ -20,10 +20,11 @@ class Certificate:
     context: ssl.SSLContext
 
 
-def self_signed(
-    directory: Path, address: str = "127.0.0.1", *, host: str = "localhost"
-) -> Certificate:
+def self_signed(directory: Path, address: str = "127.0.0.1", *, host: str = "") -> Certificate:
     """Make a certificate that is valid today and its own authority."""
+    names: list[x509.GeneralName] = [x509.IPAddress(ipaddress.ip_address(address))]
+    if host:
+        names.append(x509.DNSName(host))
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, address)])
     now = datetime.now(UTC)
@@ -35,12 +36,7 @@ def self_signed(
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - timedelta(hours=1))
         .not_valid_after(now + timedelta(hours=1))
-        .add_extension(
-            x509.SubjectAlternativeName(
-                [x509.IPAddress(ipaddress.ip_address(address)), x509.DNSName(host)]
-            ),
-            critical=False,
-        )
+        .add_extension(x509.SubjectAlternativeName(names), critical=False)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .sign(key, hashes.SHA256())
     )

@@ -68,7 +68,7 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, lis
         config = directory / "nginx.conf"
         config.write_text(NGINX.format(directory=directory, servers=lines, port=port))
         nginx = subprocess.Popen(
-            ["nginx", "-c", str(config), "-p", str(directory)], stderr=subprocess.DEVNULL
+            ["/usr/sbin/nginx", "-c", str(config), "-p", str(directory)], stderr=subprocess.DEVNULL
         )
         stack.callback(nginx.wait, 10)
         stack.callback(nginx.terminate)
