@@ -1,5 +1,7 @@
 """Indexes that are built while the portal works."""
 
+import contextlib
+from collections.abc import Iterator
 from typing import Any
 
 from django.db.migrations import AddIndex
@@ -38,9 +40,10 @@ class AddIndexOnline(AddIndex):
             standing = cursor.fetchone()
         if standing == (True,):
             return
-        if standing is not None:
-            schema_editor.remove_index(model, self.index, concurrently=True)
-        schema_editor.add_index(model, self.index, concurrently=True)
+        with _patient(connection):
+            if standing is not None:
+                schema_editor.remove_index(model, self.index, concurrently=True)
+            schema_editor.add_index(model, self.index, concurrently=True)
 
     def database_backwards(
         self, app_label: str, schema_editor: Any, from_state: ProjectState, to_state: ProjectState
@@ -50,4 +53,17 @@ class AddIndexOnline(AddIndex):
             return
         model: Any = from_state.apps.get_model(app_label, self.model_name)
         if self.allow_migrate_model(schema_editor.connection.alias, model):
-            schema_editor.remove_index(model, self.index, concurrently=True)
+            with _patient(schema_editor.connection):
+                schema_editor.remove_index(model, self.index, concurrently=True)
+
+
+@contextlib.contextmanager
+def _patient(connection: Any) -> Iterator[None]:
+    """It waits for every transaction that is older than itself, and nobody waits for it."""
+    with connection.cursor() as cursor:
+        cursor.execute("SHOW lock_timeout")
+        [before] = cursor.fetchone()
+        cursor.execute("SET lock_timeout = 0")
+    yield
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT set_config('lock_timeout', %s, false)", [before])
