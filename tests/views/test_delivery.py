@@ -106,7 +106,7 @@ def test_others_may_read_the_status_and_nothing_of_the_key(
     before = everything()
     assert client.get(url(sealed, "status")).json()["state"] == "sealed"
     refused = client.get(url(sealed, "sealed"))
-    assert (refused.status_code, "recipient alone" in refused.json()["message"]) == (403, True)
+    assert (refused.status_code, "Only the recipient" in refused.json()["message"]) == (403, True)
     for fingerprint in (FINGERPRINT, sealing.fingerprint("another key"), "malformed"):
         confirmation = client.post(url(sealed, "delivered"), {"fingerprint": fingerprint})
         assert (confirmation.status_code, list(confirmation.json())) == (403, ["message"])

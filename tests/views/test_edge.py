@@ -92,14 +92,15 @@ def test_every_address_is_known_to_these_tests() -> None:
 OTHERWISE = {
     "accounts/oidc/sso/login/callback/": (403,),
     "accounts/oidc/sso/logout/": (405,),
+    "accounts/mails/stop/1/": (404,),
     "accounts/saml/sso/finish/": (404,),
     "accounts/saml/sso/metadata/": (404,),
     "scim/v2/": (404,),
     "team/1/ends.ics": (404,),
     "scim/v2/1": (404,),
 }
-"""Not for who comes without a provider's message, or a calendar's key; SAML and SCIM are not set
-up."""
+"""Not for who comes without a provider's message, a calendar's key or a digest's signed link; SAML
+and SCIM are not set up."""
 
 
 def test_what_is_open_to_all_answers_without_a_sign_in() -> None:

@@ -124,7 +124,7 @@ def test_what_nobody_here_issued_fills_the_quota_and_a_request_is_refused_before
     answer = ask(client, post, keys, "one-too-many")
     assert answer.status_code == 422
     html = re.sub(r"\s+", " ", answer.content.decode())
-    assert "This workspace is full: it has 5 of AMG&#x27;s 5 tokens." in html
+    assert "This workspace is full: 5 of 5 tokens are used." in html
     assert "idle of engineer@example.com (no use seen): you can." in html
     assert "of-lead of lead@example.com (no use seen): its owner, or a lead of the team." in html
     assert "1 token not issued here, 1 of them expired: an admin, or a lead" in html

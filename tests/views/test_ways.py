@@ -12,7 +12,7 @@ from django.http import HttpResponse
 from django.test import Client, RequestFactory
 
 from portal import drafts
-from portal.models import Membership, Role, State, Team, Token, User
+from portal.models import Membership, Role, State, Team, Token, User, Webhook, WebhookDelivery
 from tests.views.every_path import JSON, OPEN_TO_ALL, PATHS, STANDS_ON, TOKEN_ID
 
 pytestmark = pytest.mark.django_db
@@ -43,6 +43,8 @@ def everything(platform: Team, admin: User, make_token: Callable[..., Token]) ->
     Membership.objects.create(user=admin, team=platform, role=Role.LEAD)
     User.objects.filter(pk=admin.pk).update(is_auditor=True)
     make_token(admin, pk=TOKEN_ID, state=State.ACTIVE, aws_token_id="7")
+    webhook = Webhook.objects.create(pk=1, team=platform, format="standard", after_event=0)
+    WebhookDelivery.objects.create(pk=1, webhook=webhook)
     admin.refresh_from_db()
     return admin
 
