@@ -9,7 +9,7 @@ from tests.browser.looks import assert_looks_right
 
 
 def _press_until(page: Page, key: str, url: str) -> None:
-    """A key that comes before the page is wired, or while a dialog gives the focus back, is lost."""
+    """One that comes before the page is wired, or while a dialog gives the focus back, is lost."""
     for _ in range(9):
         page.keyboard.press(key)
         with contextlib.suppress(TimeoutError):
