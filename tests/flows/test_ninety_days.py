@@ -33,6 +33,7 @@ from portal.models import (
     Token,
     User,
 )
+from portal.models.prepared import Prepared, PreparedUpdate
 from portal.models.queries import TokenManager
 from tests.conftest import Catalog
 
@@ -88,6 +89,11 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
 
     monkeypatch.setattr(Now, "as_sqlite", as_sql, raising=False)
     monkeypatch.setattr(Now, "as_postgresql", as_sql, raising=False)
+    # SQL that is made once would keep the time of its making, in the tests that come after, too.
+    monkeypatch.setattr(Prepared, "__call__", lambda self, *keys: list(self.ask(*keys)))
+    monkeypatch.setattr(
+        PreparedUpdate, "__call__", lambda self, *keys: self.ask(*keys).update(**self.to(*keys))
+    )
     monkeypatch.setattr(timezone, "now", lambda: world.now)
     monkeypatch.setattr(TokenManager, "database_now", lambda _: world.now)
     monkeypatch.setattr(EmailMessage, "send", lambda message, **_: world.send(message))
