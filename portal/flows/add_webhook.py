@@ -6,11 +6,11 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models.functions import Now
 
-from portal import audit, policy
+from portal import policy
 from portal.audit import Actor
-from portal.models import Action, Team, Webhook
-from portal.text import isolated
+from portal.models import Team, Webhook
 from portal.webhooks import places, signing, telling
+from portal.webhooks.recording import record_change
 
 MOST = 20
 """Webhooks of one team."""
@@ -45,6 +45,5 @@ def add_webhook(
             not_before=None,
         )
         what = f"added, to {webhook.host}, for {', '.join(webhook.kinds)}"
-        subject = f"webhook {isolated(webhook.name)}: {what}"
-        audit.record(Action.SETTINGS_CHANGED, actor=actor, subject=subject, team=team)
+        record_change(webhook, what, actor=actor)
     return webhook

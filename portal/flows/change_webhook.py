@@ -5,11 +5,12 @@ from collections.abc import Sequence
 from django.conf import settings
 from django.db import transaction
 
-from portal import audit, policy
+from portal import policy
 from portal.audit import Actor
-from portal.models import Action, Webhook
+from portal.models import Webhook
 from portal.text import isolated
 from portal.webhooks import places, signing
+from portal.webhooks.recording import record_change
 
 
 def change_webhook(
@@ -42,6 +43,5 @@ def change_webhook(
         if not changes:
             return False
         row.save()
-        subject = f"webhook {isolated(webhook.name)}: {'; '.join(changes)}"
-        audit.record(Action.SETTINGS_CHANGED, actor=actor, subject=subject, team=webhook.team)
+        record_change(webhook, "; ".join(changes), actor=actor)
     return True

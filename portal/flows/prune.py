@@ -44,7 +44,7 @@ def prune(service_account_id: int) -> int:
             if hidden & {"", token.aws_token_id}:
                 continue  # it may be one of those: not_before is set, it is tried again then
             if _is_listed(token, listed):
-                if not _is_over(token, listed):
+                if not listed.is_over(token.aws_token_id, since=SURELY_OVER):
                     Token.objects.filter(pk=token.pk).update(not_before=Now() + LOOK_AGAIN_AFTER)
                     continue
                 request_id = gateway.delete_token(
@@ -65,16 +65,6 @@ def prune(service_account_id: int) -> int:
 
 def _is_listed(token: Token, listed: TokenList) -> bool:
     return any(one.id == token.aws_token_id for one in listed.tokens)
-
-
-def _is_over(token: Token, listed: TokenList) -> bool:
-    return any(
-        one.id == token.aws_token_id
-        and one.expires_at is not None
-        and listed.answered_at is not None
-        and one.expires_at + SURELY_OVER <= listed.answered_at
-        for one in listed.tokens
-    )
 
 
 def _store(token: Token, request_id: str) -> None:

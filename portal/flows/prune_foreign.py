@@ -10,8 +10,7 @@ from django.db.models.functions import Now
 from portal import audit
 from portal.audit import SYSTEM
 from portal.gateway import Gateway, NotYetError
-from portal.grafana.errors import GrafanaError, ResourceNotFoundException
-from portal.grafana.types import TokenList
+from portal.grafana.errors import GrafanaError
 from portal.models import Action, ListedToken, ServiceAccount, Token
 from portal.models.queries import SURELY_OVER
 from portal.models.states import LEASE
@@ -34,21 +33,11 @@ def prune_foreign(service_account_id: int) -> int:
         return sum(
             _delete(entry, account, gateway)
             for entry in ListedToken.objects.filter(pk__in=pks)
-            if _is_over(entry, listed)
+            if listed.is_over(entry.aws_id, since=SURELY_OVER)
         )
-    except (ResourceNotFoundException, GrafanaError, NotYetError):
+    except (GrafanaError, NotYetError):
         # not_before is set already: it is tried again then, if the next list still has it.
         return 0
-
-
-def _is_over(entry: ListedToken, listed: TokenList) -> bool:
-    return any(
-        one.id == entry.aws_id
-        and one.expires_at is not None
-        and listed.answered_at is not None
-        and one.expires_at + SURELY_OVER <= listed.answered_at
-        for one in listed.tokens
-    )
 
 
 def _delete(entry: ListedToken, account: ServiceAccount, gateway: Gateway) -> bool:

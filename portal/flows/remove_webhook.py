@@ -2,10 +2,10 @@
 
 from django.db import transaction
 
-from portal import audit, policy
+from portal import policy
 from portal.audit import Actor
-from portal.models import Action, Webhook
-from portal.text import isolated
+from portal.models import Webhook
+from portal.webhooks.recording import record_change
 
 
 def remove_webhook(webhook: Webhook, *, actor: Actor) -> None:
@@ -14,5 +14,4 @@ def remove_webhook(webhook: Webhook, *, actor: Actor) -> None:
     with transaction.atomic():
         gone, _ = Webhook.objects.filter(pk=webhook.pk).delete()
         if gone:
-            subject = f"webhook {isolated(webhook.name)}: deleted"
-            audit.record(Action.SETTINGS_CHANGED, actor=actor, subject=subject, team=webhook.team)
+            record_change(webhook, "deleted", actor=actor)

@@ -7,11 +7,11 @@ from django.db import transaction
 from django.db.models import F
 from django.db.models.functions import Now
 
-from portal import audit, policy
+from portal import policy
 from portal.audit import Actor
-from portal.models import Action, Webhook
-from portal.text import isolated
+from portal.models import Webhook
 from portal.webhooks import signing
+from portal.webhooks.recording import record_change
 
 OVERLAP = timedelta(hours=24)
 
@@ -27,8 +27,7 @@ def rotate_webhook(webhook: Webhook, *, actor: Actor) -> None:
             shown_to=person,
             shown_until=Now() + signing.SHOWN_FOR,
         )
-        subject = f"webhook {isolated(webhook.name)}: another secret"
-        audit.record(Action.SETTINGS_CHANGED, actor=actor, subject=subject, team=webhook.team)
+        record_change(webhook, "another secret", actor=actor)
 
 
 def hide_secret(webhook: Webhook, *, actor: Actor) -> None:

@@ -4,7 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
-from django.db.models import F, Q
+from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Now
 
 from portal import life
@@ -109,18 +109,17 @@ def lead_mails_to_send() -> Effects:
 
 def accounts_to_prune() -> Effects:
     """Service accounts with tokens whose time is over and that AWS still lists."""
-    due = Token.objects.prunable().due().order_by("service_account")
-    return Effects(
-        prune=list(due.values_list("service_account", flat=True).distinct()[:BATCH_SIZE])
-    )
+    return Effects(prune=_accounts_of(Token.objects.prunable().due()))
 
 
 def accounts_with_foreign_tokens_to_prune() -> Effects:
     """The same of tokens that nobody here issued, in workspaces where an admin permits it."""
-    due = ListedToken.objects.to_prune().due().order_by("service_account")
-    return Effects(
-        prune=list(due.values_list("service_account", flat=True).distinct()[:BATCH_SIZE])
-    )
+    return Effects(prune=_accounts_of(ListedToken.objects.to_prune().due()))
+
+
+def _accounts_of(due: QuerySet[Any]) -> list[int]:
+    accounts = due.order_by("service_account").values_list("service_account", flat=True)
+    return list(accounts.distinct()[:BATCH_SIZE])
 
 
 def accounts_to_list() -> Effects:

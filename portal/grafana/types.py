@@ -1,7 +1,7 @@
 """What AMG's answers become: plain values, and a key that hides itself."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Never
 
@@ -104,6 +104,16 @@ class TokenList:
     missing then, and may have come since."""
     request_id: str
     """Of the first page."""
+
+    def is_over(self, token_id: str, *, since: timedelta) -> bool:
+        """Whether a token is listed whose time has been over for so long, by AWS's own clock."""
+        return any(
+            one.id == token_id
+            and one.expires_at is not None
+            and self.answered_at is not None
+            and one.expires_at + since <= self.answered_at
+            for one in self.tokens
+        )
 
 
 @dataclass(frozen=True, slots=True)

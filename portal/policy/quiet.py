@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from portal.models import ServiceAccount, State, Token
+from portal.models import State, Token
 
 SHORTEST = 3_600
 """Seconds. Grafana writes a use down late; less would take silence for quiet."""
@@ -49,8 +49,10 @@ def quiet_of(token: Token) -> Quiet | None:
     wanted = successors.order_by("-delivered_at").values_list("quiet_seconds", flat=True).first()
     if wanted is None:
         return None
-    account = ServiceAccount.objects.filter(pk=token.service_account_id)
-    listed_at = account.values_list("listed_at", flat=True).first()
     return Quiet(
-        timedelta(seconds=wanted), token.quiet_from, token.revoke_at, token.last_used_at, listed_at
+        timedelta(seconds=wanted),
+        token.quiet_from,
+        token.revoke_at,
+        token.last_used_at,
+        token.service_account.listed_at,
     )

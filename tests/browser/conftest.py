@@ -175,3 +175,19 @@ def apply_access(live: Live) -> Iterator[Callable[..., None]]:
 def approval_is_asked(apply_access: Callable[..., None]) -> None:
     """Policy asks team platform for approval of every token, as long as the test runs."""
     apply_access(approval="always")
+
+
+@pytest.fixture
+def page_as(
+    new_context: Callable[..., BrowserContext],
+    session_of: Callable[[str], StorageState],
+    live: Live,
+) -> Callable[[str], Page]:
+    """A page of somebody who is signed in, by their address."""
+
+    def page_as(email: str) -> Page:
+        return new_context(
+            base_url=live.url, reduced_motion="reduce", storage_state=session_of(email)
+        ).new_page()
+
+    return page_as

@@ -1,5 +1,9 @@
 """What every page is held to: it fits, axe finds nothing wrong, and Tab reaches what it offers."""
 
+import os
+from pathlib import Path
+from typing import Literal
+
 from axe_playwright_python.base import AXE_SCRIPT, AxeResults
 from playwright.sync_api import Page
 
@@ -64,3 +68,14 @@ def tab_to(page: Page, selector: str) -> None:
         if page.evaluate("selector => document.activeElement.matches(selector)", selector):
             return
     raise AssertionError(f"Tab never reaches {selector} on {page.url}")
+
+
+def picture(page: Page, name: str) -> None:
+    """Where PICTURES names a folder, how it looks in both schemes, wide and narrow."""
+    folder = os.environ.get("PICTURES")
+    schemes: tuple[Literal["light", "dark"], ...] = ("light", "dark")
+    for scheme in schemes if folder else ():
+        for width in (1280, 360):
+            page.emulate_media(color_scheme=scheme)
+            page.set_viewport_size({"width": width, "height": 900})
+            page.screenshot(path=Path(str(folder)) / f"{name}-{scheme}-{width}.png", full_page=True)

@@ -5,13 +5,10 @@ from collections.abc import Callable
 from playwright.sync_api import BrowserContext, Page, expect
 
 from portal.letters import as_html
-from tests.browser.looks import assert_looks_right, tab_to
+from tests.browser.looks import assert_looks_right, picture, tab_to
 from tests.browser.steps import request_token, take_key
-from tests.browser.test_unseen_look import page_as, picture
 from tests.browser.watch import Watch
 from tests.grafana.sandbox_process import PROD
-
-__all__ = ["page_as"]
 
 MAIL = """
 Your token ends on 2026-12-24 at 10:00 UTC. What uses it then stops working.

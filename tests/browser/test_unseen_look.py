@@ -1,46 +1,19 @@
 """The inventory and the pages of access: they act, they look right, and need no mouse."""
 
-import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Literal
 
 import pytest
-from playwright.sync_api import BrowserContext, Page, StorageState, expect
+from playwright.sync_api import Page, expect
 
 from tests.browser.access import access_file
 from tests.browser.live import Live
-from tests.browser.looks import assert_looks_right, tab_to
+from tests.browser.looks import assert_looks_right, picture, tab_to
 from tests.browser.steps import new_name
 from tests.browser.watch import Watch
 from tests.grafana.aws_clients import boto3_client
 from tests.grafana.sandbox_process import MOBILE, PROD
 from tests.product import within
-
-
-@pytest.fixture
-def page_as(
-    new_context: Callable[..., BrowserContext],
-    session_of: Callable[[str], StorageState],
-    live: Live,
-) -> Callable[[str], Page]:
-    def page_as(email: str) -> Page:
-        return new_context(
-            base_url=live.url, reduced_motion="reduce", storage_state=session_of(email)
-        ).new_page()
-
-    return page_as
-
-
-def picture(page: Page, name: str) -> None:
-    """Where PICTURES names a folder, how it looks in both schemes, wide and narrow."""
-    folder = os.environ.get("PICTURES")
-    schemes: tuple[Literal["light", "dark"], ...] = ("light", "dark")
-    for scheme in schemes if folder else ():
-        for width in (1280, 360):
-            page.emulate_media(color_scheme=scheme)
-            page.set_viewport_size({"width": width, "height": 900})
-            page.screenshot(path=Path(str(folder)) / f"{name}-{scheme}-{width}.png", full_page=True)
 
 
 def make_at_aws(live: Live, workspace: str, name: str) -> None:

@@ -1,17 +1,14 @@
 """Webhooks: a lead makes one, tries it, and sees what was sent, without a mouse; it looks right."""
 
-import os
 import re
 from collections.abc import Callable, Iterator
-from pathlib import Path
-from typing import Literal
 
 import pytest
-from playwright.sync_api import BrowserContext, Page, StorageState, expect
+from playwright.sync_api import Page, expect
 from standardwebhooks import Webhook as Verifier
 
 from tests.browser.live import Live
-from tests.browser.looks import assert_looks_right, tab_to
+from tests.browser.looks import assert_looks_right, picture, tab_to
 from tests.browser.steps import new_name
 from tests.browser.watch import Watch
 from tests.grafana.sandbox_process import PROD
@@ -23,31 +20,15 @@ LIST = "/team/platform/webhooks/"
 
 
 @pytest.fixture
-def page(
-    new_context: Callable[..., BrowserContext],
-    session_of: Callable[[str], StorageState],
-    live: Live,
-) -> Page:
+def page(page_as: Callable[[str], Page]) -> Page:
     """A lead's."""
-    state = session_of("lead@example.com")
-    return new_context(base_url=live.url, reduced_motion="reduce", storage_state=state).new_page()
+    return page_as("lead@example.com")
 
 
 @pytest.fixture
 def receiver() -> Iterator[Receiver]:
     with Receiver() as receiver:
         yield receiver
-
-
-def picture(page: Page, name: str) -> None:
-    """Where PICTURES names a folder, how it looks in both schemes, wide and narrow."""
-    folder = os.environ.get("PICTURES")
-    schemes: tuple[Literal["light", "dark"], ...] = ("light", "dark")
-    for scheme in schemes if folder else ():
-        for width in (1280, 360):
-            page.emulate_media(color_scheme=scheme)
-            page.set_viewport_size({"width": width, "height": 900})
-            page.screenshot(path=Path(str(folder)) / f"{name}-{scheme}-{width}.png", full_page=True)
 
 
 def test_a_webhook_is_made_and_tried_by_keyboard(

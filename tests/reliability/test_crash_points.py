@@ -6,7 +6,6 @@ first dies or goes on.
 
 import contextlib
 import itertools
-import os
 from collections import Counter
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -16,6 +15,7 @@ from pytest_django import Settings
 
 from portal.models import Team, Token, User
 from tests.conftest import Catalog
+from tests.environment import CHAOS
 from tests.person import KeyPair
 from tests.reliability.boundaries import Boundaries, watched_boundaries
 from tests.reliability.invariants import Sight, check
@@ -26,7 +26,6 @@ from tests.reliability.world import World
 
 A_FEW = 12
 """Tokens at a time: a workspace holds 100."""
-CHAOS = os.environ.get("PORTAL_TEST_CHAOS") == "1"
 pytestmark = [
     pytest.mark.django_db(transaction=True),
     pytest.mark.usefixtures("no_waiting"),

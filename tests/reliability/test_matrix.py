@@ -4,7 +4,6 @@ All faults are played on one running product (`play.py`); each is a test of its 
 """
 
 import json
-import os
 import re
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -13,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests import environment
+from tests.environment import CHAOS
 from tests.product import ROOT, Product, within
 from tests.reliability import matrix
 from tests.reliability.ledger import Ledger
@@ -20,8 +20,6 @@ from tests.reliability.matrix import FAULTS, Fault
 from tests.reliability.play import play
 from tests.reliability.stage import Broker, Stage
 
-CHAOS = "PORTAL_TEST_CHAOS" in os.environ
-"""`make chaos`: the long faults in their full length, and the results are written down."""
 SCHEDULER_DEAD_FOR = 600.0 if CHAOS else 8.0
 LATEST_EFFECT = 40.0
 SETTLED_WITHIN = 60.0
