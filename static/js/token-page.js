@@ -82,7 +82,8 @@ async function receive(first) {
     return;
   }
   let { ciphertext } = record;
-  if (!ciphertext) {
+  if (ciphertext) early.abort(); // it would come to know only that this page has confirmed the key
+  else {
     const answer = await waitForSealed(sealedUrl, progress.state, { first, onStatus: showStatus, onTrouble: progress.connection });
     if (answer.status !== 200) return noKey(answer);
     ciphertext = bytes(answer.body.sealed_key);

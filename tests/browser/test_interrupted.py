@@ -17,6 +17,7 @@ from tests.browser.watch import Watch
 from tests.product import within
 
 CONFIRMATION = re.compile(r"/delivered/$")
+CIPHERTEXT = re.compile(r"/sealed/")
 
 
 def confirmations_on(page: Page) -> list[int]:
@@ -57,6 +58,20 @@ def test_a_page_that_dies_between_confirmation_and_display_shows_the_key_when_it
 def pumped(page: Page) -> bool:
     """Let Playwright handle what has happened meanwhile."""
     return bool(page.evaluate("true"))
+
+
+def test_a_page_that_has_the_ciphertext_already_takes_back_its_question_for_it(
+    live: Live, engineer: Page
+) -> None:
+    """Answered after the confirmation, it would be an error on the console."""
+    engineer.route(CONFIRMATION, lambda route: None)  # never arrives
+    with engineer.expect_request(CONFIRMATION):
+        request_token(engineer)
+    engineer.unroute(CONFIRMATION)
+    engineer.route(CIPHERTEXT, lambda route: None)  # a slow answer
+    with engineer.expect_event("requestfailed", lambda request: "state=sealed" in request.url):
+        engineer.reload()
+    assert live.answers_to(take_key(engineer)) == 200
 
 
 def test_a_confirmation_whose_answer_is_lost_is_sent_again(
