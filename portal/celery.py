@@ -41,6 +41,8 @@ app.conf.update(
         "max_retries": 0,
     },
     task_publish_retry=False,
+    # Nobody's key waits for a list: whatever else is in the broker goes first (0 is its default).
+    task_routes={"portal.inventory": {"priority": 9}},
     # A worker, though, waits for its broker as long as it takes.
     broker_connection_retry_on_startup=True,
     broker_connection_max_retries=None,

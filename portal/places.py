@@ -6,6 +6,9 @@ left a call without an answer lately has few until it answers again. What finds 
 aside, and whoever leaves a place of that connection sends it to the workers again. With one
 connection there is nothing to share, and nothing is asked.
 
+Readings of AMG's lists, which nobody may wait for, have a third of the places at most, and of one
+connection there is one at a time (docs/decisions/0064).
+
 The state lies in Valkey or Redis; while that is away nobody is put aside. Nothing depends on what
 is put aside here: it is queued in the database, and the sweep asks for it again after 30 s.
 """
@@ -35,37 +38,55 @@ COUNTED_EVERY = 60.0
 ASK_AGAIN_SECONDS = 5.0
 """A server that does not answer is left alone so long: each try may cost a second of somebody's."""
 
+_READING = "r"
 _incident = Incident("places")
 
-# KEYS: this host's places, what is put aside for the connection on any host, and its silence.
-# A member is whose the place is: the holder's 32 digits, and the connection's name.
+# KEYS: this host's places, what is put aside for the connection on any host, and its silence; then
+# readings that are put aside for the connection, and those that are for all.
+# A member is whose the place is: the holder's 32 digits, and the connection's name. An "r" in place
+# of the first digit is a reading's.
 _TAKE = """
 local now = redis.call('TIME'); now = now[1] + now[2] / 1000000
-local own, all = 0, 0
+local own, all, read, own_read = 0, 0, 0, 0
 local held = redis.call('ZRANGE', KEYS[1], 0, -1, 'WITHSCORES')
 for i = 1, #held, 2 do
   local age = now - held[i + 1]
   if age < -1 or age > tonumber(ARGV[6]) then
     redis.call('ZREM', KEYS[1], held[i])
   else
-    all = all + 1
-    if string.sub(held[i], 33) == ARGV[1] then own = own + 1 end
+    local is_own = string.sub(held[i], 33) == ARGV[1] and 1 or 0
+    local is_read = string.sub(held[i], 1, 1) == 'r' and 1 or 0
+    all, own, read, own_read = all + 1, own + is_own, read + is_read, own_read + is_own * is_read
   end
 end
-local few, most = tonumber(ARGV[4]), tonumber(ARGV[5])
-if own < few or (all < most and redis.call('EXISTS', KEYS[3]) == 0) then
+local few, most, readings = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[8])
+local is_silent = redis.call('EXISTS', KEYS[3]) == 1
+local may, aside = own < few or (all < most and not is_silent), KEYS[2]
+if readings > 0 then
+  may, aside = may and own_read == 0 and not is_silent, KEYS[4]
+  if may and read >= readings then may, aside = false, KEYS[5] end
+end
+if may then
   redis.call('ZADD', KEYS[1], now, ARGV[2] .. ARGV[1])
   redis.call('EXPIRE', KEYS[1], ARGV[6])
-  redis.call('ZREM', KEYS[2], ARGV[3])
+  for _, key in ipairs({KEYS[2], KEYS[4], KEYS[5]}) do redis.call('ZREM', key, ARGV[3]) end
   return 1
 end
-redis.call('ZADD', KEYS[2], 'NX', now, ARGV[3])
-redis.call('EXPIRE', KEYS[2], ARGV[7])
+redis.call('ZADD', aside, 'NX', now, ARGV[3])
+redis.call('EXPIRE', aside, ARGV[7])
 return 0
 """
+# What people wait for first; a place of a reading goes to a reading again.
 _LEAVE = """
 redis.call('ZREM', KEYS[1], ARGV[1])
-return redis.call('ZPOPMIN', KEYS[2])[1] or ''
+local is_read = string.sub(ARGV[1], 1, 1) == 'r'
+local found = {redis.call('ZPOPMIN', KEYS[2])[1]}
+if is_read or #found == 0 then
+  local reading = redis.call('ZPOPMIN', KEYS[3])[1]
+  if is_read and not reading then reading = redis.call('ZPOPMIN', KEYS[4])[1] end
+  if reading then table.insert(found, reading) end
+end
+return found
 """
 
 
@@ -96,6 +117,11 @@ def most(places: int) -> int:
     return places - max(1, places // 4)
 
 
+def readings(places: int) -> int:
+    """How many of a host's places may read lists at once."""
+    return max(1, places // 3)
+
+
 def are_shared() -> bool:
     """Whether there are several connections. Asks the database once a minute."""
     if time.monotonic() - _Own.counted_at > COUNTED_EVERY:
@@ -105,39 +131,52 @@ def are_shared() -> bool:
     return _Own.connections > 1
 
 
-def take(connection: str, work: str) -> Place | None:
+def take(connection: str, work: str, *, is_reading: bool = False) -> Place | None:
     """A place for work of a connection; None where it gets none now, and ``work`` (a text that says
     what it is) was put aside."""
     places = settings.WORKER_PROCESSES
     holder = uuid.uuid4().hex
-    keys = (_key("places", socket.gethostname()), *_keys_of(connection))
+    if is_reading:
+        holder = _READING + holder[1:]
+    keys = (_here(), _put_aside(connection), _silent(connection), *_put_aside_readings(connection))
     limits = (few(places), most(places), HELD_FOR, PUT_ASIDE_FOR)
-    is_taken = _ask("eval", _TAKE, len(keys), *keys, connection, holder, work, *limits)
+    most_readings = readings(places) if is_reading else 0
+    arguments = (connection, holder, work, *limits, most_readings)
+    is_taken = _ask("eval", _TAKE, len(keys), *keys, *arguments)
     if is_taken is None:
         return Place()
     return Place(connection, holder) if is_taken else None
 
 
-def leave(place: Place) -> str:
-    """Give the place back; what was put aside first, and is to be done now, or ""."""
+def leave(place: Place) -> list[str]:
+    """Give the place back; what was put aside first, and is to be done now."""
     if not place.holder:
-        return ""
-    keys = (_key("places", socket.gethostname()), _keys_of(place.connection)[0])
+        return []
+    keys = (_here(), _put_aside(place.connection), *_put_aside_readings(place.connection))
     found = _ask("eval", _LEAVE, len(keys), *keys, place.holder + place.connection)
-    return found.decode() if isinstance(found, bytes) else ""
+    return [work.decode() for work in found] if isinstance(found, list) else []
 
 
 def note_silence(connection: str) -> None:
     """A call was not answered: others may not be, either, so that this connection gets few."""
-    _ask("set", _keys_of(connection)[1], 1, ex=SILENT_FOR)
+    _ask("set", _silent(connection), 1, ex=SILENT_FOR)
 
 
-def _keys_of(connection: str) -> tuple[str, str]:
-    return _key("put-aside", connection), _key("silent", connection)
+def _here() -> str:
+    return f"portal:places:{socket.gethostname()}"
 
 
-def _key(what: str, whose: str) -> str:
-    return f"portal:{what}:{whose}"
+def _put_aside(connection: str) -> str:
+    return f"portal:put-aside:{connection}"
+
+
+def _silent(connection: str) -> str:
+    return f"portal:silent:{connection}"
+
+
+def _put_aside_readings(connection: str) -> tuple[str, str]:
+    """Of the connection, and of all that found all places of readings taken."""
+    return f"portal:put-aside-readings-of:{connection}", "portal:put-aside-readings"
 
 
 def _ask(command: str, *arguments: object, **options: object) -> object:

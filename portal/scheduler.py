@@ -30,6 +30,7 @@ from portal.flows.forget_messages import forget_messages
 from portal.flows.forget_sessions import forget_sessions
 from portal.flows.note_recipients import note_recipients
 from portal.flows.provision_groups import follow_changed_groups
+from portal.flows.read_lists import accounts_to_list
 from portal.flows.refuse import forget_old_uses, record_counted_refusals
 from portal.flows.sign_in import record_counted_failures
 from portal.flows.spend_assertion import forget_spent_assertions
@@ -116,7 +117,7 @@ MOVES_AND_MESSAGES = (
     Job("have mails to leads sent", sweep.lead_mails_to_send),
     Job("write the messages of webhooks from the audit log", tell_webhooks),
     Job("have webhooks called", sweep.webhooks_to_call),
-    Job("have AMG's own lists of tokens read", sweep.accounts_to_list),
+    Job("have AMG's own lists of tokens read", accounts_to_list),
     Job("have tokens deleted that nobody here issued", sweep.listed_tokens_to_end),
     Job("record refused sign-ins as one event each", record_counted_failures),
     Job("record met limits as one event each", record_counted_refusals),

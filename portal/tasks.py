@@ -64,22 +64,25 @@ def bears_outages(run: Callable[..., None]) -> Callable[..., None]:
 Task = Callable[[Any], None]
 
 
-def takes_a_place(task: str, connection_of: Callable[[Any], str | None]) -> Callable[[Task], Task]:
+def takes_a_place(
+    task: str, connection_of: Callable[[Any], str | None], *, is_reading: bool = False
+) -> Callable[[Task], Task]:
     """A task that calls AWS, for a connection that may have filled its share of the places:
     ``connection_of`` names that of the task's argument, None where there is nothing to do."""
 
     def decorate(run: Task) -> Task:
         @functools.wraps(run)
         def placed(argument: Any) -> None:
-            connection = connection_of(argument) if places.are_shared() else None
-            work = json.dumps([task, argument])
-            place = places.take(connection, work) if connection else places.Place()
+            place: places.Place | None = places.Place()
+            if (is_reading or places.are_shared()) and (connection := connection_of(argument)):
+                work = json.dumps([task, argument])
+                place = places.take(connection, work, is_reading=is_reading)
             if place is None:
                 return
             try:
                 run(argument)
             finally:
-                if found := places.leave(place):
+                for found in places.leave(place):
                     name, put_aside = json.loads(found)
                     _send(app.tasks[name].delay, put_aside)
 
@@ -189,7 +192,7 @@ def call_receiver(webhook_id: int) -> None:
 
 @app.task(name="portal.inventory")
 @bears_outages
-@takes_a_place("portal.inventory", _connection_of_account)
+@takes_a_place("portal.inventory", _connection_of_account, is_reading=True)
 def list_tokens(service_account_id: int) -> None:
     take_inventory(service_account_id)
     gateway.note_heard()

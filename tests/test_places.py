@@ -85,7 +85,7 @@ def take_all(connection: str) -> list[places.Place]:
 
 
 def forget_what_waits(server: redis.Redis) -> None:
-    for key in server.scan_iter("portal:put-aside:*"):
+    for key in server.scan_iter("portal:put-aside*"):
         server.delete(key)
 
 
@@ -114,9 +114,9 @@ def test_what_finds_no_place_is_put_aside_once_and_taken_up_by_who_leaves(
     for _ in range(2):
         assert [places.take("busy", work) for work in ("first", "second")] == [None, None]
     assert places.take("other", "of the other connection") is not None
-    assert places.leave(taken.pop()) == "first"
-    assert places.leave(taken.pop()) == "second"
-    assert places.leave(taken.pop()) == ""
+    assert places.leave(taken.pop()) == ["first"]
+    assert places.leave(taken.pop()) == ["second"]
+    assert places.leave(taken.pop()) == []
     assert places.take("busy", "again") is not None
 
 
@@ -126,7 +126,7 @@ def test_what_gets_a_place_is_put_aside_no_more(server: redis.Redis) -> None:
     assert places.take("busy", "rung again by the sweep") is None
     server.zrem("portal:places:" + socket.gethostname(), taken[0].holder + "busy")
     assert places.take("busy", "rung again by the sweep") is not None
-    assert [places.leave(one) for one in taken[1:]] == [""] * (most(PLACES) - 1)
+    assert [places.leave(one) for one in taken[1:]] == [[]] * (most(PLACES) - 1)
 
 
 def test_each_host_has_places_of_its_own_and_any_may_take_up_what_another_put_aside(
@@ -138,7 +138,7 @@ def test_each_host_has_places_of_its_own_and_any_may_take_up_what_another_put_as
     monkeypatch.setattr(socket, "gethostname", lambda: "worker-2")
     elsewhere = places.take("busy", "on another")
     assert elsewhere is not None
-    assert places.leave(elsewhere) == "put aside on one host"
+    assert places.leave(elsewhere) == ["put aside on one host"]
 
 
 @pytest.mark.parametrize("held_since", [1.0, 4e9])
@@ -167,7 +167,7 @@ def test_without_the_server_nobody_is_put_aside_and_it_is_asked_rarely(
     for _ in range(PLACES + 1):
         place = places.take("busy", "work")
         assert place is not None
-        assert places.leave(place) == ""
+        assert places.leave(place) == []
     places.note_silence("busy")
     assert len(asked) == 1
     places._Own.is_away_until = float("-inf")
@@ -181,7 +181,65 @@ def test_a_place_that_was_taken_before_the_server_went_away_is_left_without_an_e
     place = places.take("busy", "work")
     assert place is not None
     monkeypatch.setattr(places._Own, "is_away_until", float("inf"))
-    assert places.leave(place) == ""
+    assert places.leave(place) == []
+
+
+# -- Readings ------------------------------------------------------------------------------------
+
+
+def read(connection: str, work: str) -> places.Place | None:
+    return places.take(connection, work, is_reading=True)
+
+
+def test_readings_have_a_third_of_the_places_and_one_of_a_connection_at_a_time() -> None:
+    begun = [read(f"account-{number}", f"list {number}") for number in range(PLACES)]
+    assert [place is not None for place in begun] == [True] * 4 + [False] * 8
+    assert read("account-0", "a second list of it") is None
+    assert len(take_all("people")) == most(PLACES) - 4, "and the others may be taken"
+
+
+def test_as_readings_end_the_others_are_begun_each_once_in_their_order(
+    server: redis.Redis,
+) -> None:
+    waiting = [(f"account-{number}", f"list {number}") for number in range(10)]
+    waiting += [("account-0", "its second"), ("account-0", "its third")]
+    whose = {work: connection for connection, work in waiting}
+    held: list[tuple[str, places.Place]] = []
+    begun: list[str] = []
+    while waiting or held:
+        while waiting:
+            connection, work = waiting.pop(0)
+            if place := read(connection, work):
+                held.append((work, place))
+                begun.append(work)
+        assert len(held) <= 4
+        _, place = held.pop(0)
+        waiting += [(whose[work], work) for work in places.leave(place)]
+    assert sorted(begun) == sorted(whose)
+    assert [work for work in begun if "its" in work] == ["its second", "its third"]
+    assert server.keys("portal:*") == []
+
+
+def test_what_a_person_waits_for_is_taken_up_before_a_reading_of_the_same_connection() -> None:
+    reading = read("busy", "a list")
+    assert reading is not None
+    taken = take_all("busy")
+    assert places.take("busy", "an issue") is None
+    assert read("busy", "its next list") is None
+    assert places.leave(taken.pop()) == [f"work {len(taken) + 1}"]
+    assert places.leave(reading) == ["an issue", "its next list"]
+
+
+def test_a_connection_that_does_not_answer_keeps_no_reading_of_another_from_its_place(
+    server: redis.Redis,
+) -> None:
+    places.note_silence("hangs")
+    assert [read("hangs", f"list {number}") for number in range(6)] == [None] * 6
+    assert read("healthy", "a list") is not None
+    server.delete("portal:silent:hangs")
+    again = read("hangs", "list 0")
+    assert again is not None
+    assert places.leave(again) == ["list 1"], "the others are taken up as soon as it answers"
 
 
 # -- The tasks ------------------------------------------------------------------------------------
@@ -230,7 +288,7 @@ def test_every_task_that_calls_aws_waits_for_a_place_and_comes_when_one_is_free(
     tasks.issue_token(str(healthy.pk))
     assert done == [("issue", healthy.pk)], "the other connection has places of its own"
     assert sent == []
-    work = [json.loads(places.leave(held.pop())) for _ in range(2)]
+    work = [json.loads(one) for _ in range(2) for one in places.leave(held.pop())]
     assert work == [["portal.issue", pk], ["portal.revoke", pk]]
     # Whoever has a place and is done with it takes up the next.
     tasks.issue_token(pk)

@@ -15,19 +15,14 @@ from portal.models import (
     ListedToken,
     Notice,
     PasswordMail,
-    ServiceAccount,
     State,
     Token,
     Webhook,
 )
 from portal.models.error_codes import ErrorCode
 from portal.models.queries import BATCH_SIZE
-from portal.models.wanted import wanted_accounts
 
 RING_AGAIN_AFTER = timedelta(seconds=30)
-MOST_LISTS = 4
-MOST_WANTED = 12
-LIST_AGAIN_SECONDS = 60.0
 QUEUED_FOR_TOO_LONG = timedelta(hours=1)
 
 
@@ -120,41 +115,6 @@ def accounts_with_foreign_tokens_to_prune() -> Effects:
 def _accounts_of(due: QuerySet[Any]) -> list[int]:
     accounts = due.order_by("service_account").values_list("service_account", flat=True)
     return list(accounts.distinct()[:BATCH_SIZE])
-
-
-def accounts_to_list() -> Effects:
-    """Service accounts whose tokens AMG has not listed for a while.
-
-    Few at a time: what a person waits for goes between them.
-    """
-    if wanted := _wanted_lists():
-        return Effects(inventory=wanted)
-    if not settings.INVENTORY_SECONDS:
-        return Effects()
-    long_ago = Now() - timedelta(seconds=settings.INVENTORY_SECONDS)
-    due = ServiceAccount.objects.to_list().filter(
-        Q(list_asked_at=None) | Q(list_asked_at__lt=long_ago)
-    )
-    ids = list(due.order_by("list_asked_at", "pk").values_list("pk", flat=True)[:MOST_LISTS])
-    if ids:
-        ServiceAccount.objects.filter(pk__in=ids).update(list_asked_at=Now())
-    return Effects(inventory=ids)
-
-
-def _wanted_lists() -> list[int]:
-    """Accounts whose lists somebody waits for; one that was asked for and did not come, again."""
-    lately = Now() - timedelta(seconds=LIST_AGAIN_SECONDS)
-    missing = Q(listed_at=None) | Q(listed_at__lt=F("list_wanted_at"))
-    not_asked = (
-        Q(list_asked_at=None)
-        | Q(list_asked_at__lt=F("list_wanted_at"))
-        | Q(list_asked_at__lt=lately)
-    )
-    due = wanted_accounts().filter(missing & not_asked)
-    ids = list(due.order_by("list_wanted_at", "pk").values_list("pk", flat=True)[:MOST_WANTED])
-    if ids:
-        ServiceAccount.objects.filter(pk__in=ids).update(list_asked_at=Now())
-    return ids
 
 
 def listed_tokens_to_end() -> Effects:

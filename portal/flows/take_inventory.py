@@ -24,6 +24,9 @@ from portal.text import shown
 SURELY_LISTED = timedelta(minutes=1)
 """How long after its creation a token is missed: AWS promises nobody a list that is up to date."""
 
+PATIENCE = 5.0
+"""Seconds that one reading may wait for AWS to take calls again."""
+
 _SEEN = ("name", "created_at", "expires_at", "last_used_at", "drift", "found_at")
 
 log = logging.getLogger(__name__)
@@ -110,7 +113,7 @@ def _read_list(
 
     An account that is gone has no tokens.
     """
-    gateway = Gateway(account.workspace.connection)
+    gateway = Gateway(account.workspace.connection, patience=PATIENCE)
     unreadable: list[LeftOut] = []
     try:
         listed = gateway.list_tokens(account.workspace.aws_id, account.aws_id, left_out=unreadable)

@@ -14,8 +14,9 @@ from portal.audit.database import verify_database
 from portal.flows.adopt import AdoptionRefusedError, NotForeignError, adopt
 from portal.flows.end_listed import delete_listed, end_listed
 from portal.flows.issue import issue
+from portal.flows.read_lists import accounts_to_list
 from portal.flows.revoke import delete_at_aws
-from portal.flows.sweep import accounts_to_list, listed_tokens_to_end
+from portal.flows.sweep import listed_tokens_to_end
 from portal.flows.take_inventory import take_inventory
 from portal.flows.want_lists import want_lists
 from portal.gateway import Gateway

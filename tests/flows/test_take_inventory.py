@@ -12,7 +12,6 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from portal.flows.issue import issue
-from portal.flows.sweep import MOST_LISTS, accounts_to_list
 from portal.flows.take_inventory import take_inventory
 from portal.models import (
     Action,
@@ -220,22 +219,6 @@ def test_our_rows_learn_when_a_key_was_last_used(
     later = seen + timedelta(days=1)
     change(token, last_used_at=later)
     assert used_at(token) == later, "what was known once is not forgotten"
-
-
-def test_a_sweep_asks_for_few_accounts_at_a_time_and_for_each_once(
-    catalog: Catalog, settings: Settings
-) -> None:
-    assert accounts_to_list().inventory == [], "switched off in tests"
-    settings.INVENTORY_SECONDS = 900
-    asked: list[int] = []
-    while ids := accounts_to_list().inventory:
-        assert len(ids) <= MOST_LISTS
-        asked += ids
-    assert sorted(asked) == sorted(ServiceAccount.objects.values_list("pk", flat=True))
-    ServiceAccount.objects.filter(pk=catalog.deployer.pk).update(
-        list_asked_at=timezone.now() - timedelta(seconds=901)
-    )
-    assert accounts_to_list().inventory == [catalog.deployer.pk]
 
 
 @pytest.mark.usefixtures("enqueued")
