@@ -12,7 +12,7 @@ from prometheus_client.core import (
 from prometheus_client.registry import Collector
 
 from portal.metrics import history
-from portal.models import Workspace
+from portal.models import Webhook, Workspace
 from portal.models.filling import counted_lately
 from portal.observing import CALL_BOUNDS, REFUSALS, Series
 
@@ -34,6 +34,11 @@ class Numbered(Collector):
         yield from _of_aws(known)
         yield _of_refusals(known)
         yield _of_workspaces()
+        yield GaugeMetricFamily(
+            "portal_webhooks_failing",
+            "Webhooks of teams whose receiver has failed for ten minutes or longer.",
+            value=Webhook.objects.failing_for_long().count(),
+        )
         yield GaugeMetricFamily(
             "portal_token_quota",
             "How many tokens AMG allows in a workspace (PORTAL_TOKEN_QUOTA).",

@@ -9,8 +9,8 @@ from datetime import datetime, timedelta
 from typing import Self
 
 from django.db import models
-from django.db.models import Exists, OuterRef, Q
-from django.db.models.functions import Now
+from django.db.models import Count, Exists, F, OuterRef, Q, Subquery
+from django.db.models.functions import Coalesce, Now
 
 from portal.models.people import Team, User
 
@@ -19,7 +19,7 @@ TEST = "webhook.test"
 LEASE = timedelta(seconds=60)
 """How long a worker holds a webhook: longer than a task may run (30 s)."""
 FAILS_FOR_LONG = timedelta(minutes=10)
-"""From then on the team's desk says so."""
+"""From then on the team's desk says so, and monitors are told."""
 LONGEST_NAME = 80
 
 
@@ -52,6 +52,24 @@ class WebhookQuerySet(models.QuerySet["Webhook"]):
         """With a message that may go now, and held by no worker, by the database's clock."""
         waiting = WebhookDelivery.objects.filter(webhook=OuterRef("pk")).due()
         return self.heard().filter(_CALLABLE, Exists(waiting))
+
+    def failing_for_long(self) -> Self:
+        """Those of open teams that have failed with every call for a while."""
+        return self.heard().filter(failing_since__lt=Now() - FAILS_FOR_LONG)
+
+    def in_trouble(self) -> Self:
+        """Those of open teams whose receiver fails, or refuses a message that waits, with how many
+        wait; who has failed longest comes first."""
+        waiting = WebhookDelivery.objects.filter(webhook=OuterRef("pk")).waiting().order_by()
+        refused = waiting.filter(tries__gt=0).exclude(trouble="")
+        fails = Q(failing_since__isnull=False) & ~Q(trouble="")
+        number = waiting.values("webhook").annotate(number=Count("pk")).values("number")
+        rows = (
+            self.heard()
+            .filter(fails | Exists(refused))
+            .annotate(waits=Coalesce(Subquery(number), 0))
+        )
+        return rows.order_by(F("failing_since").asc(nulls_last=True), "pk")
 
     def failing_of_the_team(self) -> Exists:
         """Whether one of a team's has failed with every call for a while: part of a question for

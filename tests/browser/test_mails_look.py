@@ -65,7 +65,7 @@ def test_mails_are_chosen_by_keyboard(page_as: Callable[[str], Page]) -> None:
 def test_whether_mails_go_out_looks_right(page_as: Callable[[str], Page]) -> None:
     page = page_as("admin@example.com")
     page.goto("/accounts/mails/sending/")
-    expect(page.get_by_role("heading", name="Whether mails go out")).to_be_visible()
+    expect(page.get_by_role("heading", name="Whether mails and webhooks go out")).to_be_visible()
     assert_looks_right(page)
     picture(page, "sending")
 

@@ -3,7 +3,7 @@
 import html
 import re
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, timedelta
 from ipaddress import ip_network
 from typing import Any
 
@@ -18,6 +18,7 @@ from portal.flows.call_webhook import call_webhook
 from portal.limits import table
 from portal.models import Action, AuditEvent, Team, User, Webhook, WebhookDelivery, WebhookKind
 from portal.webhooks import signing
+from tests.reading import words
 from tests.views.conftest import Post
 from tests.webhooks.receiver import Receiver
 from tests.webhooks.waiting import pass_time, write
@@ -254,6 +255,74 @@ def test_one_that_fails_shows_on_its_page_the_list_and_the_desk(
     for page in (path(webhook), path(webhook, "deliveries/"), "/team/platform/webhooks/"):
         assert "It answered HTTP 500." in client.get(page).content.decode()
     assert "webhook is failing" in client.get("/team/platform/").content.decode()
+
+
+def failing_webhooks() -> float:
+    said = Client().get("/metrics").content.decode()
+    [line] = re.findall(r"^portal_webhooks_failing (.+)$", said, re.M)
+    return float(line)
+
+
+def test_monitors_are_told_how_many_receivers_have_failed_for_ten_minutes(
+    webhook: Webhook, platform: Team
+) -> None:
+    now = timezone.now()
+    for failing_since, told in (
+        (None, 0),
+        (now - timedelta(minutes=9), 0),
+        (now - timedelta(minutes=11), 1),
+    ):
+        Webhook.objects.update(failing_since=failing_since, trouble="It answered HTTP 500.")
+        assert failing_webhooks() == told
+    Team.objects.filter(pk=platform.pk).update(closed_at=now)
+    assert failing_webhooks() == 0, "nothing is sent for a closed team"
+
+
+def test_admins_see_which_team_s_receiver_has_been_failing_since_when(
+    webhook: Webhook, admin: User, auditor: User, engineer: User, sign_in: Callable[[User], Client]
+) -> None:
+    page = "/accounts/mails/sending/"
+
+    def row(person: User) -> str:
+        html = words(sign_in(person).get(page).content.decode())
+        return html.partition('data-testid="webhook-trouble"')[2].partition("</table>")[0]
+
+    assert row(admin) == "", "it is well"
+    write(webhook)
+    write(webhook)
+    since = timezone.now() - timedelta(hours=3)
+    Webhook.objects.update(failing_since=since, trouble="It answered HTTP 500.")
+    for person, opens in ((admin, True), (auditor, False)):
+        found = row(person)
+        for said in (
+            "platform",
+            webhook.name,
+            webhook.host,
+            "failing since",
+            "It answered HTTP 500.",
+        ):
+            assert said in found
+        assert f"{since.astimezone(UTC):%Y-%m-%dT%H:%M:%S}" in found
+        assert '<td data-label="Messages that wait">2</td>' in found
+        assert (path(webhook) in found) == opens
+    assert sign_in(engineer).get(page).status_code == 403
+
+
+def test_a_receiver_that_refuses_one_message_is_named_until_that_is_given_up(
+    webhook: Webhook, admin: User, sign_in: Callable[[User], Client]
+) -> None:
+    client = sign_in(admin)
+
+    def is_named() -> bool:
+        html = client.get("/accounts/mails/sending/").content.decode()
+        return "refuses a message" in html
+
+    write(webhook)
+    assert not is_named(), "it waits for its first call"
+    WebhookDelivery.objects.update(tries=2, trouble="It answered HTTP 422.")
+    assert is_named()
+    WebhookDelivery.objects.update(dropped_at=timezone.now())
+    assert not is_named()
 
 
 # -- Rights -------------------------------------------------------------------------------------

@@ -1,4 +1,5 @@
-"""Whether mails go out: what waits, since when, and what was given up. For admins and auditors.
+"""Whether mails and webhooks go out: what waits, since when, and what was given up. For admins and
+auditors.
 
 What a server took and could not deliver comes back to the sender's address as a bounce, which the
 portal does not read.
@@ -15,7 +16,7 @@ from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from portal import notify, policy, requester
-from portal.models import AccountMail, Heartbeat, LeadMail, LostMail, Notice, PasswordMail
+from portal.models import AccountMail, Heartbeat, LeadMail, LostMail, Notice, PasswordMail, Webhook
 
 MOST_SHOWN = 100
 _UNSENT = Q(sent_at=None, dropped_at=None)
@@ -38,6 +39,7 @@ def sending(request: HttpRequest) -> HttpResponse:
     taken_at, trouble_at = heard.get(notify.SENT), heard.get(notify.NOT_SENT)
     is_away = trouble_at is not None and (taken_at is None or taken_at < trouble_at)
     lost = list(LostMail.objects.all()[: MOST_SHOWN + 1])
+    webhooks = list(Webhook.objects.in_trouble().select_related("team")[: MOST_SHOWN + 1])
     context = {
         "is_away": is_away,
         "taken_at": taken_at,
@@ -45,6 +47,9 @@ def sending(request: HttpRequest) -> HttpResponse:
         "waiting": list(_waiting()),
         "lost": lost[:MOST_SHOWN],
         "has_more": len(lost) > MOST_SHOWN,
+        "webhooks": webhooks[:MOST_SHOWN],
+        "has_more_webhooks": len(webhooks) > MOST_SHOWN,
+        "may_open_webhooks": requester.person(request).is_admin,
         "goes_to_files": bool(settings.EMAIL_FILE_PATH),
         "sender": settings.DEFAULT_FROM_EMAIL,
     }
