@@ -6,8 +6,8 @@ left a call without an answer lately has few until it answers again. What finds 
 aside, and whoever leaves a place of that connection sends it to the workers again. With one
 connection there is nothing to share, and nothing is asked.
 
-Readings of AMG's lists, which nobody may wait for, have a third of the places at most, and of one
-connection there is one at a time (docs/decisions/0064).
+Readings of AMG's lists, which nobody's key waits for, have a third of the places at most, and of
+one connection there is one at a time (docs/decisions/0064). Whoever is done with one begins others.
 
 The state lies in Valkey or Redis; while that is away nobody is put aside. Nothing depends on what
 is put aside here: it is queued in the database, and the sweep asks for it again after 30 s.
@@ -16,6 +16,7 @@ is put aside here: it is queued in the database, and the sweep asks for it again
 import socket
 import time
 import uuid
+from collections import Counter
 from dataclasses import dataclass
 
 import redis
@@ -38,53 +39,83 @@ COUNTED_EVERY = 60.0
 ASK_AGAIN_SECONDS = 5.0
 """A server that does not answer is left alone so long: each try may cost a second of somebody's."""
 
+WAITS_FOR = 120.0
+"""Seconds for which a reading that was put aside counts as under way. Where it has waited longer,
+whoever was to begin it may have died: the next reading that is done finds it."""
+
 _READING = "r"
 _incident = Incident("places")
 
-# KEYS: this host's places, what is put aside for the connection on any host, and its silence; then
-# readings that are put aside for the connection, and those that are for all.
+# KEYS: this host's places, what is put aside for the connection on any host, and its silence.
 # A member is whose the place is: the holder's 32 digits, and the connection's name. An "r" in place
 # of the first digit is a reading's.
-_TAKE = """
+_HELD = """
 local now = redis.call('TIME'); now = now[1] + now[2] / 1000000
-local own, all, read, own_read = 0, 0, 0, 0
+local own, all, read, reads = 0, 0, 0, {}
 local held = redis.call('ZRANGE', KEYS[1], 0, -1, 'WITHSCORES')
 for i = 1, #held, 2 do
   local age = now - held[i + 1]
   if age < -1 or age > tonumber(ARGV[6]) then
     redis.call('ZREM', KEYS[1], held[i])
   else
-    local is_own = string.sub(held[i], 33) == ARGV[1] and 1 or 0
-    local is_read = string.sub(held[i], 1, 1) == 'r' and 1 or 0
-    all, own, read, own_read = all + 1, own + is_own, read + is_read, own_read + is_own * is_read
+    local whose = string.sub(held[i], 33)
+    all = all + 1
+    if whose == ARGV[1] then own = own + 1 end
+    if string.sub(held[i], 1, 1) == 'r' then read, reads[whose] = read + 1, true end
   end
 end
-local few, most, readings = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[8])
-local is_silent = redis.call('EXISTS', KEYS[3]) == 1
-local may, aside = own < few or (all < most and not is_silent), KEYS[2]
-if readings > 0 then
-  may, aside = may and own_read == 0 and not is_silent, KEYS[4]
-  if may and read >= readings then may, aside = false, KEYS[5] end
-end
-if may then
+"""
+_TAKE = f"""{_HELD}
+local few, most = tonumber(ARGV[4]), tonumber(ARGV[5])
+if own < few or (all < most and redis.call('EXISTS', KEYS[3]) == 0) then
   redis.call('ZADD', KEYS[1], now, ARGV[2] .. ARGV[1])
   redis.call('EXPIRE', KEYS[1], ARGV[6])
-  for _, key in ipairs({KEYS[2], KEYS[4], KEYS[5]}) do redis.call('ZREM', key, ARGV[3]) end
+  redis.call('ZREM', KEYS[2], ARGV[3])
   return 1
 end
-redis.call('ZADD', aside, 'NX', now, ARGV[3])
-redis.call('EXPIRE', aside, ARGV[7])
+redis.call('ZADD', KEYS[2], 'NX', now, ARGV[3])
+redis.call('EXPIRE', KEYS[2], ARGV[7])
 return 0
 """
-# What people wait for first; a place of a reading goes to a reading again.
 _LEAVE = """
 redis.call('ZREM', KEYS[1], ARGV[1])
-local is_read = string.sub(ARGV[1], 1, 1) == 'r'
-local found = {redis.call('ZPOPMIN', KEYS[2])[1]}
-if is_read or #found == 0 then
-  local reading = redis.call('ZPOPMIN', KEYS[3])[1]
-  if is_read and not reading then reading = redis.call('ZPOPMIN', KEYS[4])[1] end
-  if reading then table.insert(found, reading) end
+return {redis.call('ZPOPMIN', KEYS[2])[1]}
+"""
+# KEYS: this host's places, the readings that are put aside, and the connection's silence. What is
+# put aside is the connection's name and, behind a line break, the work.
+_TAKE_READING = f"""{_HELD}
+local aside, few, most = ARGV[1] .. '\\n' .. ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5])
+local is_silent = redis.call('EXISTS', KEYS[3]) == 1
+if read < tonumber(ARGV[8]) and not reads[ARGV[1]] and not is_silent
+    and (own < few or all < most) then
+  redis.call('ZADD', KEYS[1], now, ARGV[2] .. ARGV[1])
+  redis.call('EXPIRE', KEYS[1], ARGV[6])
+  redis.call('ZREM', KEYS[2], aside)
+  return 1
+end
+redis.call('ZADD', KEYS[2], 'NX', now, aside)
+redis.call('EXPIRE', KEYS[2], ARGV[7])
+return 0
+"""
+# KEYS: this host's places, what is put aside for the connection, and the readings that are. As many
+# of these are begun as there is room for, each of another connection, and of none that is silent.
+_LEAVE_READING = f"""
+redis.call('ZREM', KEYS[1], ARGV[2] .. ARGV[1])
+{_HELD}
+local found = {{redis.call('ZPOPMIN', KEYS[2])[1]}}
+local free = tonumber(ARGV[3]) - read
+for _, aside in ipairs(redis.call('ZRANGE', KEYS[3], 0, -1)) do
+  if free < 1 then break end
+  local line = string.find(aside, '\\n', 1, true)
+  local whose = string.sub(aside, 1, line - 1)
+  if reads[whose] == nil then
+    reads[whose] = redis.call('EXISTS', ARGV[4] .. whose) == 1
+    if not reads[whose] then
+      redis.call('ZREM', KEYS[3], aside)
+      table.insert(found, string.sub(aside, line + 1))
+      reads[whose], free = true, free - 1
+    end
+  end
 end
 return found
 """
@@ -131,35 +162,62 @@ def are_shared() -> bool:
     return _Own.connections > 1
 
 
-def take(connection: str, work: str, *, is_reading: bool = False) -> Place | None:
+def take(connection: str, work: str) -> Place | None:
     """A place for work of a connection; None where it gets none now, and ``work`` (a text that says
     what it is) was put aside."""
-    places = settings.WORKER_PROCESSES
-    holder = uuid.uuid4().hex
-    if is_reading:
-        holder = _READING + holder[1:]
-    keys = (_here(), _put_aside(connection), _silent(connection), *_put_aside_readings(connection))
+    places, holder = settings.WORKER_PROCESSES, uuid.uuid4().hex
+    keys = (_here(), _put_aside(connection), _silent(connection))
     limits = (few(places), most(places), HELD_FOR, PUT_ASIDE_FOR)
-    most_readings = readings(places) if is_reading else 0
-    arguments = (connection, holder, work, *limits, most_readings)
-    is_taken = _ask("eval", _TAKE, len(keys), *keys, *arguments)
+    return _placed(
+        connection, holder, _ask("eval", _TAKE, 3, *keys, connection, holder, work, *limits)
+    )
+
+
+def take_for_reading(connection: str, work: str) -> Place | None:
+    """The same for reading a list."""
+    places, holder = settings.WORKER_PROCESSES, _READING + uuid.uuid4().hex[1:]
+    keys = (_here(), _READINGS_PUT_ASIDE, _silent(connection))
+    limits = (few(places), most(places), HELD_FOR, PUT_ASIDE_FOR, readings(places))
+    is_taken = _ask("eval", _TAKE_READING, 3, *keys, connection, holder, work, *limits)
+    return _placed(connection, holder, is_taken)
+
+
+def _placed(connection: str, holder: str, is_taken: object) -> Place | None:
     if is_taken is None:
         return Place()
     return Place(connection, holder) if is_taken else None
 
 
 def leave(place: Place) -> list[str]:
-    """Give the place back; what was put aside first, and is to be done now."""
-    if not place.holder:
+    """Give the place back; what was put aside and is to be done now, what people wait for first."""
+    connection, holder = place.connection, place.holder
+    if not holder:
         return []
-    keys = (_here(), _put_aside(place.connection), *_put_aside_readings(place.connection))
-    found = _ask("eval", _LEAVE, len(keys), *keys, place.holder + place.connection)
+    keys = (_here(), _put_aside(connection))
+    if holder.startswith(_READING):
+        most_readings = readings(settings.WORKER_PROCESSES)
+        arguments = (connection, holder, most_readings, _silent(""), "", HELD_FOR)
+        found = _ask("eval", _LEAVE_READING, 3, *keys, _READINGS_PUT_ASIDE, *arguments)
+    else:
+        found = _ask("eval", _LEAVE, 2, *keys, holder + connection)
     return [work.decode() for work in found] if isinstance(found, list) else []
+
+
+def readings_put_aside() -> "Counter[str]":
+    """How many readings of each connection wait for a place."""
+    found, at = _ask("zrange", _READINGS_PUT_ASIDE, 0, -1, withscores=True), _ask("time")
+    if not isinstance(found, list) or not isinstance(at, tuple):
+        return Counter()
+    since = at[0] + at[1] / 1_000_000 - WAITS_FOR
+    return Counter(aside.decode().partition("\n")[0] for aside, begun in found if begun > since)
 
 
 def note_silence(connection: str) -> None:
     """A call was not answered: others may not be, either, so that this connection gets few."""
     _ask("set", _silent(connection), 1, ex=SILENT_FOR)
+
+
+_READINGS_PUT_ASIDE = "portal:put-aside-readings"
 
 
 def _here() -> str:
@@ -172,11 +230,6 @@ def _put_aside(connection: str) -> str:
 
 def _silent(connection: str) -> str:
     return f"portal:silent:{connection}"
-
-
-def _put_aside_readings(connection: str) -> tuple[str, str]:
-    """Of the connection, and of all that found all places of readings taken."""
-    return f"portal:put-aside-readings-of:{connection}", "portal:put-aside-readings"
 
 
 def _ask(command: str, *arguments: object, **options: object) -> object:

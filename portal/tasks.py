@@ -76,7 +76,8 @@ def takes_a_place(
             place: places.Place | None = places.Place()
             if (is_reading or places.are_shared()) and (connection := connection_of(argument)):
                 work = json.dumps([task, argument])
-                place = places.take(connection, work, is_reading=is_reading)
+                take = places.take_for_reading if is_reading else places.take
+                place = take(connection, work)
             if place is None:
                 return
             try:

@@ -187,45 +187,43 @@ def test_a_place_that_was_taken_before_the_server_went_away_is_left_without_an_e
 # -- Readings ------------------------------------------------------------------------------------
 
 
-def read(connection: str, work: str) -> places.Place | None:
-    return places.take(connection, work, is_reading=True)
-
-
 def test_readings_have_a_third_of_the_places_and_one_of_a_connection_at_a_time() -> None:
-    begun = [read(f"account-{number}", f"list {number}") for number in range(PLACES)]
+    begun = [places.take_for_reading(f"account-{number}", "a list") for number in range(PLACES)]
     assert [place is not None for place in begun] == [True] * 4 + [False] * 8
-    assert read("account-0", "a second list of it") is None
     assert len(take_all("people")) == most(PLACES) - 4, "and the others may be taken"
 
 
-def test_as_readings_end_the_others_are_begun_each_once_in_their_order(
+def test_as_readings_end_the_others_are_begun_each_once_and_no_place_is_left_empty(
     server: redis.Redis,
 ) -> None:
-    waiting = [(f"account-{number}", f"list {number}") for number in range(10)]
-    waiting += [("account-0", "its second"), ("account-0", "its third")]
+    # As the scheduler hands them out: six of each connection, one after another.
+    waiting = [(f"account-{number}", f"list {number}.{n}") for number in range(5) for n in range(6)]
     whose = {work: connection for connection, work in waiting}
     held: list[tuple[str, places.Place]] = []
     begun: list[str] = []
+    together: list[int] = []
     while waiting or held:
         while waiting:
             connection, work = waiting.pop(0)
-            if place := read(connection, work):
+            if place := places.take_for_reading(connection, work):
+                assert connection not in {whose[other] for other, _ in held}
                 held.append((work, place))
                 begun.append(work)
-        assert len(held) <= 4
+        together.append(len(held))
         _, place = held.pop(0)
         waiting += [(whose[work], work) for work in places.leave(place)]
     assert sorted(begun) == sorted(whose)
-    assert [work for work in begun if "its" in work] == ["its second", "its third"]
+    assert max(together) == 4
+    assert together[:20] == [4] * 20, "until one or two connections are left"
     assert server.keys("portal:*") == []
 
 
-def test_what_a_person_waits_for_is_taken_up_before_a_reading_of_the_same_connection() -> None:
-    reading = read("busy", "a list")
+def test_what_a_person_waits_for_is_taken_up_before_a_reading() -> None:
+    reading = places.take_for_reading("busy", "a list")
     assert reading is not None
     taken = take_all("busy")
     assert places.take("busy", "an issue") is None
-    assert read("busy", "its next list") is None
+    assert places.take_for_reading("busy", "its next list") is None
     assert places.leave(taken.pop()) == [f"work {len(taken) + 1}"]
     assert places.leave(reading) == ["an issue", "its next list"]
 
@@ -234,12 +232,27 @@ def test_a_connection_that_does_not_answer_keeps_no_reading_of_another_from_its_
     server: redis.Redis,
 ) -> None:
     places.note_silence("hangs")
-    assert [read("hangs", f"list {number}") for number in range(6)] == [None] * 6
-    assert read("healthy", "a list") is not None
+    lists = [f"list {number}" for number in range(6)]
+    assert [places.take_for_reading("hangs", one) for one in lists] == [None] * 6
+    healthy = places.take_for_reading("healthy", "a list")
+    assert healthy is not None
+    assert places.leave(healthy) == []
+    assert places.readings_put_aside() == {"hangs": 6}
     server.delete("portal:silent:hangs")
-    again = read("hangs", "list 0")
-    assert again is not None
-    assert places.leave(again) == ["list 1"], "the others are taken up as soon as it answers"
+    healthy = places.take_for_reading("healthy", "another")
+    assert healthy is not None
+    assert places.leave(healthy) == ["list 0"], "whoever is next finds it when it answers again"
+
+
+def test_readings_that_nobody_began_count_as_under_way_for_two_minutes(
+    server: redis.Redis,
+) -> None:
+    places.note_silence("account-0")
+    for work in ("first", "second"):
+        assert places.take_for_reading("account-0", work) is None
+    assert places.readings_put_aside() == {"account-0": 2}
+    server.zincrby("portal:put-aside-readings", -places.WAITS_FOR, "account-0\nfirst")
+    assert places.readings_put_aside() == {"account-0": 1}
 
 
 # -- The tasks ------------------------------------------------------------------------------------

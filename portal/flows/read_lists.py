@@ -85,6 +85,9 @@ class _Picked:
         rows = ServiceAccount.objects.filter(has_not_come, list_asked_at__gt=lately).order_by()
         counted = rows.values_list("workspace__connection").annotate(number=Count("pk"))
         self._under_way: Counter[int] = Counter(dict(counted))
+        put_aside = places.readings_put_aside()
+        for pk, name in self._connections:
+            self._under_way[pk] = max(self._under_way[pk], put_aside[name])
 
     def take(self, rows: ServiceAccountQuerySet, *, each: int, most: int | None = None) -> None:
         """Add ``most`` of those that have waited longest, so that of no connection more than
@@ -105,8 +108,8 @@ class _Picked:
 
     def _free(self, each: int) -> list[int]:
         """Connections of which more may be read."""
-        return [pk for pk in self._connections if self._under_way[pk] < each]
+        return [pk for pk, _ in self._connections if self._under_way[pk] < each]
 
     @cached_property
-    def _connections(self) -> list[int]:
-        return list(Connection.objects.values_list("pk", flat=True))
+    def _connections(self) -> list[tuple[int, str]]:
+        return list(Connection.objects.values_list("pk", "name"))

@@ -12,7 +12,7 @@ from django.db.models.functions import Now
 from kombu import Connection as Broker
 from pytest_django import Settings
 
-from portal import tasks
+from portal import places, tasks
 from portal.flows import read_lists
 from portal.flows.read_lists import MOST_LISTS, MOST_WANTED, accounts_to_list
 from portal.flows.want_lists import want_lists
@@ -96,6 +96,16 @@ def test_a_connection_that_does_not_answer_holds_up_no_other(
         }
     ServiceAccount.objects.filter(listed_at=None).update(list_asked_at=F("list_asked_at") - MINUTE)
     assert of_each(accounts_to_list().inventory)["account-0"] == MOST_LISTS, "it is tried again"
+
+
+def test_what_still_waits_for_a_place_is_not_asked_for_beyond_its_number(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    make(2, 20)
+    monkeypatch.setattr(
+        places, "readings_put_aside", lambda: Counter({"account-0": MOST_LISTS - 1})
+    )
+    assert of_each(accounts_to_list().inventory) == {"account-0": 1, "account-1": MOST_LISTS}
 
 
 def test_lists_that_somebody_waits_for_go_first_and_the_others_go_on(admin: User) -> None:
