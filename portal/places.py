@@ -82,7 +82,9 @@ redis.call('ZREM', KEYS[1], ARGV[1])
 return {redis.call('ZPOPMIN', KEYS[2])[1]}
 """
 # KEYS: this host's places, the readings that are put aside, and the connection's silence. What is
-# put aside is the connection's name and, behind a line break, the work.
+# put aside is the connection's name and, behind a line break, the work; by the time at which it
+# first was. One that is to be begun stays, by a time far away, until a worker has taken it; one
+# that finds no place after all is where it was.
 _TAKE_READING = f"""{_HELD}
 local aside, few, most = ARGV[1] .. '\\n' .. ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5])
 local is_silent = redis.call('EXISTS', KEYS[3]) == 1
@@ -93,7 +95,9 @@ if read < tonumber(ARGV[8]) and not reads[ARGV[1]] and not is_silent
   redis.call('ZREM', KEYS[2], aside)
   return 1
 end
-redis.call('ZADD', KEYS[2], 'NX', now, aside)
+local since = tonumber(redis.call('ZSCORE', KEYS[2], aside) or now)
+if since >= 1e10 then since = since - 1e10 end
+redis.call('ZADD', KEYS[2], since, aside)
 redis.call('EXPIRE', KEYS[2], ARGV[7])
 return 0
 """
@@ -104,14 +108,14 @@ redis.call('ZREM', KEYS[1], ARGV[2] .. ARGV[1])
 {_HELD}
 local found = {{redis.call('ZPOPMIN', KEYS[2])[1]}}
 local free = tonumber(ARGV[3]) - read
-for _, aside in ipairs(redis.call('ZRANGE', KEYS[3], 0, -1)) do
+for _, aside in ipairs(redis.call('ZRANGEBYSCORE', KEYS[3], 0, 1e10)) do
   if free < 1 then break end
   local line = string.find(aside, '\\n', 1, true)
   local whose = string.sub(aside, 1, line - 1)
   if reads[whose] == nil then
     reads[whose] = redis.call('EXISTS', ARGV[4] .. whose) == 1
     if not reads[whose] then
-      redis.call('ZREM', KEYS[3], aside)
+      redis.call('ZINCRBY', KEYS[3], 1e10, aside)
       table.insert(found, string.sub(aside, line + 1))
       reads[whose], free = true, free - 1
     end
@@ -205,11 +209,14 @@ def leave(place: Place) -> list[str]:
 
 def readings_put_aside() -> "Counter[str]":
     """How many readings of each connection wait for a place."""
-    found, at = _ask("zrange", _READINGS_PUT_ASIDE, 0, -1, withscores=True), _ask("time")
-    if not isinstance(found, list) or not isinstance(at, tuple):
+    at = _ask("time")
+    if not isinstance(at, tuple):
         return Counter()
-    since = at[0] + at[1] / 1_000_000 - WAITS_FOR
-    return Counter(aside.decode().partition("\n")[0] for aside, begun in found if begun > since)
+    lately = at[0] + at[1] / 1_000_000 - WAITS_FOR
+    found = _ask("zrangebyscore", _READINGS_PUT_ASIDE, lately, 1e10)
+    if not isinstance(found, list):
+        return Counter()
+    return Counter(aside.decode().partition("\n")[0] for aside in found)
 
 
 def note_silence(connection: str) -> None:

@@ -244,6 +244,22 @@ def test_a_connection_that_does_not_answer_keeps_no_reading_of_another_from_its_
     assert places.leave(healthy) == ["list 0"], "whoever is next finds it when it answers again"
 
 
+def test_a_reading_that_is_to_be_begun_and_finds_no_place_keeps_its_turn() -> None:
+    held = [places.take_for_reading(f"account-{number}", "a list") for number in range(4)]
+    for work in ("first", "second", "third"):
+        assert places.take_for_reading(f"of {work}", work) is None
+    assert held[0] is not None
+    assert held[1] is not None
+    assert places.leave(held[0]) == ["first"]
+    # Somebody else is quicker.
+    quicker = places.take_for_reading("account-5", "a list")
+    assert quicker is not None
+    assert places.take_for_reading("of first", "first") is None
+    assert places.leave(held[1]) == ["first"], "and not behind the others"
+    assert places.take_for_reading("of first", "first") is not None
+    assert places.leave(quicker) == ["second"]
+
+
 def test_readings_that_nobody_began_count_as_under_way_for_two_minutes(
     server: redis.Redis,
 ) -> None:

@@ -279,7 +279,12 @@ def test_monitors_are_told_how_many_receivers_have_failed_for_ten_minutes(
 
 
 def test_admins_see_which_team_s_receiver_has_been_failing_since_when(
-    webhook: Webhook, admin: User, auditor: User, engineer: User, sign_in: Callable[[User], Client]
+    webhook: Webhook,
+    platform: Team,
+    admin: User,
+    auditor: User,
+    engineer: User,
+    sign_in: Callable[[User], Client],
 ) -> None:
     page = "/accounts/mails/sending/"
 
@@ -295,7 +300,7 @@ def test_admins_see_which_team_s_receiver_has_been_failing_since_when(
     for person, opens in ((admin, True), (auditor, False)):
         found = row(person)
         for said in (
-            "platform",
+            platform.name,
             webhook.name,
             webhook.host,
             "failing since",

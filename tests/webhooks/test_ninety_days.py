@@ -1,5 +1,5 @@
-"""Ninety days: schedulers and workers that are killed, a broker that is emptied, and a receiver that
-fails for an hour every tenth day."""
+"""Ninety days: schedulers and workers that are killed, a broker that is emptied, and a receiver
+that fails for an hour every tenth day."""
 
 import contextlib
 from collections.abc import Callable
