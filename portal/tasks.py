@@ -25,6 +25,7 @@ from portal.flows.mail_lead import mail_lead
 from portal.flows.mail_password import mail_password
 from portal.flows.prune import prune
 from portal.flows.prune_foreign import prune_foreign
+from portal.flows.read_lists import let_people_go_first
 from portal.flows.recover import settle
 from portal.flows.revoke import delete_at_aws
 from portal.flows.take_inventory import take_inventory
@@ -195,6 +196,7 @@ def call_receiver(webhook_id: int) -> None:
 @bears_outages
 @takes_a_place("portal.inventory", _connection_of_account, is_reading=True)
 def list_tokens(service_account_id: int) -> None:
+    let_people_go_first()
     take_inventory(service_account_id)
     gateway.note_heard()
 

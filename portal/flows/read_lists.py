@@ -4,6 +4,7 @@ AWS's limits are of each account and region, so connections are read side by sid
 its own (docs/decisions/0064). What people wait for goes between: see portal.places.
 """
 
+import time
 from collections import Counter
 from datetime import timedelta
 from functools import cached_property
@@ -14,7 +15,7 @@ from django.db.models.functions import Now
 
 from portal import places
 from portal.life import Effects
-from portal.models import Connection, ServiceAccount
+from portal.models import Connection, ServiceAccount, State, Token
 from portal.models.catalog import ServiceAccountQuerySet
 from portal.models.wanted import wanted_accounts
 
@@ -31,6 +32,8 @@ UNDER_WAY_SECONDS = 30.0
 SPREAD_SECONDS = 10.0
 CATCH_UP = 1.25
 """How much faster than it must be a regular reading goes that is late, or has come in a bunch."""
+LETS_GO_FIRST = 1.0
+"""Seconds that one reading gives way at most, to requests of the last UNDER_WAY_SECONDS."""
 _AT_A_TIME = 500
 
 
@@ -46,6 +49,17 @@ def accounts_to_list() -> Effects:
     if picked.found:
         ServiceAccount.objects.filter(pk__in=picked.found).update(list_asked_at=Now())
     return Effects(inventory=picked.found)
+
+
+def let_people_go_first() -> None:
+    """Wait a little while somebody's key is being made: a list takes the same processors."""
+    until = time.monotonic() + LETS_GO_FIRST
+    lately = Now() - timedelta(seconds=UNDER_WAY_SECONDS)
+    asked = Token.objects.filter(
+        state__in=(State.QUEUED, State.ISSUING), queued_at__gt=lately
+    ).due()
+    while time.monotonic() < until and asked.exists():
+        time.sleep(0.05)
 
 
 def _wanted() -> ServiceAccountQuerySet:

@@ -1,6 +1,7 @@
 """AMG's lists are read connection by connection, side by side, and spread over the time."""
 
 from collections import Counter
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -9,14 +10,15 @@ import redis
 from django.conf import settings as portal_settings
 from django.db.models import F
 from django.db.models.functions import Now
+from django.utils import timezone
 from kombu import Connection as Broker
 from pytest_django import Settings
 
 from portal import places, tasks
 from portal.flows import read_lists
-from portal.flows.read_lists import MOST_LISTS, MOST_WANTED, accounts_to_list
+from portal.flows.read_lists import MOST_LISTS, MOST_WANTED, accounts_to_list, let_people_go_first
 from portal.flows.want_lists import want_lists
-from portal.models import Connection, ServiceAccount, User, Workspace
+from portal.models import Connection, ServiceAccount, State, Token, User, Workspace
 from tests.conftest import acting
 
 pytestmark = pytest.mark.django_db
@@ -144,6 +146,31 @@ def test_a_new_account_waits_for_no_regular_reading() -> None:
         grafana_role="VIEWER",
     )
     assert new.pk in accounts_to_list().inventory
+
+
+def test_a_reading_gives_way_while_somebody_s_key_is_made_and_to_no_request_that_waits_for_aws(
+    make_token: Callable[..., Token], engineer: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waits: list[float] = []
+    token = make_token(engineer)
+
+    def sleep(seconds: float) -> None:
+        waits.append(seconds)
+        if len(waits) == 2:
+            Token.objects.filter(pk=token.pk).update(state=State.CANCELLED)
+
+    monkeypatch.setattr("portal.flows.read_lists.time.sleep", sleep)
+    let_people_go_first()
+    assert len(waits) == 2, "until that is over"
+    Token.objects.update(state=State.QUEUED, not_before=timezone.now() + MINUTE)
+    let_people_go_first()
+    Token.objects.update(not_before=None, queued_at=timezone.now() - MINUTE)
+    let_people_go_first()
+    assert len(waits) == 2
+    monkeypatch.setattr(read_lists, "LETS_GO_FIRST", 0.0)
+    Token.objects.update(queued_at=timezone.now())
+    let_people_go_first()
+    assert len(waits) == 2, "and not for long"
 
 
 def test_in_the_broker_everything_else_goes_before_a_list() -> None:
