@@ -98,12 +98,13 @@ bare-check:
 	@sh deploy/checks/bare.sh $(or $(DEBIAN),trixie)
 
 # The tests on the newest Django, Celery, allauth and all others that the index has, whatever the
-# requirements allow, in an environment of its own; it prints what is newer than the locks. Where
-# this Python is too old for the newest of something: make next PYTHON=python3.14
+# requirements allow, in an environment of its own; it prints what is newer than the locks, and what
+# will go later. Where this Python is too old for the newest Django: make next PYTHON=python3.14
 next: $(VENV)/.dev
 	@PYTHON="$(PYTHON)" UV="$$PWD/$(BIN)/uv" sh tests/next.sh .venv-next
 	@touch .venv-next/.made .venv-next/.run .venv-next/.dev
-	@$(MAKE) --no-print-directory VENV=.venv-next test
+	@$(MAKE) --no-print-directory VENV=.venv-next test \
+	  ARGS="-W default::DeprecationWarning -W default::PendingDeprecationWarning $(ARGS)"
 
 # Resolve the locks anew. The lock names no registry: pip uses the one it is set up for.
 lock: $(VENV)/.dev
