@@ -80,4 +80,5 @@ def _holder(secret: str, users: "models.QuerySet[User]") -> User | None:
 
 def _password_before(user: User, key: str) -> str:
     """Changes with the password, and tells nothing of it."""
-    return salted_hmac(_SALT, user.password, secret=key).hexdigest()[:32]
+    # Django's default will be another one (2028): links of the version before shall stay good.
+    return salted_hmac(_SALT, user.password, secret=key, algorithm="sha1").hexdigest()[:32]
