@@ -12,6 +12,7 @@ from portal.views.access import index as access
 from portal.views.access import planning, reviewing
 from portal.views.accounts import (
     confirm,
+    display,
     invitation,
     mails,
     openid,
@@ -158,6 +159,7 @@ urlpatterns = [
     path("accounts/oidc/sso/login/callback/", openid.callback, name="openid-callback"),
     path("accounts/oidc/sso/logout/", openid.back_channel_sign_out, name="openid-sign-out"),
     path("accounts/back/<slug:number>/", way_back.back, name="way-back"),
+    path("accounts/display/", display.display, name="display"),
     path("accounts/mails/", mails.choose, name="mails"),
     path("accounts/mails/sending/", sending.sending, name="mails-sending"),
     path("accounts/mails/stop/<str:said>/", mails.stop, name="mails-stop"),
