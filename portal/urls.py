@@ -39,6 +39,7 @@ from portal.views.tokens import (
     page,
     places,
     reissue,
+    renew_several,
     revoke,
     uses,
 )
@@ -50,6 +51,7 @@ urlpatterns = [
     path("", RedirectView.as_view(pattern_name="tokens"), name="home"),
     path("tokens/", mine.index, name="tokens"),
     path("tokens/new/", new.new, name="token-new"),
+    path("tokens/renew/", renew_several.renew_several, name="renew-several"),
     path("tokens/name/", new.name, name="token-name"),
     path("tokens/accounts/", catalog.accounts, name="token-accounts"),
     path("tokens/workspaces/", catalog.workspaces, name="token-workspaces"),

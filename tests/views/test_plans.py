@@ -108,6 +108,7 @@ PAGES = {
     "engineer": (
         "/tokens/",
         "/tokens/?page=3",
+        "/tokens/renew/",
         "/tokens/?sort=ends",
         "/tokens/?sort=ends&page=3",
         "/tokens/?sort=name",

@@ -6,7 +6,7 @@ from django.views.decorators.gzip import gzip_page
 from django.views.decorators.http import require_safe
 
 from portal import policy, requester
-from portal.models import Token
+from portal.models import State, Token
 from portal.views import paging
 from portal.views.paging import load_tokens
 from portal.views.tokens import orders
@@ -37,6 +37,13 @@ def index(request: HttpRequest) -> HttpResponse:
         "orders": orders.ORDERS,
         "waiting": waiting.count(),
         "offers": offers,
+        "can_renew_several": sum(map(_is_renewable, page)) > 1,
         "same_url": try_again_url(last) if last is not None else "",
     }
     return render(request, "tokens/index.html", context)
+
+
+def _is_renewable(token: Token) -> bool:
+    """As far as the list knows, which is loaded with what takes each one's place."""
+    has_successor = getattr(token, "successor_id", None) is not None
+    return token.state == State.ACTIVE and token.revoke_at is None and not has_successor
