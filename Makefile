@@ -8,7 +8,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install \
 
 IN_PARALLEL := -q -n 3 --dist loadfile --no-loadscope-reorder
 
-.PHONY: run test check bench pictures chaos hosts deploy-check units-check install-check bare-check lock clean
+.PHONY: run test check bench pictures chaos hosts deploy-check units-check install-check bare-check next lock clean
 
 run: $(VENV)/.run
 	@PORTAL_EMBEDDED=1 PYTHONUNBUFFERED=1 exec $(BIN)/python manage.py run
@@ -97,6 +97,15 @@ install-check:
 bare-check:
 	@sh deploy/checks/bare.sh $(or $(DEBIAN),trixie)
 
+# The tests on the newest Django, Celery, allauth and all others that the index has, whatever the
+# requirements allow, in an environment of its own; it prints what is newer than the locks, and what
+# will go later. Where this Python is too old for the newest Django: make next PYTHON=python3.14
+next: $(VENV)/.dev
+	@PYTHON="$(PYTHON)" UV="$$PWD/$(BIN)/uv" sh tests/next.sh .venv-next
+	@touch .venv-next/.made .venv-next/.run .venv-next/.dev
+	@$(MAKE) --no-print-directory VENV=.venv-next test \
+	  ARGS="-W default::DeprecationWarning -W default::PendingDeprecationWarning $(ARGS)"
+
 # Resolve the locks anew. The lock names no registry: pip uses the one it is set up for.
 lock: $(VENV)/.dev
 	@for name in requirements requirements-embedded requirements-saml requirements-otel requirements-dev requirements-pip; do \
@@ -106,4 +115,4 @@ lock: $(VENV)/.dev
 	@date -u +%F >requirements.locked
 
 clean:
-	rm -rf $(VENV) var .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .venv-next var .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -10,14 +10,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 from email.errors import MessageError
-from typing import Any
+from typing import Any, cast
 
 from allauth.account.forms import default_token_generator
 from allauth.account.utils import user_pk_to_url_str
 from django.conf import settings
 from django.core.mail import EmailMessage, EmailMultiAlternatives
 from django.db import transaction
-from django.db.models import QuerySet
 from django.db.models.functions import Now
 from django.template.loader import render_to_string
 
@@ -30,12 +29,14 @@ from portal.models import (
     Heartbeat,
     LeadMail,
     LeadMailKind,
+    LostMail,
     MailTopic,
     Notice,
     Token,
     User,
 )
 from portal.models.notices import days_before_end
+from portal.models.outbox import OutboxQuerySet, OutgoingMail
 from portal.stopping import stop_path
 
 SENT, NOT_SENT = "mail", "mail_trouble"
@@ -55,14 +56,30 @@ class Patience:
     longest: timedelta
     in_all: timedelta
 
-    def put_back(self, row: QuerySet[Any], *, tries: int) -> QuerySet[Any]:
-        """Have it tried again; returns the row if it is to be given up.
+    def put_back(
+        self, mail: OutgoingMail, error: Exception, *, kind: str, to: str, about: str = ""
+    ) -> bool:
+        """Have it tried again, or give it up and keep that it was lost; returns whether it was.
 
-        Not by a clock that is off: nobody's mail ends by that.
+        By a clock that is off no mail is given up.
         """
-        pause = min(self.longest, self.first * 2 ** min(tries - 1, 10))
+        row = cast("OutboxQuerySet[Any]", type(mail)._default_manager.filter(pk=mail.pk))
+        pause = min(self.longest, self.first * 2 ** min(mail.tries - 1, 10))
         row.update(not_before=Now() + pause, rung_at=None)
-        return row.none() if clock.is_off() else row.filter(created_at__lt=Now() - self.in_all)
+        if clock.is_off():
+            return False
+        with transaction.atomic():
+            is_lost = row.filter(created_at__lt=Now() - self.in_all).give_up() > 0
+            if is_lost:
+                LostMail.objects.create(
+                    kind=kind,
+                    recipient=to,
+                    about=about,
+                    error=type(error).__name__[:80],
+                    tries=mail.tries,
+                    written_at=mail.created_at,
+                )
+        return is_lost
 
 
 def tell(kind: str, *, token: Token, to: Iterable[User], by: str = "", reason: str = "") -> None:

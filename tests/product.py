@@ -9,7 +9,9 @@ Under ``PORTAL_TEST_STACK=production`` it runs on a fresh database of the tests'
 Redis of its own, instead of on SQLite and the embedded broker.
 """
 
+import atexit
 import contextlib
+import functools
 import os
 import re
 import secrets
@@ -33,6 +35,7 @@ from tests.grafana.sandbox_process import SandboxProcess
 from tests.person import Person
 from tests.prepared import data_directory
 from tests.servers import Redis, free_port
+from tests.warm_python import WarmPython
 
 ROOT = Path(__file__).resolve().parents[1]
 COMMAND = (sys.executable, "manage.py", "run")
@@ -47,6 +50,11 @@ OURS = re.compile(
     r"|(SECRET_KEY|AUDIT_KEY|ALLOWED_HOSTS|PORT)(_FILE)?$"
 )
 """Variables that this process may have for its own portal, and the product must not inherit."""
+
+LIBRARIES = (
+    "import environ, redis; import django.core.mail, django.core.serializers.json, django.http"
+)
+"""What the portal's settings import of others, as far as it reads no settings itself."""
 
 WHO_IS_WHO = {
     "manage.py run": "run",
@@ -97,6 +105,28 @@ def run_python(
         timeout=60,
         check=False,
     )
+
+
+def read_settings(
+    code: str, data_dir: Path, /, **settings: str
+) -> "subprocess.CompletedProcess[str]":
+    """As ``run_python``, in a fifth of the time, for code that needs only the portal's settings."""
+    return _with_libraries().run(
+        code,
+        {
+            **clean_environment(),
+            "DJANGO_SETTINGS_MODULE": "portal.settings",
+            "PORTAL_DATA_DIR": str(data_dir),
+            **settings,
+        },
+    )
+
+
+@functools.cache
+def _with_libraries() -> WarmPython:
+    python = WarmPython(LIBRARIES, clean_environment())
+    atexit.register(python.close)
+    return python
 
 
 class Product:

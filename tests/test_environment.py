@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.product import ROOT, clean_environment, run_python
+from tests.product import ROOT, clean_environment, read_settings, run_python
 
 SECRET = "a-secret-that-nobody-may-print-0123456789"
 PRODUCTION = {
@@ -33,7 +33,7 @@ def start(tmp_path: Path) -> Start:
 
     def start(*, say: str = "", **environment: str) -> "subprocess.CompletedProcess[str]":
         show = f"import json; print(json.dumps({say}))" if say else ""
-        return run_python(
+        return read_settings(
             f"from portal import settings as s, environment; {show}",
             tmp_path / "data",
             **environment,

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests import environment
-from tests.product import ROOT, clean_environment, fresh_database, run_python
+from tests.product import ROOT, clean_environment, fresh_database, read_settings, run_python
 
 PRODUCTION = {
     "DATABASE_URL": "postgres://portal:pw@db.example.com/portal?sslmode=verify-full",
@@ -68,7 +68,7 @@ UNWISE = [
     ),
 ]
 FINDINGS = (
-    "import json, django; django.setup(); from portal import unwise; "
+    "import json; from portal import unwise; "
     "found = [[f.setting, str(f), f.is_permitted, f.stops_the_new] for f in unwise.findings()]; "
     "print(json.dumps(found))"
 )
@@ -78,7 +78,7 @@ Find = Callable[..., list[tuple[str, str, bool, bool]]]
 @pytest.fixture
 def find(tmp_path: Path) -> Find:
     def find(**settings: str) -> list[tuple[str, str, bool, bool]]:
-        done = run_python(FINDINGS, tmp_path, **PRODUCTION | settings)
+        done = read_settings(FINDINGS, tmp_path, **PRODUCTION | settings)
         assert done.returncode == 0, done.stderr
         found: list[tuple[str, str, bool, bool]] = [tuple(one) for one in json.loads(done.stdout)]
         return found
@@ -168,7 +168,7 @@ def test_a_mail_servers_port_465_is_spoken_to_with_tls_at_once(
     tmp_path: Path, url: str, tls: bool, ssl: bool
 ) -> None:
     code = "from portal import settings as s; print(s.EMAIL_USE_TLS, s.EMAIL_USE_SSL)"
-    done = run_python(code, tmp_path, **PRODUCTION | {"EMAIL_URL": url})
+    done = read_settings(code, tmp_path, **PRODUCTION | {"EMAIL_URL": url})
     assert done.stdout.split() == [str(tls), str(ssl)], done.stderr
 
 

@@ -12,7 +12,6 @@ from portal.audit import SYSTEM
 from portal.models import (
     Action,
     Handover,
-    LostMail,
     MailTopic,
     Notice,
     NoticeKind,
@@ -55,7 +54,13 @@ def mail(notice_id: int) -> bool:
     try:
         notify.send(notify.compose(notice))
     except notify.CANNOT_BE_SENT as error:
-        _put_back(notice, error)
+        is_lost = PATIENCE.put_back(
+            notice, error, kind=notice.kind, to=notice.recipient.email, about=notice.token.name
+        )
+        log.warning(
+            "mail.given_up" if is_lost else "mail.not_sent",
+            extra={"kind": notice.kind, "error": type(error).__name__, "tries": notice.tries},
+        )
         return False
     with transaction.atomic():
         Notice.objects.filter(pk=notice.pk).update(sent_at=Now())
@@ -109,15 +114,3 @@ def is_so_far_away(token: Token, kind: str) -> bool:
     least = max((one for one in days_of(token.team) if one < days), default=0)
     left = token.ends_at - timezone.now()
     return timedelta(days=least) < left <= timedelta(days=days) + LATE
-
-
-def _put_back(notice: Notice, error: Exception) -> None:
-    over = PATIENCE.put_back(Notice.objects.filter(pk=notice.pk), tries=notice.tries)
-    with transaction.atomic():
-        is_lost = over.update(dropped_at=Now())
-        if is_lost:
-            LostMail.note(notice, error, to=notice.recipient.email, about=notice.token.name)
-    log.warning(
-        "mail.given_up" if is_lost else "mail.not_sent",
-        extra={"kind": notice.kind, "error": type(error).__name__, "tries": notice.tries},
-    )

@@ -3,10 +3,8 @@
 import logging
 from datetime import timedelta
 
-from django.db import transaction
-
 from portal import notify
-from portal.models import AccountMail, LostMail
+from portal.models import AccountMail
 from portal.notify import Patience
 
 PATIENCE = Patience(
@@ -27,20 +25,12 @@ def mail_account(mail_id: int) -> bool:
     try:
         notify.send(notify.compose_account_mail(row))
     except notify.CANNOT_BE_SENT as error:
-        _put_back(row, error)
+        is_lost = PATIENCE.put_back(row, error, kind=row.kind, to=row.email)
+        log.warning(
+            "account_mail.given_up" if is_lost else "account_mail.not_sent",
+            extra={"kind": row.kind, "error": type(error).__name__, "tries": row.tries},
+        )
         return False
     row.delete()
     log.info("account_mail.sent", extra={"kind": row.kind, "person": row.person_id})
     return True
-
-
-def _put_back(row: AccountMail, error: Exception) -> None:
-    over = PATIENCE.put_back(AccountMail.objects.filter(pk=row.pk), tries=row.tries)
-    with transaction.atomic():
-        is_lost = bool(over.delete()[0])
-        if is_lost:
-            LostMail.note(row, error, to=row.email)
-    log.warning(
-        "account_mail.given_up" if is_lost else "account_mail.not_sent",
-        extra={"kind": row.kind, "error": type(error).__name__, "tries": row.tries},
-    )

@@ -4,11 +4,10 @@ import logging
 from datetime import timedelta
 from typing import Any
 
-from django.db import transaction
 from django.db.models.functions import Now
 
 from portal import notify, policy
-from portal.models import LeadMail, LeadMailKind, LostMail, MailTopic, UnwantedMail
+from portal.models import LeadMail, LeadMailKind, MailTopic, UnwantedMail
 from portal.models.filling import Filling, count_by_workspace
 from portal.notify import Patience
 from portal.reading.digest import digest
@@ -44,11 +43,9 @@ def mail_lead(mail_id: int) -> bool:
     try:
         notify.send(notify.compose_lead_mail(mail, content))
     except notify.CANNOT_BE_SENT as error:
-        over = PATIENCE.put_back(row, tries=mail.tries)
-        with transaction.atomic():
-            is_lost = over.update(dropped_at=Now())
-            if is_lost:
-                LostMail.note(mail, error, to=mail.recipient.email, about=mail.about)
+        is_lost = PATIENCE.put_back(
+            mail, error, kind=mail.kind, to=mail.recipient.email, about=mail.about
+        )
         log.warning(
             "lead_mail.given_up" if is_lost else "lead_mail.not_sent",
             extra={"kind": mail.kind, "error": type(error).__name__, "tries": mail.tries},

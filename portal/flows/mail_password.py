@@ -7,7 +7,7 @@ from django.db import transaction
 
 from portal import audit, notify
 from portal.audit import Actor
-from portal.models import Action, LostMail, PasswordMail, User
+from portal.models import Action, PasswordMail, User
 from portal.notify import Patience
 
 PATIENCE = Patience(
@@ -35,7 +35,11 @@ def mail_password(mail_id: int) -> bool:
     try:
         notify.send(notify.compose_password_link(person))
     except notify.CANNOT_BE_SENT as error:
-        _put_back(row, error)
+        is_lost = PATIENCE.put_back(row, error, kind="password_link", to=person.email)
+        log.warning(
+            "password_mail.given_up" if is_lost else "password_mail.not_sent",
+            extra={"error": type(error).__name__, "tries": row.tries},
+        )
         return False
     PasswordMail.objects.filter(person=person, pk__lte=row.pk).delete()
     log.info("password_mail.sent", extra={"person": person.pk})
@@ -48,15 +52,3 @@ def _record(row: PasswordMail, person: User) -> None:
     subject = f"{person.email}: a link to set a password was asked for"
     with transaction.atomic():
         audit.record(Action.PERSON_INVITED, actor=actor, subject=subject)
-
-
-def _put_back(row: PasswordMail, error: Exception) -> None:
-    over = PATIENCE.put_back(PasswordMail.objects.filter(pk=row.pk), tries=row.tries)
-    with transaction.atomic():
-        is_lost = bool(over.delete()[0])
-        if is_lost and row.person is not None:
-            LostMail.note(row, error, to=row.person.email, kind="password_link")
-    log.warning(
-        "password_mail.given_up" if is_lost else "password_mail.not_sent",
-        extra={"error": type(error).__name__, "tries": row.tries},
-    )

@@ -1,9 +1,8 @@
 """Mails that tell a person what has happened to their account: an outbox of its own."""
 
 from django.db import models
-from django.db.models.functions import Now
 
-from portal.models.outbox import OutboxQuerySet
+from portal.models.outbox import OutboxQuerySet, OutgoingMail
 from portal.models.people import User
 
 
@@ -16,7 +15,7 @@ class AccountMailKind(models.TextChoices):
     ADDRESS_CHANGED = "address_changed"
 
 
-class AccountMail(models.Model):
+class AccountMail(OutgoingMail):
     """One such mail. The row goes when the mail has gone; the audit log tells the same for ever.
 
     ``email`` is the address that the person had then: of a change of address, the one before.
@@ -29,15 +28,8 @@ class AccountMail(models.Model):
     what = models.CharField("what changed", max_length=200, blank=True)
     by = models.CharField(max_length=254, blank=True)
     address = models.CharField("network address that it was done from", max_length=45, blank=True)
-    created_at = models.DateTimeField(db_default=Now(), editable=False)
-    not_before = models.DateTimeField(null=True)
-    rung_at = models.DateTimeField(null=True)
-    tries = models.PositiveSmallIntegerField(default=0)
 
     objects = OutboxQuerySet["AccountMail"].as_manager()
-
-    class Meta:
-        ordering = ["pk"]
 
     def __str__(self) -> str:
         return f"{self.kind} to {self.person_id}"

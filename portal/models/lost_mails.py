@@ -1,7 +1,5 @@
 """Mails that no server took for as long as they were tried: for admins, who see no server's log."""
 
-from typing import Any
-
 from django.db import models
 from django.db.models.functions import Now
 
@@ -26,15 +24,3 @@ class LostMail(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} to {self.recipient}"
-
-    @classmethod
-    def note(cls, row: Any, error: Exception, *, to: str, about: str = "", kind: str = "") -> None:
-        """Keep that a row of an outbox was given up."""
-        cls.objects.create(
-            kind=kind or row.kind,
-            recipient=to,
-            about=about,
-            error=type(error).__name__[:80],
-            tries=row.tries,
-            written_at=row.created_at,
-        )

@@ -3,15 +3,13 @@
 import re
 from collections.abc import Iterable
 from datetime import timedelta
-from typing import Self
 
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
-from django.db.models.functions import Now
 
 from portal import notice_days
-from portal.models.outbox import OutboxQuerySet
+from portal.models.outbox import KeptMail, KeptMailQuerySet
 from portal.models.people import Team, User
 from portal.models.tokens import Token
 
@@ -75,13 +73,7 @@ def warnings(days: Iterable[int]) -> list[tuple[str, timedelta, timedelta]]:
     ]
 
 
-class NoticeQuerySet(OutboxQuerySet["Notice"]):
-    def due(self) -> Self:
-        """Neither sent nor given up, and not told to wait, by the database's clock."""
-        return super().due().filter(sent_at=None, dropped_at=None)
-
-
-class Notice(models.Model):
+class Notice(KeptMail):
     """A mail about a token to one person. ``by`` is who did what it tells of."""
 
     kind = models.CharField(max_length=20, choices=NoticeKind)
@@ -89,17 +81,10 @@ class Notice(models.Model):
     recipient = models.ForeignKey(User, on_delete=models.PROTECT, related_name="notices")
     by = models.CharField(max_length=254, blank=True)
     reason = models.CharField(max_length=500, blank=True)
-    created_at = models.DateTimeField(db_default=Now(), editable=False)
-    not_before = models.DateTimeField(null=True)
-    rung_at = models.DateTimeField(null=True)
-    tries = models.PositiveSmallIntegerField(default=0)
-    sent_at = models.DateTimeField(null=True)
-    dropped_at = models.DateTimeField("when it was given up, or had become untrue", null=True)
 
-    objects = NoticeQuerySet.as_manager()
+    objects = KeptMailQuerySet["Notice"].as_manager()
 
-    class Meta:
-        ordering = ["pk"]
+    class Meta(KeptMail.Meta):
         indexes = [
             models.Index(
                 fields=["not_before"],

@@ -4,13 +4,12 @@ The link itself stands in no row: who reads the database could use it. It is mad
 """
 
 from django.db import models
-from django.db.models.functions import Now
 
-from portal.models.outbox import OutboxQuerySet
+from portal.models.outbox import OutboxQuerySet, OutgoingMail
 from portal.models.people import User
 
 
-class PasswordMail(models.Model):
+class PasswordMail(OutgoingMail):
     """Somebody asked for a link to set a password. The row goes when the mail has gone.
 
     ``person`` is None where nobody has the address that was typed: the row is written all the same,
@@ -18,18 +17,11 @@ class PasswordMail(models.Model):
     """
 
     person = models.ForeignKey(User, null=True, on_delete=models.CASCADE, related_name="+")
-    created_at = models.DateTimeField(db_default=Now(), editable=False)
-    not_before = models.DateTimeField(null=True)
-    rung_at = models.DateTimeField(null=True)
-    tries = models.PositiveSmallIntegerField(default=0)
     # Of the browser that asked for it, where events keep that.
     address = models.CharField(max_length=45, blank=True, db_default="")
     user_agent = models.CharField(max_length=300, blank=True, db_default="")
 
     objects = OutboxQuerySet["PasswordMail"].as_manager()
-
-    class Meta:
-        ordering = ["pk"]
 
     def __str__(self) -> str:
         return f"a link for {self.person_id or 'nobody'}"

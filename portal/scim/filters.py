@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 from scim2_models import InvalidFilterException
@@ -24,6 +24,8 @@ from scim2_models.path import (
     ValuePath,
 )
 from scim2_models.path.visitor import FilterVisitor
+
+from portal.models import ScimGroupMember
 
 LONGEST = 4000
 """Characters of a filter: an expression that is too deep or wide is refused by SQLite."""
@@ -54,7 +56,7 @@ class Text:
     def __call__(self, op: CompareOperator, value: Any) -> Q:
         unassigned = Q(**{self.column: ""})
         if value is None:
-            return _nothing(op, unassigned)
+            return _equality(op, unassigned)
         if not isinstance(value, str) or "\0" in value:
             return ALWAYS if op == CompareOperator.ne else NEVER
         case = "" if self.case_exact else "i"
@@ -74,7 +76,7 @@ class Flag:
 
     def __call__(self, op: CompareOperator, value: Any) -> Q:
         if value is None:
-            return _nothing(op, NEVER)
+            return _equality(op, NEVER)
         wanted = {"true": True, "false": False}.get(str(value).lower())
         if wanted is None or op not in (CompareOperator.eq, CompareOperator.ne):
             raise InvalidFilterException(detail="It is true or false, and compares by eq and ne.")
@@ -89,7 +91,7 @@ class Moment:
 
     def __call__(self, op: CompareOperator, value: Any) -> Q:
         if value is None:
-            return _nothing(op, NEVER)
+            return _equality(op, NEVER)
         moment = value if isinstance(value, datetime) else _moment(value)
         if moment is None or op in _PARTS:
             raise InvalidFilterException(detail="It is a moment such as 2026-01-31T12:00:00Z.")
@@ -100,6 +102,37 @@ class Moment:
         return (
             Q(**{self.column: moment}) if op == CompareOperator.eq else ~Q(**{self.column: moment})
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A resource's own id; ``read`` makes a row's key of it, and None of what is none."""
+
+    read: Callable[[object], object | None]
+
+    def __call__(self, op: CompareOperator, value: Any) -> Q:
+        key = self.read(value)
+        return _equality(op, NEVER if key is None else Q(pk=key))
+
+
+@dataclass(frozen=True, slots=True)
+class Membership:
+    """The ids at the other end of memberships: of a person's groups, or of a group's people.
+
+    ``own`` and ``other`` are the columns of ScimGroupMember that lead to either end.
+    """
+
+    own: str
+    other: str
+    read: Callable[[object], object | None]
+
+    def __call__(self, op: CompareOperator, value: Any) -> Q:
+        members = ScimGroupMember.objects.filter(**{self.own: OuterRef("pk")})
+        if value is None:
+            return _equality(op, ~Q(Exists(members)))
+        key = self.read(value)
+        found = NEVER if key is None else Q(Exists(members.filter(**{self.other: key})))
+        return _equality(op, found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,10 +148,10 @@ class Constant:
         return ALWAYS if is_equal and op == CompareOperator.eq else NEVER
 
 
-def _nothing(op: CompareOperator, unassigned: Q) -> Q:
+def _equality(op: CompareOperator, equal: Q) -> Q:
     if op == CompareOperator.eq:
-        return unassigned
-    return ~unassigned if op == CompareOperator.ne else NEVER
+        return equal
+    return ~equal if op == CompareOperator.ne else NEVER
 
 
 def _moment(value: object) -> datetime | None:

@@ -3,16 +3,14 @@
 import uuid
 from collections import defaultdict
 from collections.abc import Iterable
-from typing import Any
 
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import QuerySet
 from scim2_models import (
     InvalidValueException,
     Meta,
     NotFoundException,
     PreconditionFailedException,
 )
-from scim2_models.path import CompareOperator
 
 from portal.audit import Actor
 from portal.flows import provision_groups
@@ -22,34 +20,16 @@ from portal.life import Effects
 from portal.models import ScimGroup, ScimGroupMember
 from portal.scim import filters, resources
 from portal.scim.dialects import MemberChanges
-from portal.scim.filters import NEVER, Constant, Moment, Text
+from portal.scim.filters import Constant, Key, Membership, Moment, Text
 from portal.scim.ids import group_key, person_key
 from portal.scim.people import clean
 
-
-def _key(op: CompareOperator, value: Any) -> Q:
-    found = group_key(value)
-    equal = NEVER if found is None else Q(pk=found)
-    if op == CompareOperator.eq:
-        return equal
-    return ~equal if op == CompareOperator.ne else NEVER
-
-
-def _member(op: CompareOperator, value: Any) -> Q:
-    members = ScimGroupMember.objects.filter(group=OuterRef("pk"))
-    if value is None:
-        return Q(Exists(members)) if op == CompareOperator.ne else ~Q(Exists(members))
-    key = person_key(value)
-    found = Q(Exists(members.filter(user=key))) if key else NEVER
-    return found if op == CompareOperator.eq else ~found if op == CompareOperator.ne else NEVER
-
-
 ATTRIBUTES: dict[str, filters.Question] = {
-    "id": _key,
+    "id": Key(group_key),
     "externalid": Text("external_id", case_exact=True),
     "displayname": Text("display_name"),
-    "members": _member,
-    "members.value": _member,
+    "members": Membership("group", "user", person_key),
+    "members.value": Membership("group", "user", person_key),
     "members.type": Constant("User"),
     "meta.created": Moment("created_at"),
     "meta.lastmodified": Moment("changed_at"),

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
-from django.db.models import Exists, F, OuterRef, Q, QuerySet, Value
+from django.db.models import F, Q, QuerySet, Value
 from django.db.models.functions import Coalesce
 from scim2_models import (
     InvalidValueException,
@@ -26,7 +26,7 @@ from portal.life import Effects
 from portal.logs import mask
 from portal.models import ProvisionedPerson, ScimGroupMember, User
 from portal.scim import filters, resources
-from portal.scim.filters import NEVER, Constant, Flag, Moment, Text
+from portal.scim.filters import Constant, Flag, Key, Membership, Moment, Text
 from portal.scim.ids import group_key, person_key
 from portal.text import is_visible, unseen, without_unseen
 
@@ -38,25 +38,8 @@ def _address(op: CompareOperator, value: Any) -> Q:
     return Text("email")(op, value)
 
 
-def _key(op: CompareOperator, value: Any) -> Q:
-    found = person_key(value)
-    equal = NEVER if found is None else Q(pk=found)
-    if op == CompareOperator.eq:
-        return equal
-    return ~equal if op == CompareOperator.ne else NEVER
-
-
-def _group(op: CompareOperator, value: Any) -> Q:
-    theirs = ScimGroupMember.objects.filter(user=OuterRef("pk"))
-    if value is None:
-        return Q(Exists(theirs)) if op == CompareOperator.ne else ~Q(Exists(theirs))
-    key = group_key(value)
-    found = Q(Exists(theirs.filter(group=key))) if key else NEVER
-    return found if op == CompareOperator.eq else ~found if op == CompareOperator.ne else NEVER
-
-
 ATTRIBUTES: dict[str, filters.Question] = {
-    "id": _key,
+    "id": Key(person_key),
     "username": _address,
     "emails": _address,
     "emails.value": _address,
@@ -67,8 +50,8 @@ ATTRIBUTES: dict[str, filters.Question] = {
     "name.givenname": Text("given_name"),
     "name.familyname": Text("family_name"),
     "active": Flag("is_active"),
-    "groups": _group,
-    "groups.value": _group,
+    "groups": Membership("user", "group", group_key),
+    "groups.value": Membership("user", "group", group_key),
     "meta.created": Moment("created_at"),
     "meta.lastmodified": Moment("changed_at"),
     "meta.resourcetype": Constant("User"),

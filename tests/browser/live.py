@@ -3,8 +3,6 @@
 import contextlib
 import os
 import signal
-import subprocess
-import sys
 from functools import cached_property
 from pathlib import Path
 
@@ -12,8 +10,11 @@ import requests
 from playwright.sync_api import Page, expect
 
 from tests.grafana.sandbox_process import SandboxProcess
-from tests.product import ROOT, Product, within
+from tests.product import Product, within
+from tests.warm_python import WarmPython
 
+SET_UP = "import django; django.setup(); import portal.management.commands.apply_access"
+APPLY = "from django.core.management import call_command; call_command('apply_access', {!r})"
 SCIM_TOKEN = "the-provider-s-token-in-these-tests-0123"
 
 
@@ -27,6 +28,8 @@ class Live:
 
     def close(self) -> None:
         self._http.close()
+        if "_python" in vars(self):
+            self._python.close()
 
     @property
     def url(self) -> str:
@@ -59,27 +62,17 @@ class Live:
         """Apply an access file with the operator's command."""
         path = Path(self.product.environment["PORTAL_ACCESS_FILE"])
         path.write_text(file)
-        done = subprocess.run(
-            [sys.executable, str(ROOT / "manage.py"), "apply_access", str(path)],
-            env=self.product.environment,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
+        self.run(APPLY.format(str(path)))
 
     def run(self, code: str) -> None:
-        """Run some Python in a process of the product's settings."""
-        done = subprocess.run(
-            [sys.executable, "-c", code],
-            cwd=ROOT,
-            env={**self.product.environment, "DJANGO_SETTINGS_MODULE": "portal.settings"},
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-        assert done.returncode == 0, done.stderr
+        """Run some Python in a process of the product's settings, in which Django is set up."""
+        done = self._python.run(code)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    @cached_property
+    def _python(self) -> WarmPython:
+        environment = {"DJANGO_SETTINGS_MODULE": "portal.settings", **self.product.environment}
+        return WarmPython(SET_UP, environment)
 
     def kill_web(self) -> None:
         """Let the web process and its children crash, and wait until others answer."""

@@ -24,16 +24,12 @@ from tests.browser.watch import Watch
 from tests.product import within
 
 END_OVERLAPS = """
-import django
-django.setup()
 from django.db.models.functions import Now
 from portal.models import Token
 Token.objects.filter(name="{name}").update(revoke_at=Now())
 """
 
 ASKED_LONG_AGO = """
-import django
-django.setup()
 from datetime import timedelta
 from django.utils import timezone
 from portal.models import Notice

@@ -16,8 +16,6 @@ LEAVER = "teammate@example.com"
 MANY = 20
 SECONDS_TO_END_MANY = 60.0
 USED_JUST_NOW = """
-import django
-django.setup()
 from datetime import timedelta
 from django.utils import timezone
 from portal.models import Token

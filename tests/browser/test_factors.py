@@ -18,8 +18,6 @@ from tests.totp import code_of
 from tests.views.factors import PASSWORD
 
 MAKE_PERSON = """
-import django
-django.setup()
 from portal.models import User
 User.objects.create_user({email!r}, {password!r})
 """

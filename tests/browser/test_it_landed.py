@@ -14,7 +14,6 @@ BESIDE_A_KEY = 10_000
 """Milliseconds between a page's questions whether the token of its key still lives."""
 
 NOBODY_HAS_ASKED = """
-import django; django.setup()
 from portal.models import ServiceAccount
 ServiceAccount.objects.update(list_asked_at=None)
 """

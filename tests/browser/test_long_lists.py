@@ -27,7 +27,6 @@ teams:
       - {workspace: "*", approval: never}
 """
 FILL = """
-import django; django.setup()
 from portal.models import Membership, Team, User
 from tests import big_catalog
 big_catalog.make()

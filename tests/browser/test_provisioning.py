@@ -13,8 +13,6 @@ from tests.browser.watch import Watch
 
 LEAVER = "leaver@example.com"
 MADE = f"""
-import django
-django.setup()
 from portal.models import Membership, Team, User
 person = User.objects.create_user("{LEAVER}", %r)
 Membership.objects.create(user=person, team=Team.objects.get(slug="platform"))
