@@ -11,9 +11,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods
 
 from portal import policy, requester
-from portal.flows.renew import OVERLAP
-from portal.flows.renew_several import Renewed
-from portal.flows.renew_several import renew_several as renew_each
+from portal.flows.renew import OVERLAP, Renewed, renew_each
 from portal.forms.fields import ReasonField
 from portal.limits import table
 from portal.models import State, Token, User
