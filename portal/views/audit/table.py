@@ -50,7 +50,8 @@ def _folded(run: list[AuditEvent]) -> str:
     when = f'{moment(newest.at)} <span class="soft">back to</span> {moment(oldest.at)}'
     return (
         f'<tr>\n<th scope="row"><details class="run"><summary>{len(run)} sign-ins '
-        f"<code>{escape(newest.action)}</code></summary>\n<ol>{each}</ol></details></th>\n"
+        f"<code>{escape(newest.action)}</code></summary>\n"
+        f"<ol data-zone-said>{each}</ol></details></th>\n"
         f'<td data-label="When"><span class="run-times">{when}</span></td>\n'
         f'<td data-label="Who"><span>{breakable(newest.actor)}</span></td>\n'
         f'<td data-label="Token">{_NONE}</td>\n<td data-label="Where">{_NONE}</td>\n'
