@@ -208,7 +208,7 @@ def test_a_request_reads_the_chosen_account_and_no_other(
     read: list[object] = []
     from_db = ServiceAccount.from_db
 
-    def counting(_: object, db: Any, names: Any, values: Any, **more: Any) -> ServiceAccount:
+    def counting(_: Any, /, db: Any, names: Any, values: Any, **more: Any) -> ServiceAccount:
         read.append(values)
         return from_db(db, names, values, **more)
 
