@@ -33,6 +33,10 @@ _AS_STORED: "dict[type, models.Field[Any, Any]]" = {
     datetime: models.DateTimeField(),
 }
 """What makes a key into what the database keeps; numbers and text are kept as they are."""
+_FETCH_MODE: dict[str, Any] = (
+    {"fetch_mode": models.FETCH_ONE} if hasattr(models, "FETCH_ONE") else {}
+)
+"""Of Django 6.1 and later: what a row lacks is fetched when it is asked for, as it always was."""
 _LACKS_A_PART = (AttributeError, ImportError, LookupError, TypeError)
 """What is raised where Django's own parts are other than those named above."""
 
@@ -220,9 +224,7 @@ def _maker(model: type[models.Model], compiler: Any) -> Callable[[list[Any]], mo
     select, info = compiler.select, compiler.klass_info
     columns = slice(info["select_fields"][0], info["select_fields"][-1] + 1)
     attributes = [one[0].target.attname for one in select[columns]]
-    related = django_query.get_related_populators(  # type: ignore[call-arg]  # stubs of a newer Django
-        info, select, DEFAULT_DB_ALIAS
-    )
+    related = django_query.get_related_populators(info, select, DEFAULT_DB_ALIAS, **_FETCH_MODE)
     annotated = compiler.annotation_col_map.items()
 
     def make(row: list[Any]) -> models.Model:

@@ -211,12 +211,12 @@ def test_a_request_reads_the_chosen_account_and_no_other(
     read: list[object] = []
     from_db = ServiceAccount.from_db
 
-    def counting(db: Any, names: Any, values: Any) -> ServiceAccount:
+    def counting(_: Any, /, db: Any, names: Any, values: Any, **more: Any) -> ServiceAccount:
         read.append(values)
-        return from_db(db, names, values)
+        return from_db(db, names, values, **more)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(ServiceAccount, "from_db", counting)
+        patch.setattr(ServiceAccount, "from_db", classmethod(counting))
         with django_assert_max_num_queries(14):
             assert post(browser, FORM, **fields).status_code == 302
     assert len(read) == 1

@@ -83,7 +83,8 @@ class AccountAdapter(DefaultAccountAdapter):
         return response
 
     def post_login(self, request: HttpRequest, user: User, **kwargs: Any) -> HttpResponse:
-        if request.session.pop(_BEGUN, "") != user.get_session_auth_hash():
+        good = {user.get_session_auth_hash(), *user.get_session_auth_fallback_hash()}
+        if request.session.pop(_BEGUN, "") not in good:
             logout(request)
             messages.error(request, "Your way to sign in was changed meanwhile: sign in again.")
             return redirect("account_login")
