@@ -83,6 +83,8 @@ def of_an_engineer(here: Stage) -> Iterator[Scene]:
         ("find-by-key", "/audit/find/"),
         ("access-of-mine", "/access/"),
         ("sessions", "/accounts/sessions/"),
+        ("theme-and-time-zone", "/accounts/display/"),
+        ("renew-several", "/tokens/renew/"),
         ("second-factors", "/accounts/2fa/"),
         ("nothing-here", "/nothing-here/"),
     ):

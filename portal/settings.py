@@ -204,6 +204,7 @@ MIDDLEWARE = [
     "csp.middleware.CSPMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "portal.views.staticfiles.OtherVersionsMiddleware",
+    "portal.views.accounts.display.DisplayMiddleware",  # around all that draws pages
     "portal.turns.TurnsMiddleware",  # behind static files, which need no turn
     "portal.middleware.PersonalPagesMiddleware",
     "portal.middleware.ConflictMiddleware",
@@ -222,8 +223,7 @@ MIDDLEWARE = [
     "allauth.account.middleware.AccountMiddleware",
     "portal.views.outage.RequestMiddleware",
 ]
-ROOT_URLCONF = "portal.urls"
-WSGI_APPLICATION = "portal.wsgi.application"
+ROOT_URLCONF, WSGI_APPLICATION = "portal.urls", "portal.wsgi.application"
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
@@ -235,6 +235,7 @@ TEMPLATES = [
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
                 "portal.context_processors.every_page",
+                "portal.display.in_templates",
             ],
             "builtins": [f"portal.templatetags.{one}" for one in ("pages", "lists", "fixed_urls")],
         },

@@ -12,6 +12,7 @@ from portal.views.access import index as access
 from portal.views.access import planning, reviewing
 from portal.views.accounts import (
     confirm,
+    display,
     invitation,
     mails,
     openid,
@@ -38,6 +39,7 @@ from portal.views.tokens import (
     page,
     places,
     reissue,
+    renew_several,
     revoke,
     uses,
 )
@@ -49,6 +51,7 @@ urlpatterns = [
     path("", RedirectView.as_view(pattern_name="tokens"), name="home"),
     path("tokens/", mine.index, name="tokens"),
     path("tokens/new/", new.new, name="token-new"),
+    path("tokens/renew/", renew_several.renew_several, name="renew-several"),
     path("tokens/name/", new.name, name="token-name"),
     path("tokens/accounts/", catalog.accounts, name="token-accounts"),
     path("tokens/workspaces/", catalog.workspaces, name="token-workspaces"),
@@ -158,6 +161,7 @@ urlpatterns = [
     path("accounts/oidc/sso/login/callback/", openid.callback, name="openid-callback"),
     path("accounts/oidc/sso/logout/", openid.back_channel_sign_out, name="openid-sign-out"),
     path("accounts/back/<slug:number>/", way_back.back, name="way-back"),
+    path("accounts/display/", display.display, name="display"),
     path("accounts/mails/", mails.choose, name="mails"),
     path("accounts/mails/sending/", sending.sending, name="mails-sending"),
     path("accounts/mails/stop/<str:said>/", mails.stop, name="mails-stop"),

@@ -11,7 +11,7 @@ from portal.models import Action
 
 PORTAL = Path(__file__).resolve().parent.parent / "portal"
 HTTP = ("django.http", "django.shortcuts", "django.urls", "django.views", "django.template")
-LONGER = {"audit/verify.py": 510, "life/moves.py": 335, "models/tokens.py": 320}
+LONGER = {"audit/verify.py": 510, "life/moves.py": 335, "models/tokens.py": 325}
 """Auditors run the first on machines of their own, with nothing beside; the others are tables."""
 FILES = sorted(path for path in PORTAL.rglob("*.py") if "migrations" not in path.parts)
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from portal import life, policy
+from portal import display, life, policy
 from portal.audit import Actor
 from portal.life import Effects, Work, WrongStateError, moves
 from portal.models import Team, Token, User
@@ -86,8 +86,7 @@ def _give(work: Work, token: Token, seconds: int, reason: str) -> None:
     ends = Token.objects.database_now() + timedelta(seconds=seconds)
     if token.ends_at is not None and ends >= token.ends_at:
         raise NoticeRefusedError(
-            f"It ends by itself before that, on {token.ends_at:%Y-%m-%d} at "
-            f"{token.ends_at:%H:%M} UTC: give less notice."
+            f"It ends by itself before that, at {display.minute(token.ends_at)}: give less notice."
         )
     work.move(
         token,

@@ -10,6 +10,7 @@ from django.db.models import Count, F, QuerySet, Value
 from django.db.models.functions import Greatest, Now
 from django.utils.crypto import salted_hmac
 
+from portal import display
 from portal.limits.table import REQUESTS, Limit
 from portal.models import LimitUse, Token, User
 from portal.models.prepared import Prepared, PreparedUpdate
@@ -47,7 +48,7 @@ class LimitExceededError(Exception):
         if self.seconds > 120:
             count, unit = (math.ceil(self.seconds / 60), "minute")
         plural = "" if count == 1 else "s"
-        return f"in {count} {unit}{plural}, at {self.retry_at:%H:%M:%S} UTC"
+        return f"in {count} {unit}{plural}, at {display.clock(self.retry_at, seconds=True)}"
 
 
 def take(

@@ -88,6 +88,9 @@ class User(AbstractBaseUser):
     is_named = models.BooleanField(db_default=True, default=True, editable=False)
     # Of their browser, when they last sent a form that names it; empty is UTC.
     time_zone = models.CharField(max_length=64, db_default="", default="", editable=False)
+    # How they have pages shown (portal.display); empty is what the system has, or the browser.
+    theme = models.CharField(max_length=8, db_default="", default="", editable=False)
+    chosen_zone = models.CharField(max_length=64, db_default="", default="", editable=False)
 
     objects: ClassVar[UserManager] = UserManager()
 

@@ -211,6 +211,13 @@ class Token(models.Model):
                 condition=~Q(state__in=NOT_LIVE),
             ),
             models.Index(
+                F("owner"),
+                Coalesce("revoke_at", "expires_at"),
+                F("id"),
+                name="token_live_of_owner",
+                condition=~Q(state__in=NOT_LIVE),
+            ),
+            models.Index(
                 fields=["team", "delivered_at"],
                 name="token_never_used",
                 condition=~Q(state__in=NOT_ACTIVE) & Q(last_used_at=None),

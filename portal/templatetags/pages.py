@@ -14,7 +14,7 @@ from django.template.loader import render_to_string
 from django.utils.html import format_html, json_script
 from django.utils.safestring import SafeString, mark_safe
 
-from portal import drafts, policy
+from portal import display, drafts, policy
 from portal.lifetimes import in_words
 from portal.models import AuditEvent, Outcome, State, Team, Token, User
 from portal.models.flags import Flag, flags_of
@@ -35,12 +35,13 @@ register.filter("lifetime", in_words)
 
 @register.filter
 def moment(at: datetime | None) -> SafeString | str:
-    """A time as UTC; the page's script shows it in the reader's own zone, UTC on hover."""
+    """A time as UTC, or in the zone that the reader has chosen; the page's script shows it in
+    theirs, UTC on hover."""
     if at is None:
         return "–"
     exact = at.isoformat(timespec="seconds")
     return mark_safe(  # noqa: S308 (a time has nothing to escape, and a page shows a hundred)
-        f'<time datetime="{exact}" data-local>{at:%Y-%m-%d %H:%M} UTC</time>'
+        f'<time datetime="{exact}" data-local>{display.minute(at)}</time>'
     )
 
 

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from portal import policy
+from portal import display, policy
 from portal.models import Connection, User, Workspace
 from portal.models.prepared import Prepared
 from portal.text import isolated
@@ -22,7 +22,7 @@ def since(workspace: Workspace) -> datetime | None:
 def in_words(workspace: Workspace) -> str:
     """What stands beside it where people choose."""
     at = since(workspace)
-    return f"could not be read since {at:%Y-%m-%d %H:%M} UTC" if at else ""
+    return f"could not be read since {display.minute(at)}" if at else ""
 
 
 def not_offered(user: User) -> list[tuple[Workspace, datetime | None]]:

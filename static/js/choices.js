@@ -4,10 +4,10 @@
  * The page has the accounts of the workspace that it came with; those of another are asked for when it is chosen.
  *
  * @typedef {{slug: string, name: string, max_ttl: number, default_ttl: number,
- *   reason_required: boolean, needs_approval: boolean, room: string, limit_reached: string}} Team
+ *   reason_required: boolean, needs_approval: boolean, who_agrees: string, room: string, limit_reached: string}} Team
  *   lifetimes in seconds; `room` and `limit_reached` are sentences about its limits, or empty
  * @typedef {{id: string, name: string, role: string, obstacle: string, teams: Team[]}} Account
- * @typedef {{id: string, name: string, obstacle: string, room: string}} Workspace
+ * @typedef {{id: string, name: string, obstacle: string, room: string, way_out: string}} Workspace  `way_out` is an address, or empty
  * @typedef {{workspace: Workspace, accounts: Account[]}} Details
  * @typedef {{workspace?: string, service_account?: string, team?: string}} Wish  ids, and a team's slug
  */
@@ -40,6 +40,7 @@ export function wireChoices(form, onChange) {
   const teams = /** @type {HTMLSelectElement} */ (form.elements.namedItem("team"));
   const teamField = /** @type {HTMLElement} */ (form.querySelector("[data-team-field]"));
   const workspaceNote = /** @type {HTMLElement} */ (form.querySelector("[data-workspace-note]"));
+  const wayOut = /** @type {HTMLElement} */ (form.querySelector("[data-way-out]"));
   const roomNote = /** @type {HTMLElement} */ (form.querySelector("[data-room-note]"));
   const accountNote = /** @type {HTMLElement} */ (form.querySelector("[data-account-note]"));
 
@@ -98,6 +99,8 @@ export function wireChoices(form, onChange) {
     const isSaid = Boolean(workspaces.closest(".field")?.querySelector(".errorlist"));
     workspaceNote.textContent = isSaid ? "" : workspace ? workspace.obstacle || workspace.room : trouble;
     workspaceNote.classList.toggle("wrong", !isSaid && Boolean(workspace?.obstacle || trouble === NOT_GRANTED));
+    wayOut.hidden = !workspace?.way_out;
+    if (workspace?.way_out) /** @type {HTMLAnchorElement} */ (wayOut.firstElementChild).href = workspace.way_out;
     if (!isSaid) {
       if (workspace?.obstacle) workspaces.setAttribute("aria-invalid", "true");
       else workspaces.removeAttribute("aria-invalid");

@@ -1,5 +1,7 @@
 /** How long, as people write it: `30m`, `1d 12h`, `Fri 18:00`. portal/lifetimes.py reads the same; it decides. */
 
+import { moment as clocksShow, shownAt } from "./zone.js";
+
 const SECONDS = /** @type {Record<string, number>} */ ({ w: 604_800, d: 86_400, h: 3_600, m: 60, s: 1 });
 const PART = "(\\d{1,9}) ?(w|weeks?|d|days?|h|hrs?|hours?|m|mins?|minutes?|s|secs?|seconds?)";
 const SPAN = new RegExp(`^(?:${PART},? ?)+$`, "i");
@@ -50,19 +52,20 @@ function moment(text, now) {
   const onDate = ON_DATE.exec(text);
   if (onDate) {
     const [year, month, day, hour, minute] = onDate.slice(1).map(Number);
-    const at = new Date(year, month - 1, day, hour, minute);
-    return at.getMonth() === month - 1 && at.getDate() === day ? at : undefined;
+    const meant = new Date(Date.UTC(year, month - 1, day));
+    const isDay = meant.getUTCMonth() === month - 1 && meant.getUTCDate() === day;
+    return isDay ? clocksShow(year, month - 1, day, hour, minute) : undefined;
   }
   const onDay = ON_DAY.exec(text);
   if (!onDay) return undefined;
   const [word, hour, minute] = [onDay[1].toLowerCase(), Number(onDay[2]), Number(onDay[3])];
-  const today = new Date(now);
+  const today = new Date(shownAt(new Date(now))); // its UTC is the reader's calendar
   const at = (/** @type {number} */ days) =>
-    new Date(today.getFullYear(), today.getMonth(), today.getDate() + days, hour, minute);
+    clocksShow(today.getUTCFullYear(), today.getUTCMonth(), today.getUTCDate() + days, hour, minute);
   if (word === "today") return at(0);
   if (word === "tomorrow") return at(1);
   const wanted = DAYS.findIndex((name) => name.startsWith(word));
   if (wanted < 0) return undefined;
-  const days = (wanted - today.getDay() + 7) % 7;
+  const days = (wanted - today.getUTCDay() + 7) % 7;
   return at(days).getTime() > now ? at(days) : at(days + 7);
 }

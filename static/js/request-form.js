@@ -28,6 +28,7 @@ function wire(form) {
     checkName();
     showTicket(form, workspace, account);
     /** @type {HTMLElement} */ (form.querySelector("[data-approval]")).hidden = !team?.needs_approval;
+    if (team?.who_agrees) /** @type {HTMLElement} */ (form.querySelector("[data-who-agrees]")).textContent = team.who_agrees;
     const optional = /** @type {HTMLElement} */ (form.querySelector("[data-reason-optional]"));
     optional.textContent = team?.reason_required ? "required" : "optional";
   });

@@ -1,36 +1,15 @@
 /** Times in the reader's own zone, with UTC beside them or on hover. */
 
 import { now } from "./clock.js";
+import { inZone, shownAt, zone } from "./zone.js";
 
-/** Browsers call some zones by what their cities were called once. */
-const OF_TODAY = /** @type {Record<string, string>} */ ({
-  "Africa/Asmera": "Africa/Asmara",
-  "America/Buenos_Aires": "America/Argentina/Buenos_Aires",
-  "America/Catamarca": "America/Argentina/Catamarca",
-  "America/Cordoba": "America/Argentina/Cordoba",
-  "America/Godthab": "America/Nuuk",
-  "America/Indianapolis": "America/Indiana/Indianapolis",
-  "America/Jujuy": "America/Argentina/Jujuy",
-  "America/Louisville": "America/Kentucky/Louisville",
-  "America/Mendoza": "America/Argentina/Mendoza",
-  "Asia/Calcutta": "Asia/Kolkata",
-  "Asia/Katmandu": "Asia/Kathmandu",
-  "Asia/Rangoon": "Asia/Yangon",
-  "Asia/Saigon": "Asia/Ho_Chi_Minh",
-  "Atlantic/Faeroe": "Atlantic/Faroe",
-  "Europe/Kiev": "Europe/Kyiv",
-  "Pacific/Ponape": "Pacific/Pohnpei",
-  "Pacific/Truk": "Pacific/Chuuk",
-});
-
-const named = Intl.DateTimeFormat().resolvedOptions().timeZone;
-export const zone = OF_TODAY[named] ?? named;
+export { zone };
 
 const LOCALE = "en-GB"; // the pages are in English; 24-hour clocks leave no doubt
 const DATE = /** @type {const} */ ({ day: "numeric", month: "short", year: "numeric" });
 const CLOCK = /** @type {const} */ ({ hour: "2-digit", minute: "2-digit" });
-const shortDay = new Intl.DateTimeFormat(LOCALE, DATE);
-const day = new Intl.DateTimeFormat(LOCALE, { ...DATE, weekday: "short" });
+const shortDay = new Intl.DateTimeFormat(LOCALE, { ...DATE, ...inZone });
+const day = new Intl.DateTimeFormat(LOCALE, { ...DATE, ...inZone, weekday: "short" });
 const dayUtc = new Intl.DateTimeFormat(LOCALE, { ...DATE, weekday: "short", timeZone: "UTC" });
 /**
  * `Mon 30 Nov 2026`: without the comma that the locale puts after the weekday.
@@ -39,7 +18,7 @@ const dayUtc = new Intl.DateTimeFormat(LOCALE, { ...DATE, weekday: "short", time
 const dayOf = (at) => day.format(at).replace(",", "");
 /** @param {Date} at */
 const dayOfUtc = (at) => dayUtc.format(at).replace(",", "");
-const clock = new Intl.DateTimeFormat(LOCALE, CLOCK);
+const clock = new Intl.DateTimeFormat(LOCALE, { ...CLOCK, ...inZone });
 const clockUtc = new Intl.DateTimeFormat(LOCALE, { ...CLOCK, timeZone: "UTC" });
 const relative = new Intl.RelativeTimeFormat("en", { numeric: "auto" });
 
@@ -71,7 +50,7 @@ export function inBothZones(at) {
 const localTime = (at) => `${dayOf(at)}, ${clock.format(at)}`;
 
 /** @param {Date} at */
-const isUtc = (at) => at.getTimezoneOffset() === 0;
+const isUtc = (at) => Math.abs(shownAt(at) - at.getTime()) < 1000; // milliseconds, which clocks do not show
 
 /**
  * `in 6 days`, `3 minutes ago`; days are those of the calendar: `tomorrow` is the day after today.
@@ -85,7 +64,7 @@ export function fromNow(at) {
 }
 
 /** @param {Date} at */
-const dayNumber = (at) => Date.UTC(at.getFullYear(), at.getMonth(), at.getDate()) / 86_400_000;
+const dayNumber = (at) => Math.floor(shownAt(at) / 86_400_000);
 
 /**
  * Seconds as a person says them, at most two units: `7 days`, `1 day 2 hours`.

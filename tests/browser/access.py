@@ -11,7 +11,7 @@ people:
   - {{email: admin@example.com, admin: true, auditor: true}}
 teams:
   platform:
-    leads: [lead@example.com]
+    leads: [{leads}]
     members: [{members}]
     grants:
       - {{workspace: observability-prod, approval: {approval}}}
@@ -23,9 +23,12 @@ teams:
 """
 
 
-def access_file(*, without: str = "", approval: str = "never") -> str:
-    """The file, with team platform's members but for one, and when its leads have to agree."""
+def access_file(
+    *, without: str = "", approval: str = "never", leads: str = "lead@example.com"
+) -> str:
+    """The file, with team platform's members but for one, when its leads have to agree, and who
+    they are."""
     members = [
         email for email in ("engineer@example.com", "teammate@example.com") if email != without
     ]
-    return _FILE.format(members=", ".join(members), approval=approval)
+    return _FILE.format(members=", ".join(members), approval=approval, leads=leads)

@@ -108,6 +108,13 @@ PAGES = {
     "engineer": (
         "/tokens/",
         "/tokens/?page=3",
+        "/tokens/renew/",
+        "/tokens/?sort=ends",
+        "/tokens/?sort=ends&page=3",
+        "/tokens/?sort=name",
+        "/tokens/?sort=name&page=3",
+        "/tokens/?sort=used",
+        "/tokens/?sort=used&page=3",
         "/tokens/new/",
         "/tokens/new/?workspace=g-00000000a1&service_account=2",
         "/tokens/accounts/?workspace=g-00000000a1",
@@ -158,15 +165,19 @@ def test_both_sides_of_a_page_are_read_from_an_index(
 ) -> None:
     for user, path, part in (
         (engineer, "/tokens/", "page"),
+        (engineer, "/tokens/?sort=ends", "page"),
+        (engineer, "/tokens/?sort=name", "page"),
+        (engineer, "/tokens/?sort=used", "page"),
         (lead, "/team/platform/", "page"),
         (lead, "/team/platform/", "ended"),
     ):
         client = sign_in(user)
         following = client.get(path).context[part].next
         with nothing_is_read_whole():
-            before = client.get(path, {part: following}).context[part].previous
+            beside = f"{path}{'&' if '?' in path else '?'}{part}="
+            before = client.get(f"{beside}{following}").context[part].previous
         with nothing_is_read_whole():
-            client.get(path, {part: before})
+            client.get(f"{beside}{before}")
 
 
 def test_a_request_reads_what_its_limits_count(

@@ -54,7 +54,13 @@ def index(request: HttpRequest) -> HttpResponse:
     return render(
         request,
         "audit/index.html",
-        {"form": form, "page": found, "rows": rows(found.events), "query": form.query},
+        {
+            "form": form,
+            "page": found,
+            # Who asks for sign-ins wants to see each of them.
+            "rows": rows(found.events, folded=not form.wanted.action),
+            "query": form.query,
+        },
     )
 
 

@@ -6,13 +6,14 @@ Each function returns HTML, in which every word of an event has been escaped.
 
 from functools import cache
 from html import escape
+from itertools import groupby
 
 from django.urls import reverse
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.text import Truncator
 
 from portal.audit.vocabulary import IN_WORDS
-from portal.models import AuditEvent
+from portal.models import Action, AuditEvent
 from portal.templatetags.pages import breakable, moment, named, outcome_badge, role_badge, typed
 
 LONGEST_NOTE = 80
@@ -20,9 +21,42 @@ _NONE = '<span class="soft none">–</span>'
 _NO_TOKEN = "00000000-0000-0000-0000-000000000000"  # noqa: S105 (a stand-in for an id, no secret)
 
 
-def rows(events: list[AuditEvent]) -> SafeString:
-    """One row for each event, in their order; the columns are those of the page's table."""
-    return mark_safe("".join(map(_row, events)))  # noqa: S308 (every word in it is escaped)
+def rows(events: list[AuditEvent], *, folded: bool = True) -> SafeString:
+    """A row for each event, in their order; the columns are those of the page's table.
+
+    ``folded``: sign-ins of one person with nothing between them share a row, which opens.
+    """
+    runs = groupby(events, key=_person_signing_in if folded else _alone)
+    drawn = (_folded(run) if len(run) > 1 else _row(run[0]) for run in (list(r) for _, r in runs))
+    return mark_safe("".join(drawn))  # noqa: S308 (every word in it is escaped)
+
+
+def _alone(event: AuditEvent) -> int:
+    return event.seq
+
+
+def _person_signing_in(event: AuditEvent) -> object:
+    """The same for events that share a row, and for no others: what was refused is always seen."""
+    return event.actor if event.action == Action.SIGNIN_SUCCEEDED else event.seq
+
+
+def _folded(run: list[AuditEvent]) -> str:
+    newest, oldest = run[0], run[-1]
+    each = "".join(
+        f'<li><a href="{_address("audit-event", "0", event.seq)}">{moment(event.at)}</a>'
+        f"{_note(event)}</li>\n"
+        for event in run
+    )
+    when = f'{moment(newest.at)} <span class="soft">back to</span> {moment(oldest.at)}'
+    return (
+        f'<tr>\n<th scope="row"><details class="run"><summary>{len(run)} sign-ins '
+        f"<code>{escape(newest.action)}</code></summary>\n"
+        f"<ol data-zone-said>{each}</ol></details></th>\n"
+        f'<td data-label="When"><span class="run-times">{when}</span></td>\n'
+        f'<td data-label="Who"><span>{breakable(newest.actor)}</span></td>\n'
+        f'<td data-label="Token">{_NONE}</td>\n<td data-label="Where">{_NONE}</td>\n'
+        f'<td data-label="Role">{_NONE}</td>\n<td data-label="Team">{_NONE}</td>\n</tr>\n'
+    )
 
 
 def _row(event: AuditEvent) -> str:

@@ -10,7 +10,7 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.http import urlencode
 
-from portal import policy, requester
+from portal import display, policy, requester
 from portal.flows.adopt import AdoptionRefusedError, NotForeignError, adopt
 from portal.flows.end_listed import EndedListed, end_listed
 from portal.flows.want_lists import want_lists
@@ -25,7 +25,6 @@ from portal.views.inventory.index import Row, beside_ours, require_inventory
 from portal.views.limiting import limited
 from portal.views.way_back import posted_from
 
-MOMENT = "%Y-%m-%d %H:%M"
 BATCH_SIZE = 500
 """Entries on one page of those to end: below the number of fields that Django takes in a form."""
 
@@ -202,14 +201,14 @@ def _what_became_of(entry: ListedToken) -> str:
     """Who has done what with it meanwhile, and when."""
     now = ListedToken.objects.filter(pk=entry.pk).first()
     if now is not None and now.end_asked_at is not None:
-        return f"{now.end_asked_by} asked to have it deleted at {now.end_asked_at:{MOMENT}} UTC."
+        return f"{now.end_asked_by} asked to have it deleted at {display.minute(now.end_asked_at)}."
     account = entry.service_account
     token = Token.objects.known_at_aws_as([account.workspace_id], [entry.aws_id]).first()
     if token is not None:
         by = f", by {token.ended_by}" if token.ended_by else ""
         return (
             f"It has a record here by now: {token.get_state_display()} since "
-            f"{token.state_at:{MOMENT}} UTC{by}."
+            f"{display.minute(token.state_at)}{by}."
         )
     return "It is gone by now: AMG lists it no more."
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from django.conf import settings
 from django.http import Http404, HttpRequest, JsonResponse
+from django.urls import reverse
 from django.utils.html import json_script
 from django.utils.safestring import SafeString, mark_safe
 from django.views.decorators.http import require_safe
@@ -20,7 +21,8 @@ from django.views.decorators.http import require_safe
 from portal import policy, requester
 from portal.amg import is_workspace_id
 from portal.forms.selects import typed
-from portal.models import User, Workspace
+from portal.models import Token, User, Workspace
+from portal.models.lookups import HOLDS_NAME
 from portal.policy import Entitlement, Usage
 from portal.requester import answers_json
 from portal.text import isolated
@@ -29,6 +31,8 @@ from portal.views.unread import in_words, unread_workspaces
 MOST_OF_WORKSPACES = 90_000
 MOST_OF_ACCOUNTS = 40_000
 """Characters on a page: with all else on it, it stays below 150 kB."""
+
+MOST_NAMED = 3
 
 CHANGING = "AWS is changing it ({}): the token is made when that is done, within 30 minutes."
 
@@ -77,8 +81,9 @@ def catalog(user: User, wanted: str) -> Catalog:
     unread = unread_workspaces()
     entries = [_workspace(one, offer.usage, unread) for one in offer.workspaces]
     usable = [one for one in entries if not one["obstacle"]]
-    if not wanted and len(usable) == 1 and not offer.is_cut:
-        wanted = usable[0]["id"]
+    alone = usable or entries  # what stands in the way of the only one is said beside the field
+    if not wanted and len(alone) == 1 and not offer.is_cut:
+        wanted = alone[0]["id"]
     workspace = next((one for one in offer.workspaces if one.aws_id == wanted), None)
     if workspace is None and offer.is_cut:
         workspace = offered_workspace(user, wanted)
@@ -113,9 +118,7 @@ def workspaces(request: HttpRequest) -> JsonResponse:
     offer = policy.offer_like(requester.person(request), typed(request))
     unread = unread_workspaces()
     found = [_workspace(one, offer.usage, unread) for one in offer.workspaces]
-    options = [
-        {"value": one["id"], "label": _label(one), "reason": one["obstacle"]} for one in found
-    ]
+    options = [{"value": one["id"], "label": _label(one), "reason": _why_not(one)} for one in found]
     return JsonResponse({"options": options, "is_cut": offer.is_cut})
 
 
@@ -125,6 +128,7 @@ def _details(
     entitlements = policy.entitlements(user, workspace)
     usage = policy.usage(user, entitlements, known=usage)
     entries: dict[str, Entry] = {}
+    who_agrees = _WhoAgrees(user)
     for entitlement in entitlements:
         account = entitlement.service_account
         entry = entries.setdefault(
@@ -145,11 +149,48 @@ def _details(
                 "default_ttl": entitlement.limits.default_ttl,
                 "reason_required": entitlement.limits.reason_required,
                 "needs_approval": entitlement.limits.needs_approval,
+                "who_agrees": who_agrees(entitlement),
                 "room": _live(entitlement, usage),
                 "limit_reached": getattr(usage.grant_limit_reached(entitlement), "message", ""),
             }
         )
-    return {"workspace": _workspace(workspace, usage, unread), "accounts": list(entries.values())}
+    chosen = _workspace(workspace, usage, unread)
+    if chosen["is_full"]:
+        could_go = policy.who_could_go(user, workspace)
+        chosen["obstacle"] = f"{chosen['obstacle']} {could_go}".strip()
+        if Token.objects.filter(HOLDS_NAME, owner=user, workspace=workspace).exists():
+            chosen["way_out"] = reverse("tokens", query={"sort": "used"})
+    return {"workspace": chosen, "accounts": list(entries.values())}
+
+
+class _WhoAgrees:
+    """Who has to agree to what one person asks for, in words: each team is asked about once."""
+
+    def __init__(self, user: User) -> None:
+        self._user = user
+        self._said: dict[tuple[int, bool], str] = {}
+
+    def __call__(self, entitlement: Entitlement) -> str:
+        """Empty where nobody has to."""
+        if not entitlement.limits.needs_approval:
+            return ""
+        asked = entitlement.team.pk, entitlement.limits.self_approval
+        if asked not in self._said:
+            self._said[asked] = self._say(entitlement)
+        return self._said[asked]
+
+    def _say(self, entitlement: Entitlement) -> str:
+        wanted = Token(
+            owner=self._user, team=entitlement.team, service_account=entitlement.service_account
+        )
+        if entitlement.limits.self_approval and policy.may_approve(self._user, wanted):
+            return "You have to"
+        people = [one.email for one in policy.approvers_of(wanted)]
+        if len(people) < 2:
+            return f"{people[0] if people else 'An admin'} has to"
+        named = ", ".join(people[:MOST_NAMED])
+        more = len(people) - MOST_NAMED
+        return f"One of {named}{f' and {more} more' if more > 0 else ''} has to"
 
 
 def _workspace(workspace: Workspace, usage: Usage, unread: Collection[Workspace]) -> Entry:
@@ -161,6 +202,8 @@ def _workspace(workspace: Workspace, usage: Usage, unread: Collection[Workspace]
         "id": workspace.aws_id,
         "name": isolated(workspace.name),
         "obstacle": workspace.obstacle or (full.message if full else ""),
+        "is_full": bool(full) and not workspace.obstacle,
+        "way_out": "",
         "unread": not_read,
         "room": " ".join(
             (
@@ -202,9 +245,14 @@ def _options(entries: Iterable[Entry], wanted: str) -> SafeString:
 
 def _option(entry: Entry, wanted: str) -> str:
     state = " selected" if entry["id"] == wanted else " disabled" if entry["obstacle"] else ""
-    said = entry["obstacle"] or entry.get("unread")
+    said = _why_not(entry) or entry.get("unread")
     reason = f" — {said}" if said else ""
     return f'<option value="{escape(entry["id"])}"{state}>{escape(_label(entry) + reason)}</option>'
+
+
+def _why_not(entry: Mapping[str, Any]) -> str:
+    """In a list of choices: what to do about it is said beside the field."""
+    return "full" if entry.get("is_full") else str(entry["obstacle"])
 
 
 def _label(entry: Mapping[str, Any]) -> str:

@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
-from portal import gateway, policy
+from portal import display, gateway, policy
 from portal.audit import SYSTEM
 from portal.life.waits import FOR_CREDENTIALS, waits_for, waits_until
 from portal.models import State, Token
@@ -151,7 +151,7 @@ def error(token: Token) -> Explanation | None:
         then = _OPERATOR if wait == FOR_CREDENTIALS else _TRY_AGAIN
         return replace(found, next=f"{tried} {then}", passes=False)
     if until := waits_until(token):
-        again = f"The portal tries again by itself, until {until:%H:%M} UTC at the latest."
+        again = f"The portal tries again by itself, until {display.clock(until)} at the latest."
         return replace(found, next=again)
     return found
 
@@ -205,11 +205,11 @@ def message(token: Token) -> str:
 def _works_until(token: Token) -> str:
     """What ends a token that lives before its own end; empty for others."""
     if token.is_under_notice and token.notice_ends_at is not None:
-        until = f"{token.notice_ends_at:%Y-%m-%d %H:%M} UTC"
+        until = display.minute(token.notice_ends_at)
         ended = _ended(token, f"Its end on {until} was asked for")
         return f"{ended} Until then whoever uses it can keep it."
-    if token.is_in_overlap:
-        return f"It was replaced, and works on until {token.ends_at:%Y-%m-%d %H:%M} UTC."
+    if token.is_in_overlap and token.ends_at is not None:
+        return f"It was replaced, and works on until {display.minute(token.ends_at)}."
     return ""
 
 

@@ -3,6 +3,7 @@
 import secrets
 from functools import partial
 
+from django.core.exceptions import ValidationError
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -96,7 +97,7 @@ def _request(request: HttpRequest, form: TokenRequestForm) -> Token | None:
     try:
         requested = request_token(wanted, actor=requester.actor(request))
     except RequestRefusedError as refusal:
-        form.add_error(refusal.field, refusal.message)
+        form.add_error(refusal.field, ValidationError(refusal.message, code=refusal.field))
         return None
     follow_up(requested.effects)
     return requested.token
@@ -119,6 +120,7 @@ def _form_page(
             "form": form,
             "catalog": offered,
             "is_linked": is_linked,
+            "is_full": form.has_error("workspace", code="workspace"),
             "not_read": not_offered(user),
             "account": offered.account(wanted),
             "account_options": offered.account_options(wanted),
