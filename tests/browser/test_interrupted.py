@@ -1,8 +1,9 @@
 """Pages, connections and processes that die at the worst moment cost no key."""
 
+import contextlib
 import re
 
-from playwright.sync_api import Page, Response, Route, expect
+from playwright.sync_api import Error, Page, Response, Route, expect
 
 from tests.browser.live import Live
 from tests.browser.steps import (
@@ -61,17 +62,22 @@ def pumped(page: Page) -> bool:
 
 
 def test_a_page_that_has_the_ciphertext_already_takes_back_its_question_for_it(
-    live: Live, engineer: Page
+    live: Live, engineer: Page, watch: Watch
 ) -> None:
     """Answered after the confirmation, it would be an error on the console."""
     engineer.route(CONFIRMATION, lambda route: None)  # never arrives
     with engineer.expect_request(CONFIRMATION):
         request_token(engineer)
     engineer.unroute(CONFIRMATION)
-    engineer.route(CIPHERTEXT, lambda route: None)  # a slow answer
-    with engineer.expect_event("requestfailed", lambda request: "state=sealed" in request.url):
-        engineer.reload()
+    slow: list[Route] = []
+    engineer.route(CIPHERTEXT, slow.append)
+    engineer.reload()
     assert live.answers_to(take_key(engineer)) == 200
+    for route in slow:
+        with contextlib.suppress(Error):  # of a question that was taken back
+            route.continue_()
+    # Whatever is still asked is answered before this is; ``watch`` hears of it.
+    engineer.evaluate("fetch('/healthz').then((answer) => answer.text())")
 
 
 def test_a_confirmation_whose_answer_is_lost_is_sent_again(
