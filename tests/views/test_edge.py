@@ -231,6 +231,7 @@ from django.test import Client
 from portal.models import User
 call_command("migrate", verbosity=0)
 User.objects.create_user("engineer@example.com", "a password of ours")
+User.objects.update(theme="dark")
 client = Client(headers={"x-forwarded-proto": "https", "x-forwarded-for": "192.0.2.9"})
 page = client.get("/accounts/login/")
 signed_in = client.post(
@@ -274,6 +275,7 @@ def test_behind_tls_cookies_are_secure_and_bound_to_the_host(tmp_path: Path) -> 
         "__Host-csrftoken",
         "__Host-messages",
         "__Host-known-browser",
+        "__Host-theme",
     }
     assert [name for name in cookies if not name.startswith("__Host-")] == []
     for cookie in cookies.values():
