@@ -23,6 +23,7 @@ from django.db.models import QuerySet
 
 from portal import sealing
 from portal.models import User
+from portal.secret_keys import secret_keys
 
 CannotUnlockError = sealing.CannotUnlockError
 
@@ -75,16 +76,12 @@ def codes_left(person: User) -> int:
 
 def lock_seed(seed: str) -> str:
     """A seed as it is kept."""
-    return sealing.lock(seed, purpose=_SEED, secrets=_secrets())
+    return sealing.lock(seed, purpose=_SEED, secrets=secret_keys())
 
 
 def open_seed(locked: str) -> str:
     """A seed as its app has it. Raises CannotUnlockError where no secret of ours opens it."""
-    return sealing.unlock(locked, purpose=_SEED, secrets=_secrets())
-
-
-def _secrets() -> Sequence[str]:
-    return (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)
+    return sealing.unlock(locked, purpose=_SEED, secrets=secret_keys())
 
 
 # -- Recovery codes -----------------------------------------------------------------------------
@@ -107,13 +104,13 @@ def hashed(codes: Sequence[str]) -> dict[str, object]:
 
 def lock_codes(codes: Sequence[str]) -> str:
     """Codes on their way to the page that shows them: for minutes, in the person's own session."""
-    return sealing.lock(" ".join(codes), purpose=_CODES, secrets=_secrets())
+    return sealing.lock(" ".join(codes), purpose=_CODES, secrets=secret_keys())
 
 
 def open_codes(locked: str, *, within: int) -> list[str]:
     """The codes, for so many seconds after they were made; then none."""
     try:
-        opened = sealing.unlock(locked, purpose=_CODES, secrets=_secrets(), within=within)
+        opened = sealing.unlock(locked, purpose=_CODES, secrets=secret_keys(), within=within)
     except sealing.CannotUnlockError:
         return []
     return opened.split()

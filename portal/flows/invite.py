@@ -16,6 +16,7 @@ from portal import audit, passwords
 from portal.audit import Actor
 from portal.life import Effects
 from portal.models import Action, User
+from portal.secret_keys import secret_keys
 
 GOOD_FOR = timedelta(days=1)
 _SALT = "portal.flows.invite"
@@ -73,9 +74,8 @@ def _holder(secret: str, users: "models.QuerySet[User]") -> User | None:
     user = users.filter(pk=pk, is_active=True).first()
     if user is None:
         return None
-    keys = (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)
-    is_good = any(hmac.compare_digest(before, _password_before(user, key)) for key in keys)
-    return user if is_good else None
+    good = (_password_before(user, key) for key in secret_keys())
+    return user if any(hmac.compare_digest(before, one) for one in good) else None
 
 
 def _password_before(user: User, key: str) -> str:

@@ -8,10 +8,10 @@ import base64
 import hmac
 from hashlib import sha256
 
-from django.conf import settings
 from django.utils.crypto import salted_hmac
 
 from portal.models import Team
+from portal.secret_keys import secret_keys
 
 _SALT = "portal.policy.calendar"
 
@@ -27,8 +27,7 @@ def opens_calendar(team: Team, key: str) -> bool:
     """Whether this is the team's key, under a secret key of now or one that was replaced."""
     if team.closed_at is not None or not key.isascii():
         return False
-    secrets = (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)
-    return any(_same(calendar_key(team, secret), key) for secret in secrets)
+    return any(_same(calendar_key(team, secret), key) for secret in secret_keys())
 
 
 def _same(one: str, other: str) -> bool:

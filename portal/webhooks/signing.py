@@ -12,6 +12,7 @@ from django.conf import settings
 from standardwebhooks import Webhook as Signer
 
 from portal import sealing
+from portal.secret_keys import secret_keys
 
 CannotUnlockError = sealing.CannotUnlockError
 
@@ -42,18 +43,14 @@ def headers(message_id: str, body: str, *, secrets: Sequence[str], at: datetime)
 def lock(text: str) -> str:
     """A secret or an address as its row has it. The address too: whoever knows one of Slack's may
     write there."""
-    return sealing.lock(text, purpose=_PURPOSE, secrets=_secrets())
+    return sealing.lock(text, purpose=_PURPOSE, secrets=secret_keys())
 
 
 def unlock(locked: str) -> str:
     """The same as it was. Raises CannotUnlockError where no secret key of ours opens it."""
-    return sealing.unlock(locked, purpose=_PURPOSE, secrets=_secrets())
+    return sealing.unlock(locked, purpose=_PURPOSE, secrets=secret_keys())
 
 
 def is_locked_with_the_key_of_now(locked: str) -> bool:
     """Whether it need not be locked anew: SECRET_KEY may be another one by now."""
     return sealing.is_locked_with(locked, purpose=_PURPOSE, secret=settings.SECRET_KEY)
-
-
-def _secrets() -> Sequence[str]:
-    return (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)
