@@ -1,5 +1,6 @@
 """``make run``: the whole product in the foreground, which starts, heals and stops as one."""
 
+import contextlib
 import re
 import shutil
 import signal
@@ -19,6 +20,7 @@ from django.test import override_settings
 
 from portal.embedded.processes import Process
 from portal.embedded.product import is_ready
+from portal.management.commands import run
 from tests import environment
 from tests.grafana.sandbox_process import PROD, SandboxProcess
 from tests.identity_provider import choose
@@ -195,12 +197,32 @@ def test_who_answers_in_place_of_what_was_started_is_not_taken_for_it() -> None:
 def test_ctrl_c_while_it_starts_stops_it_without_a_traceback(seconds: float) -> None:
     product = Product()
     process = product.launch()
-    time.sleep(seconds)  # the moment matters, and not what has happened by then
-    process.send_signal(signal.SIGINT)
-    process.wait(60)
-    assert "Traceback" not in product.log()
-    assert within(10, lambda: product.processes() == [])
-    product.close()
+    try:
+        time.sleep(seconds)  # the moment matters, and not what has happened by then
+        process.send_signal(signal.SIGINT)
+        process.wait(60)
+        assert "Traceback" not in product.log()
+        assert within(10, lambda: product.processes() == [])
+    finally:
+        product.close()
+
+
+def test_ctrl_c_that_a_library_swallows_while_it_starts_still_stops_it(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def start(_: run.Command) -> None:
+        with contextlib.suppress(BaseException):
+            signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(run.Command, "_start", start)
+    monkeypatch.setattr(run.product, "alone", contextlib.nullcontext)
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        run.Command().handle()
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    assert "Stopped." in capsys.readouterr().out
 
 
 def refused(**settings: str) -> str:

@@ -13,8 +13,11 @@ from portal.embedded import demo, preparation, product
 from portal.embedded.processes import Process, StartError, say, stop, wait_for
 
 
-class _StopAskedError(Exception):
-    """A signal asks us to stop."""
+class _StopAsked(BaseException):
+    """A signal asks us to stop.
+
+    Not an :class:`Exception`: a library that catches those to go on would swallow it.
+    """
 
 
 class Command(BaseCommand):
@@ -26,6 +29,7 @@ class Command(BaseCommand):
             os.environ["PORTAL_EMBEDDED"] = "1"  # the processes below need not guess it
         self.servers: list[Process] = []
         self.application: list[Process] = []
+        self.stop_asked = False
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._ask_to_stop)
         try:
@@ -39,13 +43,14 @@ class Command(BaseCommand):
                     # What serves the others goes last.
                     stop(self.application)
                     stop(self.servers)
-        except _StopAskedError:
+        except _StopAsked:
             say("Stopped.")
         except StartError as error:
             raise CommandError(str(error)) from None
 
     def _ask_to_stop(self, *_: object) -> None:
-        raise _StopAskedError
+        self.stop_asked = True
+        raise _StopAsked
 
     def _start(self) -> None:
         servers = [one for one in (product.broker(), product.sandbox()) if one is not None]
@@ -71,10 +76,12 @@ class Command(BaseCommand):
         self._banner()
 
     def _keep_alive(self) -> None:
-        while True:
+        # Asked while it started, inside of a library that swallows whatever is raised there.
+        while not self.stop_asked:
             for process in (*self.servers, *self.application):
                 process.keep_alive()
             time.sleep(0.2)
+        raise _StopAsked
 
     def _banner(self) -> None:
         """Where to click, and whom to sign in as."""
