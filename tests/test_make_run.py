@@ -18,6 +18,7 @@ import pytest
 import requests
 from django.test import override_settings
 
+from portal.embedded import product as parts
 from portal.embedded.processes import Process
 from portal.embedded.product import is_ready
 from portal.management.commands import run
@@ -215,7 +216,7 @@ def test_ctrl_c_that_a_library_swallows_while_it_starts_still_stops_it(
             signal.raise_signal(signal.SIGINT)
 
     monkeypatch.setattr(run.Command, "_start", start)
-    monkeypatch.setattr(run.product, "alone", contextlib.nullcontext)
+    monkeypatch.setattr(parts, "alone", contextlib.nullcontext)
     before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
         run.Command().handle()
