@@ -171,8 +171,8 @@ def duration(seconds: float) -> str:
 def day_table() -> list[str]:
     rows = []
     for came in (
-        simulate("Monday, 7 to 12", COMPANY, monday, 5),
-        simulate("Monday, one worker host", replace(COMPANY, hosts=1), monday, 5),
+        simulate("Monday, 7 to 11", COMPANY, monday, 4),
+        simulate("Monday, one worker host", replace(COMPANY, hosts=1), monday, 4),
         simulate("all renew in 15 minutes", COMPANY, all_at_once, 1.5),
         simulate("the same, in one AWS account", COMPANY, in_one_account, 1.5),
     ):

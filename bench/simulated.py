@@ -55,11 +55,23 @@ class Host:
 
     processes: int
     own: Counter[int] = field(default_factory=Counter)
-    read: Counter[int] = field(default_factory=Counter)
+    """Places by the account's number."""
+    taken: int = 0
+    read: set[int] = field(default_factory=set)
+    """Whose lists are being read."""
 
-    @property
-    def taken(self) -> int:
-        return self.own.total()
+    def begin(self, task: Task) -> None:
+        task.host = self
+        self.own[task.account.number] += 1
+        self.taken += 1
+        if task.is_reading:
+            self.read.add(task.account.number)
+
+    def end(self, task: Task) -> None:
+        self.own[task.account.number] -= 1
+        self.taken -= 1
+        if task.is_reading:
+            self.read.discard(task.account.number)
 
     def may_take(self, task: Task) -> bool:
         """portal/places.py's scripts, where there are several connections."""
@@ -71,8 +83,8 @@ class Host:
             return has_room
         return (
             has_room
-            and self.read.total() < places.readings(self.processes)
-            and not self.read[number]
+            and len(self.read) < places.readings(self.processes)
+            and number not in self.read
         )
 
 
@@ -163,8 +175,8 @@ class Company:
             account, patience = self.accounts[number], CATALOG_PATIENCE
             self.catalog_pauses.append(SYNC_SECONDS + self.time.now - at)
             for _ in range(1 + self.setting.workspaces):
-                yield costs.catalog_call_here
-                yield from self._call(account, costs.call_at_aws, patience)
+                seconds = costs.call_at_aws + costs.catalog_call_here
+                yield from self._call(account, seconds, patience)
             due.append((self.time.now + SYNC_SECONDS, number))
 
     def _turns(self, seconds: float) -> Steps:
@@ -205,8 +217,7 @@ class Company:
             while self._being_made and waited < read_lists.LETS_GO_FIRST:
                 waited += LOOKS_AGAIN_SECONDS
                 yield LOOKS_AGAIN_SECONDS
-            yield from self._call(account, costs.call_at_aws, LIST_PATIENCE)
-            yield costs.list_here
+            yield from self._call(account, costs.call_at_aws + costs.list_here, LIST_PATIENCE)
             self._under_way[number] -= 1
             self._leave(task)
 
@@ -232,16 +243,12 @@ class Company:
                 if are_shared and not host.may_take(task):
                     (task.account.aside if aside is None else aside).append(task)
                     continue
-                host.own[task.account.number] += 1
-                host.read[task.account.number] += task.is_reading
-                task.host = host
+                host.begin(task)
                 self.time.begin(task.steps(task))
 
     def _leave(self, task: Task) -> None:
-        host, number = task.host, task.account.number
-        assert host is not None
-        host.own[number] -= 1
-        host.read[number] -= task.is_reading
+        assert task.host is not None
+        task.host.end(task)
         if task.account.aside:
             self._first.append(task.account.aside.popleft())
         if task.is_reading and self._readings_aside:
@@ -262,7 +269,8 @@ class Company:
             attempt += 1
             wait, at = account.pace.turn(self.time.now)
             if wait <= pace.LONGEST_TURN:
-                yield wait
+                if wait:
+                    yield wait
                 retry_after = account.bucket.take(self.time.now)
                 if not retry_after:
                     account.served[int(self.time.now // 60)] += 1

@@ -249,10 +249,7 @@ def load_embedded_secrets(data_dir: Path) -> None:
         data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         text = _generated(data_dir)
     except OSError as error:
-        refuse(
-            "PORTAL_DATA_DIR",
-            f"names a directory that can't be used ({data_dir}): {error.strerror}",
-        )
+        refuse("PORTAL_DATA_DIR", f"names what can't be used ({data_dir}): {error.strerror}")
     for line in text.splitlines():
         name, _, value = line.partition("=")
         if f"{name}_FILE" not in env:
@@ -279,7 +276,7 @@ def _generated(data_dir: Path) -> str:
         except FileExistsError:
             pass
         finally:
-            draft.unlink()
+            draft.unlink(missing_ok=True)
     return file.read_text()
 
 

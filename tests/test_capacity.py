@@ -116,9 +116,9 @@ def test_lists_wait_for_people_and_take_a_third_of_the_places() -> None:
     account = Account(0, Bucket(5))
     reading = Task(account, lambda _: iter(()), is_reading=True)  # type: ignore[arg-type,return-value]  # never begun
     assert host.may_take(reading)
-    host.read[1] = places.readings(12)
+    host.read = set(range(1, 1 + places.readings(12)))
     assert not host.may_take(reading)
-    host.read[1], host.read[0] = 0, 1
+    host.read = {0}
     assert not host.may_take(reading), "one of a connection at a time"
 
 

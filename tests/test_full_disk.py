@@ -41,8 +41,7 @@ def test_a_start_without_room_for_static_files_names_their_folder(tmp_path: Path
 def test_a_start_that_can_not_even_write_its_secrets_names_the_folder(tmp_path: Path) -> None:
     line = one_line(below_quota(0), "run", PORTAL_DATA_DIR=str(tmp_path))
     assert line == (
-        "portal: setting PORTAL_DATA_DIR names a directory that can't be used "
-        f"({tmp_path}): File too large"
+        f"portal: setting PORTAL_DATA_DIR names what can't be used ({tmp_path}): File too large"
     )
     assert list(tmp_path.iterdir()) == [], "no draft of them stays"
 
