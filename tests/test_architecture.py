@@ -8,6 +8,7 @@ import pytest
 
 from portal.life.moves import MOVES
 from portal.models import Action
+from tests import house
 
 PORTAL = Path(__file__).resolve().parent.parent / "portal"
 HTTP = ("django.http", "django.shortcuts", "django.urls", "django.views", "django.template")
@@ -85,3 +86,9 @@ def test_every_action_of_the_audit_log_is_recorded_by_a_move_or_by_a_flow() -> N
             and node.value.id == "Action"
         }
     assert set(Action) - recorded == set()
+
+
+def test_the_map_of_the_house_is_the_house() -> None:
+    rooms = [room for layer in house.layers() for room in layer]
+    assert [room for room in rooms if not house.said_by(room)] == []
+    assert house.drawn() in house.PAGE.read_text(), "python -m tests.house draws it anew"

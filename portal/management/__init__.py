@@ -1,0 +1,1 @@
+"""What operators type: one command a file. Each asks flows and tools, and prints."""
