@@ -6,6 +6,7 @@ that nobody queues behind them unseen.
 """
 
 import gc
+import os
 import signal
 import sys
 from pathlib import Path
@@ -67,14 +68,8 @@ def on_starting(server: Any) -> None:
 
 
 def post_fork(_server: Any, _worker: Any) -> None:
-    """A master that was killed can't end its workers, and its successor needs their port.
-
-    Until a worker has its own, it has the master's signal handlers, which write down what came and
-    go on: a stop that meets a start would wait for such a worker as long as for a slow request.
-    """
+    """A master that was killed can't end its workers, and its successor needs their port."""
     die_with_parent(signal.SIGKILL)
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
-        signal.signal(number, signal.SIG_DFL)
 
 
 def post_worker_init(worker: Any) -> None:
@@ -86,3 +81,27 @@ def when_ready(_: Any) -> None:
     if not settings.EMBEDDED:
         static_versions.publish()
     gc.freeze()
+
+
+STOPS = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
+
+
+def _hold_stops() -> None:
+    signal.pthread_sigmask(signal.SIG_BLOCK, STOPS)
+
+
+def _let_stops_through() -> None:
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPS)
+
+
+def _end_when_asked() -> None:
+    for number in STOPS:
+        signal.signal(number, signal.SIG_DFL)
+    _let_stops_through()
+
+
+# Until a worker has signal handlers of its own, it has the master's, which write down what came and
+# go on: a stop that meets a start would wait for such a worker as long as for a slow request.
+os.register_at_fork(
+    before=_hold_stops, after_in_parent=_let_stops_through, after_in_child=_end_when_asked
+)

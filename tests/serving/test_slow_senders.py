@@ -189,22 +189,28 @@ def test_a_process_that_stops_does_not_wait_for_slow_senders(tmp_path: Path) -> 
 def test_a_process_that_stops_does_not_wait_for_workers_that_have_just_begun(
     tmp_path: Path,
 ) -> None:
+    """Neither for one that is about to begin its work, nor for one that is not yet itself."""
     config = tmp_path / "gunicorn.conf.py"
     config.write_text(
+        "import os, time\n"
+        "forks = []\n"
+        # Registered first, it runs first: a worker that has the master's handlers, for long.
+        "os.register_at_fork(\n"
+        "    before=lambda: forks.append(1),\n"
+        "    after_in_child=lambda: time.sleep(4 if len(forks) > 1 else 0),\n"
+        ")\n"
         f"__file__ = {str(CONFIG)!r}\n"
         "exec(open(__file__).read())\n"
-        "import time\n"
+        "graceful_timeout = 300\n"
         "begin = post_fork\n"
         "def post_fork(server, worker):\n"
         "    begin(server, worker)\n"
-        "    time.sleep(60 if worker.age > 1 else 0)\n"
+        "    time.sleep(300 if worker.age > 1 else 0)\n"
     )
     with serving(tmp_path, ROOT, config) as web:
         assert web.process is not None
-        began = time.monotonic()
         web.process.terminate()
-        assert web.process.wait(30) == 0
-        assert time.monotonic() - began < 10
+        assert web.process.wait(100) == 0
 
 
 def test_the_log_tells_how_many_were_too_slow(web: Web) -> None:
