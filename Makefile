@@ -8,7 +8,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install \
 
 IN_PARALLEL := -q -n 3 --dist loadfile --no-loadscope-reorder
 
-.PHONY: run test check bench pictures chaos hosts deploy-check units-check install-check bare-check next lock clean
+.PHONY: run test check bench pictures chaos hosts deploy-check units-check install-check bare-check next lock sbom clean
 
 run: $(VENV)/.run
 	@PORTAL_EMBEDDED=1 PYTHONUNBUFFERED=1 exec $(BIN)/python manage.py run
@@ -35,9 +35,9 @@ $(VENV)/.run: $(VENV)/.made requirements-pip.txt requirements.txt requirements-e
 	@$(PIP) -r requirements.txt -r requirements-embedded.txt
 	@touch $@
 
-$(VENV)/.dev: $(VENV)/.run requirements-dev.txt requirements-saml.txt requirements-otel.txt
+$(VENV)/.dev: $(VENV)/.run requirements-dev.txt requirements-saml.txt requirements-otel.txt requirements-sbom.txt
 	@echo "Installing what tests and checks need into $(VENV) ..."
-	@$(PIP) -r requirements-dev.txt -r requirements-saml.txt -r requirements-otel.txt
+	@$(PIP) -r requirements-dev.txt -r requirements-saml.txt -r requirements-otel.txt -r requirements-sbom.txt
 	@touch $@
 
 # Everything on the embedded default; then what touches database and broker again, on a real
@@ -108,11 +108,17 @@ next: $(VENV)/.dev
 
 # Resolve the locks anew. The lock names no registry: pip uses the one it is set up for.
 lock: $(VENV)/.dev
-	@for name in requirements requirements-embedded requirements-saml requirements-otel requirements-dev requirements-pip; do \
+	@for name in requirements requirements-embedded requirements-saml requirements-otel requirements-dev requirements-pip requirements-sbom; do \
 	  $(BIN)/uv pip compile --quiet --generate-hashes --universal --python-version 3.11 \
 	    --no-emit-index-url --no-header $(LOCK_ARGS) $$name.in --output-file $$name.txt || exit 1; \
 	done
 	@date -u +%F >requirements.locked
+
+# What the image installs, as CycloneDX has it (docs/OPERATIONS.md).
+sbom: $(VENV)/.dev
+	@mkdir -p var
+	@PATH="$$PWD/$(BIN):$$PATH" sh deploy/sbom.sh var/sbom.cdx.json
+	@echo "Written: var/sbom.cdx.json"
 
 clean:
 	rm -rf $(VENV) .venv-next var .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -249,7 +249,7 @@ def load_embedded_secrets(data_dir: Path) -> None:
         data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         text = _generated(data_dir)
     except OSError as error:
-        refuse("PORTAL_DATA_DIR", f"names a directory that can't be used: {error.strerror}")
+        refuse("PORTAL_DATA_DIR", f"names what can't be used ({data_dir}): {error.strerror}")
     for line in text.splitlines():
         name, _, value = line.partition("=")
         if f"{name}_FILE" not in env:
@@ -269,14 +269,14 @@ def _generated(data_dir: Path) -> str:
         # Written beside and linked into place: of two processes that start at once one wins,
         # and neither ever reads half a file.
         draft = data_dir / f".{EMBEDDED_FILE}.{secrets.token_hex(4)}"
-        draft.touch(mode=0o600)
-        draft.write_text("".join(f"{name}={value}\n" for name, value in lines.items()))
         try:
+            draft.touch(mode=0o600)
+            draft.write_text("".join(f"{name}={value}\n" for name, value in lines.items()))
             file.hardlink_to(draft)
         except FileExistsError:
             pass
         finally:
-            draft.unlink()
+            draft.unlink(missing_ok=True)
     return file.read_text()
 
 

@@ -1,17 +1,27 @@
 """The database can't be used: which errors say so, and what they are called."""
 
 import errno
+from pathlib import Path
 from typing import Any
 
 from django.core.cache import cache
 from django.db import Error, InterfaceError, OperationalError, connection, transaction
 
 from portal.incidents import Incident, one_line
+from portal.room import without_room
 
 FULL = "53100"
 READ_ONLY = "25006"
 """SQLSTATEs (https://www.postgresql.org/docs/current/errcodes-appendix.html)."""
 _SQLITE_TAKES_NO_WRITES = ("database or disk is full", "readonly database")
+_SQLITE_CAN_NOT_WRITE = (
+    *("SQLITE_IOERR_WRITE", "SQLITE_IOERR_FSYNC", "SQLITE_IOERR_DIR_FSYNC"),
+    *("SQLITE_IOERR_TRUNCATE", "SQLITE_IOERR_SHMSIZE"),
+)
+"""Its message is "disk I/O error" for a quota, and for a file that may not grow
+(https://www.sqlite.org/rescode.html)."""
+_ROOM = 256 * 1024
+"""Bytes. With less it is luck whether the next form can be saved."""
 
 _MARK = "database-takes-no-writes"
 _MARK_SECONDS = 60
@@ -31,6 +41,7 @@ _OF_THE_DISK = (
     *(errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.EFBIG, errno.EIO),
 )
 _HINTS = {
+    FULL: " (make room on the server's disk)",
     "42501": " (apply deploy/postgresql_runtime_role.sql as the owner)",
     "42P01": " (run manage.py migrate as the owner)",
     "42703": " (run manage.py migrate as the owner)",
@@ -52,9 +63,15 @@ def is_outage(error: BaseException | None) -> bool:
 
 def takes_no_writes(error: BaseException) -> bool:
     """Whether it could still be read: it is full, or is a standby by now."""
-    return sqlstate(error) in (FULL, READ_ONLY) or any(
-        words in str(error) for words in _SQLITE_TAKES_NO_WRITES
+    return (
+        sqlstate(error) in (FULL, READ_ONLY)
+        or getattr(error.__cause__, "sqlite_errorname", "") in _SQLITE_CAN_NOT_WRITE
+        or any(words in str(error) for words in _SQLITE_TAKES_NO_WRITES)
     )
+
+
+def _has_no_room(error: BaseException) -> bool:
+    return takes_no_writes(error) and not sqlstate(error) and "readonly" not in str(error)
 
 
 def sqlstate(error: BaseException) -> str:
@@ -95,8 +112,9 @@ def database_takes_writes() -> bool:
     """
     if cache.get(_MARK):
         return False
-    if connection.vendor != "postgresql":
-        return True
+    if connection.vendor == "sqlite":
+        file = Path(connection.settings_dict["NAME"])
+        return not file.is_file() or without_room(file.parent, _ROOM) is None
     try:
         with transaction.atomic(), connection.cursor() as cursor:
             cursor.execute(_IS_READ_ONLY)
@@ -119,6 +137,8 @@ def of_a_command(error: Exception) -> str | None:
         if is_outage(error) or sqlstate(error) in _HINTS:
             is_old = str(error).startswith(_SQLITE_IS_NOT_MIGRATED)
             hint = _HINTS["42P01"] if is_old else _HINTS.get(sqlstate(error), "")
+            if _has_no_room(error):
+                hint = " (make room on its disk, or raise this user's quota)"
             return f"portal: the database can't be used ({_where()}): {one_line(error)}{hint}"
         return None
     if isinstance(error, OSError) and error.errno in _OF_THE_DISK:

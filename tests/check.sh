@@ -30,7 +30,7 @@ DATABASE_URL=postgres://portal@127.0.0.1/portal CELERY_BROKER_URL=rediss://127.0
   EMAIL_URL=smtp+tls://mail.example.com:587 PORTAL_GRAFANA=aws \
   python manage.py check --deploy --fail-level WARNING
 say "stale lock"
-locks="requirements requirements-embedded requirements-saml requirements-otel requirements-dev requirements-pip"
+locks="requirements requirements-embedded requirements-saml requirements-otel requirements-dev requirements-pip requirements-sbom"
 for name in $locks; do
   cp "$name.txt" "$scratch/$name.txt"
 done

@@ -141,6 +141,8 @@ class Product:
         self.data_dir = data_dir or Path(tempfile.mkdtemp(prefix="portal-product-"))
         self.tree = ROOT
         """The files of the version that is started."""
+        self.before: tuple[str, ...] = ()
+        """What stands before its command."""
         self.port = free_port()
         self.sandbox_port = free_port()
         self._redis: Redis | None = None
@@ -239,7 +241,7 @@ class Product:
         self._started_at = self._output.stat().st_size if self._output.exists() else 0
         with self._output.open("ab") as output:
             self._process = subprocess.Popen(
-                COMMAND,
+                (*self.before, *COMMAND),
                 cwd=self.tree,
                 env=self.environment,
                 stdin=subprocess.DEVNULL,

@@ -25,6 +25,7 @@ OF_DEVELOPERS = {"PORTAL_TEST_STACK", "PORTAL_TEST_CHAOS"}
 MANAGE = re.compile(r"(?:manage\.py|portal-manage) ([a-z_]+)((?: [^`|\n\\]*)?)")
 OPTION = re.compile(r"--[a-z][a-z-]+")
 MAKE = re.compile(r"`make ([a-z-]+)(?: [^`]*)?`")
+MODULE = re.compile(r"python3? -m ((?:bench|tests|portal)[\w.]*)((?: [^`|\n\\]*)?)")
 PLACE = re.compile(r"`((?:deploy|docs|tests|bench|portal|templates|static)/[\w./-]*\w)`")
 LINK = re.compile(r"\]\(([^):#]+\.md)(?:#([\w-]+))?\)")
 
@@ -94,6 +95,16 @@ def test_each_target_of_make_that_a_page_names_exists() -> None:
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     named = {name for page in PAGES for name in MAKE.findall(page.read_text())}
     assert named - targets == set()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_each_module_that_a_page_has_run_exists_with_its_options(page: Path) -> None:
+    for name, rest in MODULE.findall(page.read_text()):
+        place = ROOT / Path(*name.rstrip(".").split("."))
+        file = place / "__main__.py" if place.is_dir() else place.with_suffix(".py")
+        assert file.exists(), name
+        known = set(OPTION.findall(file.read_text()))
+        assert {one for one in OPTION.findall(rest) if one not in known} == set(), name
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -411,7 +411,7 @@ def test_a_data_directory_that_cannot_be_one_is_named(start: Start, tmp_path: Pa
     file.touch()
     for path in (file, file / "below"):
         line = refusal(start(PORTAL_DATA_DIR=str(path)))
-        assert line.startswith("portal: setting PORTAL_DATA_DIR names a directory that can't be")
+        assert line.startswith("portal: setting PORTAL_DATA_DIR names what can't be used (")
 
 
 def test_the_sandbox_in_production_wants_its_secret(start: Start) -> None:

@@ -5,8 +5,10 @@ was published once must stay in the chain; where it does not, that is said at on
 keeps what it knew.
 """
 
+import errno
 import json
 import logging
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -78,8 +80,12 @@ def contradicted(heads: Mapping[int, Published]) -> int | None:
 
 def _append(line: str) -> None:
     try:
-        with Path(settings.AUDIT_HEAD_FILE).open("a") as file:
-            file.write(line)
+        with Path(settings.AUDIT_HEAD_FILE).open("ab", buffering=0) as file:
+            end = file.tell()
+            if file.write(line.encode()) != len(line):
+                # Half a line, on a disk without room: the next one would be appended to it.
+                file.truncate(end)
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     except OSError as error:
         log.error("audit.head_not_written", extra={"error": str(error)})
 

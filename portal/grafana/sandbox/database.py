@@ -68,10 +68,14 @@ class Database:
             self.connection = sqlite3.connect(path, isolation_level=None)
             is_new = not self._value("SELECT count(*) FROM sqlite_schema")
             version = self._value("PRAGMA user_version")
+            if is_new or version == SCHEMA_VERSION:
+                self._prepare(is_new)
+                return
         except sqlite3.Error as error:
             raise DataFileError(f"{path}: {error}") from error
-        if not is_new and version != SCHEMA_VERSION:
-            raise DataFileError(f"{path} is not a data file of this sandbox; move it away")
+        raise DataFileError(f"{path} is not a data file of this sandbox; move it away")
+
+    def _prepare(self, is_new: bool) -> None:
         for pragma in ("journal_mode = WAL", "synchronous = NORMAL", "foreign_keys = ON"):
             self.connection.execute(f"PRAGMA {pragma}")
         if is_new:

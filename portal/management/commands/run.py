@@ -53,6 +53,7 @@ class Command(BaseCommand):
         raise _StopAsked
 
     def _start(self) -> None:
+        product.require_room()
         servers = [one for one in (product.broker(), product.sandbox()) if one is not None]
         product.require_free_ports(servers)
         preparation.require_access_file()
