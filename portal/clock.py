@@ -12,7 +12,8 @@ import socket
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db import DatabaseError
+from django.db import DatabaseError, transaction
+from django.db.models import F
 from django.utils import timezone
 
 from portal.grafana import heard
@@ -213,8 +214,11 @@ def _keep(whose: str, reading: Reading, now: datetime) -> bool:
     was_off = row is not None and row.off_since is not None
     if row is None or was_off != reading.is_off or not now - KEPT_EVERY < row.at <= now:
         was_behind = row is not None and was_off and row.ahead < 0
-        if row is not None and was_off and row.ahead > 0 and not reading.is_off:
-            _let_nobody_wait_for_what_was_ahead(now)
+        if row is not None and was_off and not reading.is_off:
+            if whose == Clock.DATABASE:
+                _correct_attempts(row)
+            if row.ahead > 0:
+                _let_nobody_wait_for_what_was_ahead(now)
         values = {"ahead": reading.ahead, "at": now}
         if reading.is_off:
             since = row.off_since if row is not None else None
@@ -223,6 +227,32 @@ def _keep(whose: str, reading: Reading, now: datetime) -> bool:
             values |= {"off_since": None} | ({"rests_until": now + REST} if was_behind else {})
         Clock.objects.update_or_create(pk=whose, defaults=values)
     return reading.is_off
+
+
+def _correct_attempts(row: Clock) -> None:
+    """Set right what attempts of unknown outcome were stamped with while the clock was off.
+
+    By the right clock a begin that was stamped by one that was ahead lies after what the attempt
+    has left at AWS, which would then be nobody's (portal.flows.recover.orphans_in). A signature
+    that was stamped by one that was behind seems to be over while AWS still takes it.
+    """
+    if row.off_since is None:
+        return
+    by_that_clock = row.off_since - TOLERANCE  # it was off for a moment before that was seen
+    ahead = timedelta(seconds=row.ahead)
+    with transaction.atomic():
+        # Once, though several processes may see at the same moment that the clock is right.
+        if not Clock.objects.filter(pk=row.pk, off_since=row.off_since).update(off_since=None):
+            return
+        attempts = Token.objects.filter(unresolved_since__isnull=False)
+        if row.ahead > 0:
+            attempts.filter(unresolved_since__gte=by_that_clock).update(
+                unresolved_since=F("unresolved_since") - ahead
+            )
+        else:
+            attempts.filter(last_signature_at__gte=by_that_clock).update(
+                last_signature_at=F("last_signature_at") - ahead
+            )
 
 
 def _let_nobody_wait_for_what_was_ahead(now: datetime) -> None:

@@ -17,6 +17,8 @@ from portal.flows.deliver import Confirmation, deliver
 from portal.flows.issue import issue
 from portal.flows.mail import mail
 from portal.flows.mail_password import mail_password
+from portal.flows.recover import settle
+from portal.gateway import Gateway
 from portal.grafana import heard
 from portal.grafana.errors import GrafanaError
 from portal.models import (
@@ -80,6 +82,30 @@ DUE: dict[str, tuple[dict[str, Any], State]] = {
         State.CANCELLED,
     ),
 }
+
+
+def failed_attempt(make_token: Callable[..., Token], engineer: User) -> Token:
+    """A request that ended without knowing what its create has left at AWS."""
+    now = Token.objects.database_now()
+    return make_token(
+        engineer,
+        state=State.FAILED,
+        may_exist_at_aws=True,
+        unresolved_since=now,
+        last_signature_at=now,
+    )
+
+
+def make_at_aws(token: Token) -> None:
+    """What was sent long ago arrives."""
+    Gateway(token.workspace.connection).create_token(
+        token.workspace.aws_id,
+        token.service_account.aws_id,
+        name=token.name,
+        seconds_to_live=token.seconds_to_live,
+    )
+
+
 OF_REQUESTS = {"it waited for an hour", "nobody approved it", "nobody collected it"}
 
 
@@ -297,6 +323,50 @@ def test_once_a_clock_that_was_ahead_is_right_nobody_waits_for_what_it_wrote(
         assert queued.pk in sweep().issue
         assert Heartbeat.objects.get(kind="worker").at <= timezone.now()
         assert not ServiceAccount.objects.exclude(list_asked_at=None).exists()
+
+
+@pytest.mark.parametrize("ahead", [70, 250])
+def test_what_an_attempt_left_is_its_own_once_a_clock_that_was_ahead_is_right(
+    aws: SandboxProcess, make_token: Callable[..., Token], engineer: User, ahead: int
+) -> None:
+    set_apart(aws, -ahead)
+    token = failed_attempt(make_token, engineer)
+    make_at_aws(token)
+    set_apart(aws, 0)
+    assert settle(token.pk) == 1
+    assert aws.steer("GET", "tokens?expired=1")["tokens"] == []
+
+
+def test_a_signature_of_a_clock_that_was_behind_is_not_over_once_it_is_right(
+    aws: SandboxProcess, make_token: Callable[..., Token], engineer: User
+) -> None:
+    set_apart(aws, 600)
+    token = failed_attempt(make_token, engineer)
+    set_apart(aws, 0)
+    token.refresh_from_db()
+    last = token.last_signature_at
+    assert last is not None
+    assert last > timezone.now() + timedelta(seconds=590), "ten minutes later than it was stamped"
+    assert settle(token.pk) == 0
+    token.refresh_from_db()
+    assert token.unresolved_since is not None
+    make_at_aws(token)
+    Token.objects.update(not_before=None)
+    assert settle(token.pk) == 1
+
+
+def test_several_who_see_that_a_clock_is_right_correct_its_stamps_once(
+    aws: SandboxProcess, make_token: Callable[..., Token], engineer: User
+) -> None:
+    set_apart(aws, -150)
+    token = failed_attempt(make_token, engineer)
+    row = Clock.objects.get(pk=Clock.DATABASE)
+    for _ in range(2):
+        clock._correct_attempts(row)
+    before = token.unresolved_since
+    token.refresh_from_db()
+    assert before is not None
+    assert token.unresolved_since == before - timedelta(seconds=row.ahead)
 
 
 # -- What is said of it ---------------------------------------------------------------------------

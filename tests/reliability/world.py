@@ -191,7 +191,9 @@ class World:
         """Every time on record, ours and AWS's."""
         span = timedelta(seconds=seconds)
         Token.objects.update(**{name: F(name) - span for name in _TIMES})
-        Clock.objects.update(rests_until=F("rests_until") - span)
+        Clock.objects.update(
+            rests_until=F("rests_until") - span, off_since=F("off_since") - span, at=F("at") - span
+        )
         with contextlib.closing(sqlite3.connect(self.aws.data, timeout=10)) as file, file:
             file.execute(
                 "UPDATE tokens SET created = created - ?, expires = expires - ?",
