@@ -214,18 +214,20 @@ def _keep(whose: str, reading: Reading, now: datetime) -> bool:
     was_off = row is not None and row.off_since is not None
     if row is None or was_off != reading.is_off or not now - KEPT_EVERY < row.at <= now:
         was_behind = row is not None and was_off and row.ahead < 0
-        if row is not None and was_off and not reading.is_off:
-            if whose == Clock.DATABASE:
-                _correct_attempts(row)
-            if row.ahead > 0:
-                _let_nobody_wait_for_what_was_ahead(now)
         values = {"ahead": reading.ahead, "at": now}
         if reading.is_off:
             since = row.off_since if row is not None else None
             values |= {"off_since": since or now, "rests_until": None}
         else:
             values |= {"off_since": None} | ({"rests_until": now + REST} if was_behind else {})
-        Clock.objects.update_or_create(pk=whose, defaults=values)
+        # What follows stands with what is written, or is done again by the next look.
+        with transaction.atomic():
+            if row is not None and was_off and not reading.is_off:
+                if whose == Clock.DATABASE:
+                    _correct_attempts(row)
+                if row.ahead > 0:
+                    _let_nobody_wait_for_what_was_ahead(now)
+            Clock.objects.update_or_create(pk=whose, defaults=values)
     return reading.is_off
 
 
@@ -235,24 +237,25 @@ def _correct_attempts(row: Clock) -> None:
     By the right clock a begin that was stamped by one that was ahead lies after what the attempt
     has left at AWS, which would then be nobody's (portal.flows.recover.orphans_in). A signature
     that was stamped by one that was behind seems to be over while AWS still takes it.
+
+    In the transaction of whoever writes down that the clock is right.
     """
-    if row.off_since is None:
+    # Once, though several processes may see it at the same moment.
+    if row.off_since is None or not (
+        Clock.objects.filter(pk=row.pk, off_since=row.off_since).update(off_since=None)
+    ):
         return
     by_that_clock = row.off_since - TOLERANCE  # it was off for a moment before that was seen
     ahead = timedelta(seconds=row.ahead)
-    with transaction.atomic():
-        # Once, though several processes may see at the same moment that the clock is right.
-        if not Clock.objects.filter(pk=row.pk, off_since=row.off_since).update(off_since=None):
-            return
-        attempts = Token.objects.filter(unresolved_since__isnull=False)
-        if row.ahead > 0:
-            attempts.filter(unresolved_since__gte=by_that_clock).update(
-                unresolved_since=F("unresolved_since") - ahead
-            )
-        else:
-            attempts.filter(last_signature_at__gte=by_that_clock).update(
-                last_signature_at=F("last_signature_at") - ahead
-            )
+    attempts = Token.objects.filter(unresolved_since__isnull=False)
+    if row.ahead > 0:
+        attempts.filter(unresolved_since__gte=by_that_clock).update(
+            unresolved_since=F("unresolved_since") - ahead
+        )
+    else:
+        attempts.filter(last_signature_at__gte=by_that_clock).update(
+            last_signature_at=F("last_signature_at") - ahead
+        )
 
 
 def _let_nobody_wait_for_what_was_ahead(now: datetime) -> None:

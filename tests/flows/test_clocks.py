@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from django.core import mail as outbox
 from django.core.management import call_command
+from django.db import OperationalError
 from django.utils import timezone
 
 from portal import clock, gateway
@@ -367,6 +368,30 @@ def test_several_who_see_that_a_clock_is_right_correct_its_stamps_once(
     token.refresh_from_db()
     assert before is not None
     assert token.unresolved_since == before - timedelta(seconds=row.ahead)
+
+
+def test_a_look_that_is_cut_short_leaves_nothing_half_corrected(
+    aws: SandboxProcess,
+    make_token: Callable[..., Token],
+    engineer: User,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def away(_: datetime) -> None:
+        raise OperationalError("the database is away")
+
+    set_apart(aws, -150)
+    token = failed_attempt(make_token, engineer)
+    before = token.unresolved_since
+    with monkeypatch.context() as patched:
+        patched.setattr(clock, "_let_nobody_wait_for_what_was_ahead", away)
+        set_apart(aws, 0)
+    token.refresh_from_db()
+    assert token.unresolved_since == before
+    set_apart(aws, 0)
+    token.refresh_from_db()
+    assert before is not None
+    assert token.unresolved_since is not None
+    assert token.unresolved_since < before - timedelta(seconds=140)
 
 
 # -- What is said of it ---------------------------------------------------------------------------
