@@ -360,11 +360,8 @@ class Product:
 
 
 def within(seconds: float, holds: Callable[[], bool]) -> bool:
-    """Whether the condition holds before the time is over; asked again and again.
-
-    ``seconds`` are those of a machine with nothing else to do; a busy one has three times as many.
-    """
-    until = time.monotonic() + 3 * seconds
+    """Whether the condition holds before the time is over; asked again and again."""
+    until = time.monotonic() + seconds
     while not holds():
         if time.monotonic() > until:
             return False

@@ -255,7 +255,7 @@ def test_the_web_tells_what_the_workers_have_seen_and_so_it_does_after_both_were
     for unit in ("portal-web", "portal-worker"):
         deployment.crash(unit)
         deployment.start(unit)
-    assert within(30, lambda: deployment.degraded() != ["web"])
+    assert within(60, lambda: deployment.degraded() != ["web"])
     assert tells(CALLED, DELIVERED, FORBIDDEN)
 
 
