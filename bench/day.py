@@ -23,7 +23,7 @@ if not apps.ready:
     os.environ.setdefault("PORTAL_DATA_DIR", str(ROOT / "var" / "bench" / "settings"))
     django.setup()
 
-from bench import burst_throughput, report  # noqa: E402
+from bench import burst_throughput, capacity, report  # noqa: E402
 from bench.clockwork import Costs, Setting  # noqa: E402
 from bench.simulated import Company  # noqa: E402
 from tests import pages  # noqa: E402
@@ -33,9 +33,16 @@ from tests.product import Product  # noqa: E402
 SEED = 20_261_129
 PAGE = pages.DOCS / "CAPACITY.md"
 HOUR = 3600.0
-COMPANY = Setting(connections=500, workspaces=20, accounts=2, hosts=2, processes=12)
-ENGINEERS = 10_000
-REQUESTS_A_DAY = 4_000
+ASSUMED = capacity.Company()
+COMPANY = Setting(
+    connections=ASSUMED.aws_accounts,
+    workspaces=ASSUMED.workspaces // ASSUMED.aws_accounts,
+    accounts=ASSUMED.service_accounts_of_workspace,
+    hosts=2,
+    processes=12,
+    limit=ASSUMED.calls_of_aws,
+    inventory_seconds=ASSUMED.inventory_seconds,
+)
 HOURS = (2, 10, 25, 15, 9, 5, 7, 10, 8, 5, 3, 1)
 """Of a working day's requests, from seven o'clock on, in per cent: a Monday morning."""
 MAILED = 0.25
@@ -69,7 +76,7 @@ def monday(company: Company) -> int:
     chances = weights(company.setting.connections)
     numbers = range(company.setting.connections)
     for hour, percent in enumerate(HOURS):
-        for _ in range(REQUESTS_A_DAY * percent // 100):
+        for _ in range(ASSUMED.requests_a_day * percent // 100):
             is_mailed = percent == max(HOURS) and random.random() < MAILED
             span = HOUR / 4 if is_mailed else HOUR
             at = hour * HOUR + random.uniform(0, span)
@@ -77,22 +84,22 @@ def monday(company: Company) -> int:
             company.ask(account, at)
             [account] = random.choices(numbers, chances)
             company.prune(account, random.uniform(0, len(HOURS) * HOUR))
-    return REQUESTS_A_DAY
+    return ASSUMED.requests_a_day
 
 
 def all_at_once(company: Company) -> int:
     """Everybody renews in a quarter of an hour."""
     numbers = range(company.setting.connections)
-    for account in random.choices(numbers, weights(len(numbers)), k=ENGINEERS):
+    for account in random.choices(numbers, weights(len(numbers)), k=ASSUMED.engineers):
         company.ask(account, HOUR / 2 + random.uniform(0, HOUR / 4))
-    return ENGINEERS
+    return ASSUMED.engineers
 
 
 def in_one_account(company: Company) -> int:
     """The same, with all workspaces that people ask for in one account."""
-    for _ in range(ENGINEERS):
+    for _ in range(ASSUMED.engineers):
         company.ask(0, HOUR / 2 + random.uniform(0, HOUR / 4))
-    return ENGINEERS
+    return ASSUMED.engineers
 
 
 def simulate(

@@ -3,15 +3,13 @@ each says of itself. ``python -m tests.house`` draws it anew; tests/test_archite
 """
 
 import ast
-import re
 import tomllib
 from collections.abc import Iterator
-from pathlib import Path
 
+from tests import pages
 from tests.product import ROOT
 
 PAGE = ROOT / "CONTRIBUTING.md"
-BEGIN, END = "<!-- rooms:begin -->\n", "<!-- rooms:end -->\n"
 
 
 def layers() -> Iterator[list[str]]:
@@ -26,26 +24,17 @@ def said_by(room: str) -> str:
     path = ROOT / "portal" / room
     path = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
     said = ast.get_docstring(ast.parse(path.read_text())) or ""
-    return " ".join(said.split("\n\n")[0].split()).replace("``", "`").replace("|", "\\|")
+    return " ".join(said.split("\n\n")[0].split()).replace("``", "`")
 
 
-def lines() -> Iterator[str]:
-    yield "| layer | room | what is there |"
-    yield "| --- | --- | --- |"
-    for number, rooms in enumerate(layers(), 1):
-        for room in rooms:
-            slash = "/" * (ROOT / "portal" / room).is_dir()
-            yield f"| {number} | `{room}{slash}` | {said_by(room)} |"
-
-
-def drawn() -> str:
-    return "".join(f"{line}\n" for line in lines())
-
-
-def draw(page: Path = PAGE) -> None:
-    text = page.read_text()
-    page.write_text(re.sub(f"(?<={BEGIN}).*(?={END})", lambda _: drawn(), text, flags=re.DOTALL))
+def table() -> list[str]:
+    rows = (
+        (number, f"`{room}{'/' * (ROOT / 'portal' / room).is_dir()}`", said_by(room))
+        for number, rooms in enumerate(layers(), 1)
+        for room in rooms
+    )
+    return [*pages.table(("layer", "room", "what is there"), rows)]
 
 
 if __name__ == "__main__":
-    draw()
+    pages.write(PAGE, "rooms", table(), command="python -m tests.house")

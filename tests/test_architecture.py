@@ -91,4 +91,4 @@ def test_every_action_of_the_audit_log_is_recorded_by_a_move_or_by_a_flow() -> N
 def test_the_map_of_the_house_is_the_house() -> None:
     rooms = [room for layer in house.layers() for room in layer]
     assert [room for room in rooms if not house.said_by(room)] == []
-    assert house.drawn() in house.PAGE.read_text(), "python -m tests.house draws it anew"
+    assert "\n".join(house.table()) in house.PAGE.read_text(), "python -m tests.house draws it anew"

@@ -79,10 +79,11 @@ def contradicted(heads: Mapping[int, Published]) -> int | None:
 
 
 def _append(line: str) -> None:
+    written = line.encode()
     try:
         with Path(settings.AUDIT_HEAD_FILE).open("ab", buffering=0) as file:
             end = file.tell()
-            if file.write(line.encode()) != len(line):
+            if file.write(written) != len(written):
                 # Half a line, on a disk without room: the next one would be appended to it.
                 file.truncate(end)
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
